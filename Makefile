@@ -1,0 +1,89 @@
+# Everything works in a bare clone with python3 (3.11 to 3.13), npm and make: .venv and .build are made when they are
+# missing, and nothing is written outside the repository. The second time, the setup costs nothing.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+TREE := .build/collections/ansible_collections/dalp/restate
+SANDBOX_CACHE ?= $(CURDIR)/.build/restate
+
+export SANDBOX_CACHE
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.build/collections
+# ansible-lint makes directories there, and does not read this from the configuration
+export ANSIBLE_HOME := $(CURDIR)/.build/ansible
+export ANSIBLE_CONFIG := $(CURDIR)/scripts/ansible.cfg
+unexport PYTHONPATH PYTHONHOME
+
+# the tools of .venv before those of the user, for what the tools start, too
+IN_VENV := PATH="$(BIN):$$PATH"
+
+.PHONY: help
+help: ## show this
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+.PHONY: demo
+demo: setup ## run the release and recovery runbooks on a real Restate, with planted trouble, and stop everything again
+	$(IN_VENV) python roles/sandbox/files/sandbox.py run --plant-unreleased -- scripts/demo.sh
+
+.PHONY: test
+test: lint ## lint, then all tests (unit and integration)
+	$(IN_VENV) python -m pytest
+
+.PHONY: unit
+unit: setup ## the quick tests
+	$(IN_VENV) python -m pytest tests/unit
+
+.PHONY: lint
+lint: ruff mypy ansible-lint sanity ## all static checks
+
+.PHONY: ruff
+ruff: setup ## style and formatting of the Python code
+	$(IN_VENV) ruff check
+	$(IN_VENV) ruff format --check
+
+.PHONY: mypy
+mypy: setup ## types
+	$(IN_VENV) mypy
+
+.PHONY: ansible-lint
+ansible-lint: setup ## roles, playbooks and all other YAML (includes yamllint)
+	$(IN_VENV) ansible-lint
+
+.PHONY: sanity
+sanity: setup ## ansible-test sanity, on the Python of .venv
+	$(IN_VENV) scripts/sanity.sh
+
+.PHONY: format
+format: setup ## format the Python code and repair what ruff can repair
+	$(IN_VENV) ruff check --fix
+	$(IN_VENV) ruff format
+
+.PHONY: requirements
+requirements: setup ## compile requirements/dev.in into dev.txt; with UPGRADE=--upgrade, to the newest versions
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command 'make requirements' \
+		$(UPGRADE) requirements/dev.in --output-file requirements/dev.txt
+
+.PHONY: clean
+clean: ## remove all that make has made
+	rm -rf .venv .build .ansible .mypy_cache .pytest_cache .ruff_cache tests/output
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: setup
+setup: .venv/.stamp $(TREE)
+
+.venv/.stamp: requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+		|| { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' $<)"
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python $<
+	@touch $@
+
+# The repository under the name by which Ansible, pytest and mypy find a collection
+$(TREE):
+	@mkdir -p $(@D)
+	@ln -sfn ../../../.. $@
