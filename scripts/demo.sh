@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# An operator's evening, on the sandbox that `make demo` has started: RESTATE_ADMIN_URL and RESTATE_INGRESS_URL are
+# its Restate, SANDBOX_RELEASE_1_URL is registered, and SANDBOX_RELEASE_2_URL serves a release that nobody registered.
+
+set -euo pipefail
+
+: "${RESTATE_ADMIN_URL:?start this through make demo}" "${SANDBOX_RELEASE_2_URL:?start this through make demo}"
+
+say() {
+  printf '\n\033[1m== %s\033[0m\n' "$*"
+}
+
+run() {
+  printf '\n$ %s\n' "${*@Q}" | sed "s/'\([A-Za-z0-9_.:/=+-]*\)'/\1/g"
+  "$@"
+}
+
+release=(ansible-playbook dalp.restate.release -e "restate_service_url=$SANDBOX_RELEASE_2_URL")
+recovery=(ansible-playbook dalp.restate.recover_workflow
+  -e restate_service_name=OrderWorkflow -e restate_service_key=order-1001)
+
+say "What is wrong? The doctor only reads."
+run ansible-playbook dalp.restate.doctor
+
+say "What would a release do? A dry run of the whole runbook; nothing is registered or removed."
+run "${release[@]}" --check --diff -e restate_force_drain=true -e restate_drain_timeout=5
+
+say "The release: register it, move the work that still runs on the old one, remove the old one."
+run "${release[@]}" -e restate_force_drain=true -e restate_drain_timeout=5
+
+say "A failed workflow blocks its key. What would a recovery do?"
+run "${recovery[@]}" --check --diff
+
+say "The recovery: the key is free for a fresh start."
+run "${recovery[@]}"
+
+say "And now?"
+run ansible-playbook dalp.restate.doctor
