@@ -16,7 +16,16 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.build/collections
 # ansible-lint makes directories there, and does not read this from the configuration
 export ANSIBLE_HOME := $(CURDIR)/.build/ansible
 export ANSIBLE_CONFIG := $(CURDIR)/scripts/ansible.cfg
-unexport PYTHONPATH PYTHONHOME
+
+# nobody's tests or demo must reach the engine, the DALP or the inventory that a user's shell is set up for
+unexport PYTHONPATH PYTHONHOME $(filter-out ANSIBLE_HOME ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH, \
+	$(filter ANSIBLE_% DALP_% RESTATE_%,$(.VARIABLES)))
+
+# Ansible refuses to run in any other encoding
+UTF8 := $(firstword $(filter C.UTF-8 C.utf8 en_US.UTF-8 en_US.utf8,$(shell locale -a 2>/dev/null)))
+ifneq ($(UTF8),)
+export LC_ALL := $(UTF8)
+endif
 
 # the tools of .venv before those of the user, for what the tools start, too
 IN_VENV := PATH="$(BIN):$$PATH"
@@ -69,8 +78,8 @@ requirements: setup ## compile requirements/dev.in into dev.txt; with UPGRADE=--
 
 .PHONY: clean
 clean: ## remove all that make has made
-	rm -rf .venv .build .ansible .mypy_cache .pytest_cache .ruff_cache tests/output
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .venv .build .ansible tests/output
+	find . -type d \( -name __pycache__ -o -name '.*_cache' \) -prune -exec rm -rf {} +
 
 .PHONY: setup
 setup: .venv/.stamp $(TREE)
