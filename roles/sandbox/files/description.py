@@ -1,0 +1,54 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a sandbox on the command line contains, and how it is told to others."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+from sandbox import Sandbox
+
+Planting = Literal["nothing", "all", "unreleased"]
+"""`all` plants the trouble; `unreleased` as well, but leaves the registration of release 2 to somebody else."""
+
+
+def furnish(sandbox: Sandbox, planting: Planting) -> dict[str, Any]:
+    """Serve both releases and plant what is asked; give the description that can be written as JSON.
+
+    Keys: version, admin_url, ingress_url, release_1_url, release_2_url, planting, trouble (see trouble.plant,
+    or null), pid and python (of the process that owns the sandbox), directory (of the logs).
+    """
+    trouble = None
+    if planting == "nothing":
+        release_1_url, release_2_url = sandbox.serve("release-1").url, sandbox.serve("release-2").url
+    else:
+        trouble = sandbox.plant(register_release_2=planting == "all")
+        release_1_url, release_2_url = (
+            trouble["deployments"][name]["url"] for name in ("release-1", "release-2")
+        )
+    return {
+        "version": sandbox.version,
+        "admin_url": sandbox.admin_url,
+        "ingress_url": sandbox.ingress_url,
+        "release_1_url": release_1_url,
+        "release_2_url": release_2_url,
+        "planting": planting,
+        "trouble": trouble,
+        "pid": os.getpid(),
+        "python": sys.executable,
+        "directory": str(sandbox.lifeline.directory),
+    }
+
+
+def environment(description: dict[str, Any], file: Path) -> dict[str, str]:
+    """Give the variables with which a command finds the sandbox."""
+    return {
+        "RESTATE_ADMIN_URL": description["admin_url"],
+        "RESTATE_INGRESS_URL": description["ingress_url"],
+        "SANDBOX_RELEASE_1_URL": description["release_1_url"],
+        "SANDBOX_RELEASE_2_URL": description["release_2_url"],
+        "SANDBOX_FILE": str(file),
+    }
