@@ -1,5 +1,7 @@
+# Copyright (c) 2026, the dalp.restate contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The command line of the sandbox."""
 
 from __future__ import annotations

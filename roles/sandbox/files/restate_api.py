@@ -1,5 +1,7 @@
+# Copyright (c) 2026, the dalp.restate contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """As much of Restate's admin API and ingress as the sandbox needs, with errors that show the server's own words."""
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
+# Copyright (c) 2026, the dalp.restate contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """The file that tells where a detached sandbox is.
 
 Its owner holds a lock on it as long as the sandbox lives, so that a file of one that was killed is told from
@@ -13,7 +15,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from waiting import SandboxError
 
@@ -22,12 +24,18 @@ def read_running(file: Path) -> dict[str, Any] | None:
     """Give the description of the sandbox that runs, or None when none does."""
     try:
         with file.open() as opened:
-            if not _locked(opened.fileno()):
-                return None
-            description: dict[str, Any] = json.load(opened)
-            return description
+            return read(opened)
     except FileNotFoundError:
         return None
+
+
+def read(opened: TextIO) -> dict[str, Any] | None:
+    """Give what `read_running` gives, of an open file: it tells of the same sandbox until the end of its process."""
+    if not _locked(opened.fileno()):
+        return None
+    opened.seek(0)
+    description: dict[str, Any] = json.load(opened)
+    return description
 
 
 def publish(file: Path, description: dict[str, Any]) -> None:

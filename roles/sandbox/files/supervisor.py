@@ -1,5 +1,7 @@
+# Copyright (c) 2026, the dalp.restate contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """A sandbox that runs on its own: started by `up`, stopped by `down`, its owner's end, or the end of its lifetime."""
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -47,23 +50,31 @@ def up(file: Path, sandbox: Sandbox, planting: Planting, supervise: list[str]) -
 
 def down(file: Path) -> bool:
     """Make sure that no sandbox runs with this file, and wait until all of it is gone; tell whether one ran."""
-    running = state_file.read_running(file)
-    if running is None:
-        file.unlink(missing_ok=True)
+    try:
+        opened = file.open()
+    except FileNotFoundError:
         return False
-    os.kill(running["pid"], signal.SIGTERM)
-    wait_until(f"sandbox of {file} stopped", lambda: state_file.read_running(file) is None, _DOWN_TIMEOUT)
+    with opened:
+        running = state_file.read(opened)
+        if running is None:
+            file.unlink(missing_ok=True)
+            return False
+        os.kill(running["pid"], signal.SIGTERM)
+        wait_until(f"sandbox of {file} stopped", lambda: state_file.read(opened) is None, _DOWN_TIMEOUT)
     return True
 
 
 def supervise(file: Path, sandbox: Sandbox, planting: Planting, owner: int | None, lifetime: float) -> None:
     """Run the sandbox until a signal, the end of the process `owner`, or `lifetime` seconds after it was ready.
 
-    Standard output and error are the caller's until the sandbox is ready.
+    The file has what `furnish` tells, and `ends_at` (ISO 8601, UTC). Standard output and error are the caller's
+    until the sandbox is ready.
     """
     with StopSignals() as signals, sandbox:
         try:
             description = furnish(sandbox, planting)
+            end = datetime.now(UTC) + timedelta(seconds=lifetime)
+            description["ends_at"] = end.isoformat(timespec="seconds")
             state_file.publish(file, description)
             # From here on, the file goes when the sandbox goes.
             sandbox.lifeline.also_remove(file)

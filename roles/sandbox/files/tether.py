@@ -1,5 +1,7 @@
+# Copyright (c) 2026, the dalp.restate contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+
 """What runs beside the sandbox for the lifeline: the guard, and the step between fork and exec of a child.
 
 `tether.py guard DIRECTORY` reads lines `+PID` and `-PID`; at the end of its input it kills what was not taken
