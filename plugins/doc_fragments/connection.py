@@ -1,0 +1,70 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How the modules of this collection reach Restate."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """Options of the connection."""
+
+    DOCUMENTATION = r"""
+requirements:
+  - httpx >= 0.27 (on the host that runs the module)
+  - pydantic >= 2.7 (on the host that runs the module)
+options:
+  backend:
+    description:
+      - What does the work. V(restate) calls Restate's own admin API.
+    type: str
+    choices: [restate]
+    default: restate
+  admin_url:
+    description:
+      - URL of Restate's admin API, with a base path where a proxy wants one. A Unix socket is C(unix:/path).
+      - Userinfo in it is used for the requests and never shown.
+      - If not set, the environment variable E(RESTATE_ADMIN_URL) is used, where the module runs.
+    type: str
+    default: http://localhost:9070
+  ingress_url:
+    description:
+      - URL of Restate's ingress.
+      - If not set, the environment variable E(RESTATE_INGRESS_URL) is used; without that the admin's host at port
+        8080 or what the server advertises, whichever answers.
+    type: str
+  auth_token:
+    description:
+      - Bearer token for the admin API, and for O(ingress_url) where that is given.
+      - If not set, the environment variable E(RESTATE_AUTH_TOKEN) is used.
+    type: str
+  headers:
+    description:
+      - Headers to send with each request to O(admin_url), and to O(ingress_url) where that is given.
+    type: dict
+    default: {}
+  ca_path:
+    description: File of the certificate authorities to trust, instead of the system's.
+    type: path
+  client_cert:
+    description: File of a client certificate.
+    type: path
+  client_key:
+    description: File of the client certificate's key, where it is not in O(client_cert).
+    type: path
+  validate_certs:
+    description: Whether to validate the server's certificate.
+    type: bool
+    default: true
+  request_timeout:
+    description: How long to wait for an answer to a request, in seconds.
+    type: float
+    default: 10
+  retries:
+    description:
+      - How often to repeat a request after a connection error or an answer that says to try later.
+      - Reads are repeated at once; a write only after it was read whether it had happened.
+    type: int
+    default: 3
+"""

@@ -1,0 +1,38 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an operation tells its caller, in check mode and out of it."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+
+
+@dataclass
+class Report:
+    """The outcome of an operation.
+
+    O(details) are the operation's own result keys; O(before) and O(after) are the diff; O(acknowledged) is true for a
+    write operation that succeeded. With an O(error) the task fails, and still shows the rest.
+    """
+
+    msg: str
+    subject: str
+    changed: bool = False
+    details: dict[str, t.Any] = field(default_factory=dict)
+    before: dict[str, t.Any] = field(default_factory=dict)
+    after: dict[str, t.Any] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    acknowledged: bool | None = None
+    error: OperatorError | None = None
+    done: list[dict[str, t.Any]] = field(default_factory=list)
+    not_done: list[dict[str, t.Any]] = field(default_factory=list)
+
+
+def count(number: int, noun: str) -> str:
+    """Return the number with its noun, in the plural where it is one."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

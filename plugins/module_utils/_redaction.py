@@ -1,0 +1,62 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Keeping secrets out of whatever leaves a module."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from urllib.parse import unquote, urlsplit
+
+HIDDEN = "(hidden)"
+SHORTEST_SECRET = 6
+"""Shorter values are hidden where they stand, but not looked for in other texts: every C(1) would vanish."""
+
+_USERINFO = re.compile(r"(?<=://)[^/?#\s'\"<>]*@")
+
+
+def scrub(value: t.Any, secrets: t.Collection[str]) -> t.Any:
+    """Return the value with secrets, and the userinfo of URLs, replaced in all its texts, keys included."""
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, HIDDEN)
+        return _USERINFO.sub("", value)
+    if isinstance(value, dict):
+        return {scrub(key, secrets): scrub(item, secrets) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [scrub(item, secrets) for item in value]
+    return value
+
+
+def secrets_in(value: t.Any) -> set[str]:
+    """Return the texts of a secret option that are long enough to be looked for: a text, or those of a dict."""
+    if isinstance(value, dict):
+        return {text for item in value.values() for text in secrets_in(item)}
+    return {value} if isinstance(value, str) and len(value) >= SHORTEST_SECRET else set()
+
+
+def userinfo_secrets(url: str) -> set[str]:
+    """Return what is secret of a URL's userinfo: its password, or the user's name where that stands alone."""
+    try:
+        parts = urlsplit(url)
+        text = parts.password or ("" if parts.password is not None else parts.username) or ""
+    except ValueError:
+        return set()
+    return secrets_in(text) | secrets_in(unquote(text))
+
+
+def redacted_arguments(params: dict[str, t.Any], secret_options: t.Collection[str]) -> dict[str, t.Any]:
+    """Return the options as they may be shown: the values of secret ones hidden, unset ones left out."""
+    shown = {}
+    for name, value in params.items():
+        if value is None:
+            continue
+        if name not in secret_options:
+            shown[name] = scrub(value, ())
+        elif isinstance(value, dict):
+            shown[name] = dict.fromkeys(value, HIDDEN)
+        else:
+            shown[name] = HIDDEN
+    return shown

@@ -1,0 +1,251 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The Restate admin API, typed, and the guard that keeps a dry run from writing."""
+
+from __future__ import annotations
+
+import functools
+import typing as t
+from urllib.parse import quote
+
+from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._restate import wire
+from ansible_collections.dalp.restate.plugins.module_utils._restate.sql import Sql
+from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import (
+    Connection,
+    Transport,
+    server_words,
+)
+from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import ValidationError, httpx
+
+_M = t.TypeVar("_M", bound=wire.Wire)
+
+
+class WriteInCheckModeError(Exception):
+    """A write call was about to leave in check mode: a mistake in this collection, never an operator's."""
+
+
+def _is_read(method: str, path: str, body: dict[str, t.Any] | None) -> bool:
+    if method == "GET":
+        return True
+    if (method, path) == ("POST", "/query"):
+        return True
+    return (method, path) == ("POST", "/deployments") and (body or {}).get("dry_run") is True
+
+
+class AdminClient:
+    """Calls the admin API, without a version prefix. Safe to share between threads.
+
+    All methods raise OperatorError as L(Transport.send) does, and RESTATE_UNEXPECTED_RESPONSE for an answer that
+    they do not know. With O(check_mode) any call that writes raises WriteInCheckModeError and is not sent.
+    """
+
+    def __init__(self, connection: Connection, *, check_mode: bool) -> None:
+        self.connection = connection
+        self.check_mode = check_mode
+        self.wrote = False
+        self._transport = Transport(connection)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._transport.close()
+
+    # Reads
+
+    @functools.cached_property
+    def version(self) -> wire.Version:
+        """The server's version, read once."""
+        version = self._read(wire.Version, "/version")
+        try:
+            _ = version.numbers
+        except ValueError:
+            raise OperatorError(
+                "RESTATE_UNEXPECTED_RESPONSE", f"The server says that its version is {version.version!r}."
+            ) from None
+        return version
+
+    @functools.cached_property
+    def sql(self) -> Sql:
+        """The questions in the SQL that this server understands."""
+        return Sql(has_scopes=self.version.at_least(1, 7))
+
+    def deployments(self) -> tuple[wire.Deployment, ...]:
+        """Return every registered deployment. On a cluster the list can be 10 s old."""
+        return self._read(wire.Deployments, "/deployments").deployments
+
+    def deployment(self, deployment_id: str) -> wire.DeploymentDetail | None:
+        """Return a deployment with its own revision of each service, or None where it is not registered."""
+        return self._read_or_none(wire.DeploymentDetail, f"/deployments/{_segment(deployment_id)}")
+
+    def services(self) -> tuple[wire.Service, ...]:
+        """Return the latest revision of each service. On a cluster the list can be 10 s old."""
+        return self._read(wire.Services, "/services").services
+
+    def service(self, name: str) -> wire.Service | None:
+        """Return the latest revision of a service, or None where it is not registered."""
+        return self._read_or_none(wire.Service, f"/services/{_segment(name)}")
+
+    def query(self, sql: str) -> list[dict[str, t.Any]]:
+        """Return the rows of a query.
+
+        Raises RESTATE_QUERY_FAILED for anything but a whole answer: the answer is streamed, so an error after its
+        beginning cuts it off, and servers to come mark partial answers with warnings.
+        """
+        try:
+            response = self._send("POST", "/query", body={"query": sql}, passing=_is_external_error)
+        except OperatorError as exc:
+            if exc.reason == "cut_short":
+                exc.code = "RESTATE_QUERY_FAILED"
+            raise
+        if response.status_code != 200:
+            raise self._transport.unexpected(response, code="RESTATE_QUERY_FAILED")
+        try:
+            answer = wire.Rows.model_validate_json(response.content)
+        except ValidationError:
+            raise self._transport.unexpected(
+                response, code="RESTATE_QUERY_FAILED", reason="cut_short_or_not_restate"
+            ) from None
+        if answer.warnings or "x-restate-query-warnings" in response.headers:
+            raise self._transport.unexpected(response, code="RESTATE_QUERY_FAILED", reason="partial_answer")
+        return answer.rows
+
+    def discover(self, registration: dict[str, t.Any]) -> wire.Registration:
+        """Return what POST /deployments with this body would register: Restate's own dry run.
+
+        Raises OperatorError: RESTATE_SERVICE_UNREACHABLE for META0003, RESTATE_REGISTRATION_REFUSED where Restate
+        refuses the deployment.
+        """
+        return self._registered(self._send("POST", "/deployments", body={**registration, "dry_run": True}))
+
+    # Writes
+
+    def register(self, registration: dict[str, t.Any]) -> wire.Registration:
+        """Register a deployment; raises as L(discover) does, and outcome_unknown where the answer was lost."""
+        return self._registered(self._send("POST", "/deployments", body=registration))
+
+    def delete_deployment(self, deployment_id: str) -> bool:
+        """Delete a deployment (forced: no server can do it without); return False where it was gone already."""
+        path = f"/deployments/{_segment(deployment_id)}"
+        response = self._send("DELETE", path, params={"force": "true"}, repeatable=True)
+        if response.status_code == 404:
+            return False
+        self._expect(response, 200, 202)
+        return True
+
+    def patch_service(self, name: str, settings: dict[str, t.Any]) -> None:
+        """Set settings of the latest revision of a service."""
+        response = self._send("PATCH", f"/services/{_segment(name)}", body=settings, repeatable=True)
+        self._expect(response, 200)
+
+    def clear_state(self, service: str, key: str, version: str) -> None:
+        """Ask for the state of a key to be cleared if it still has this version.
+
+        The server answers before it does so, and ignores another version silently: read again to know.
+        """
+        body = {"version": version, "object_key": key, "new_state": {}}
+        self._expect(self._send("POST", f"/services/{_segment(service)}/state", body=body), 202)
+
+    def kill(self, invocation_id: str) -> bool:
+        """Kill an invocation; return False where there is nothing left to kill."""
+        return self._on_invocation(invocation_id, "kill", gone=(404, 409))
+
+    def cancel(self, invocation_id: str) -> bool:
+        """Ask an invocation to stop and to compensate; return False where there is nothing left to cancel."""
+        return self._on_invocation(invocation_id, "cancel", gone=(404, 409))
+
+    def purge(self, invocation_id: str) -> bool:
+        """Remove a completed invocation, and with a workflow's run its state and promises; False where it is gone.
+
+        The server refuses (409) to purge what is not completed, which raises.
+        """
+        return self._on_invocation(invocation_id, "purge", gone=(404,))
+
+    def pause(self, invocation_id: str) -> bool:
+        """Ask an invocation to pause (servers from 1.6); return False where it is gone or not running."""
+        return self._on_invocation(invocation_id, "pause", gone=(404, 409))
+
+    def resume(self, invocation_id: str, deployment: str) -> str:
+        """Let an invocation go on, on the deployment with this id, on the V(latest) or on its own (V(keep)).
+
+        Returns V(resumed), V(busy) where it must be paused first (or has completed), or V(gone). The server resumes
+        also where the deployment does not serve the invocation's handler: look before you call.
+        """
+        path = f"/invocations/{_segment(invocation_id)}/resume"
+        response = self._send("PATCH", path, params={"deployment": deployment})
+        if response.status_code in (404, 409):
+            return "gone" if response.status_code == 404 else "busy"
+        self._expect(response, 200, 202)
+        return "resumed"
+
+    # The one way out
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: dict[str, t.Any] | None = None,
+        params: dict[str, str] | None = None,
+        repeatable: bool = False,
+        passing: t.Callable[[httpx.Response], bool] | None = None,
+    ) -> httpx.Response:
+        is_read = _is_read(method, path, body)
+        if not is_read:
+            if self.check_mode:
+                raise WriteInCheckModeError(f"{method} {path}")
+            self.wrote = True
+        return self._transport.send(
+            method, path, body=body, params=params, repeatable=is_read or repeatable, passing=passing
+        )
+
+    def _read(self, model: type[_M], path: str) -> _M:
+        return self._parsed(model, self._expect(self._send("GET", path), 200))
+
+    def _read_or_none(self, model: type[_M], path: str) -> _M | None:
+        response = self._send("GET", path)
+        if response.status_code == 404:
+            return None
+        return self._parsed(model, self._expect(response, 200))
+
+    def _registered(self, response: httpx.Response) -> wire.Registration:
+        if response.status_code in (200, 201):
+            return self._parsed(wire.Registration, response)
+        if response.status_code in (502, 503, 504):
+            raise self._unexpected_write(response)
+        restate_code = server_words(response)[1]
+        code = "RESTATE_SERVICE_UNREACHABLE" if restate_code == "META0003" else "RESTATE_REGISTRATION_REFUSED"
+        raise self._transport.unexpected(response, code=code, reason=restate_code)
+
+    def _on_invocation(self, invocation_id: str, verb: str, *, gone: tuple[int, ...]) -> bool:
+        response = self._send("PATCH", f"/invocations/{_segment(invocation_id)}/{verb}")
+        if response.status_code in gone:
+            return False
+        self._expect(response, 200, 202)
+        return True
+
+    def _expect(self, response: httpx.Response, *statuses: int) -> httpx.Response:
+        if response.status_code in statuses:
+            return response
+        raise self._unexpected_write(response)
+
+    def _unexpected_write(self, response: httpx.Response) -> OperatorError:
+        # A gateway's or a router's error says nothing about whether the write was carried out.
+        unknown = response.request.method != "GET" and response.status_code in (502, 503, 504)
+        return self._transport.unexpected(response, outcome_unknown=unknown)
+
+    def _parsed(self, model: type[_M], response: httpx.Response) -> _M:
+        try:
+            return model.model_validate_json(response.content)
+        except ValidationError:
+            raise self._transport.unexpected(response, reason="not_restate") from None
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _is_external_error(response: httpx.Response) -> bool:
+    # While a cluster loses a node, /query answers 500 with an external error for about two seconds (1.7.12).
+    return response.status_code == 500 and "External error" in response.text

@@ -1,0 +1,20 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A Restate server: its admin API and its ingress."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
+from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
+
+
+@dataclass(frozen=True)
+class Restate:
+    """What an operation works on."""
+
+    admin: AdminClient
+    ingress: Ingress

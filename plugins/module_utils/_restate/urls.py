@@ -1,0 +1,50 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""URLs as Restate compares them, and as a person may see them."""
+
+from __future__ import annotations
+
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def parse(url: str) -> SplitResult:
+    """Return the parts of an absolute http or https URL; raise ValueError, without the URL's text, for any other."""
+    try:
+        parts = urlsplit(url)
+        port_is_valid = parts.port is None or parts.port > 0
+    except ValueError:
+        raise ValueError("it cannot be parsed as a URL") from None
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or not port_is_valid:
+        raise ValueError("it is not an absolute http:// or https:// URL")
+    return parts
+
+
+def shown(url: str) -> str:
+    """Return the URL as it may be shown: userinfo, query and fragment, where secrets live, are left out."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(a URL that cannot be parsed)"
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def endpoint(url: str) -> tuple[str, int | None, str]:
+    """Return what makes two deployment URLs the same one: host, port and path.
+
+    Restate ignores the scheme (crates/types/src/schema/deployment/mod.rs:79-129 of v1.7.6); a trailing slash and
+    the scheme's default port make no difference to a person either.
+    """
+    parts = urlsplit(url)
+    port = None if parts.port == _DEFAULT_PORTS.get(parts.scheme) else parts.port
+    return (parts.hostname or "").lower(), port, parts.path.rstrip("/")
+
+
+def on_port(url: str, port: int) -> str:
+    """Return the root of the same host, by the same scheme, at another port."""
+    parts = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}:{port}"

@@ -1,0 +1,153 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the admin API answers, as far as this collection reads it. Unknown fields are ignored."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.dalp.restate.plugins.module_utils._restate import urls
+from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+)
+
+SERVICE_SETTINGS = (
+    "public",
+    "idempotency_retention",
+    "workflow_completion_retention",
+    "journal_retention",
+    "inactivity_timeout",
+    "abort_timeout",
+)
+"""What PATCH /services/{name} can set, and a new revision resets (restatedev/restate issue 3663)."""
+
+
+class Wire(BaseModel):
+    """What all answers share."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+
+class Version(Wire):
+    """GET /version. O(ingress_endpoint) is what the server advertises; it need not be reachable from here."""
+
+    version: str
+    ingress_endpoint: str | None = None
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Major, minor and patch; a pre-release counts as its release."""
+        return tuple(int(part) for part in self.version.split("-")[0].split("."))
+
+    def at_least(self, major: int, minor: int) -> bool:
+        """Whether the server is of this release or a later one."""
+        return self.numbers[:2] >= (major, minor)
+
+
+class Handler(Wire):
+    """A handler; O(ty) is Exclusive, Shared or Workflow, absent for the handlers of a plain Service."""
+
+    name: str
+    ty: str | None = None
+
+
+class Service(Wire):
+    """ServiceMetadata. In GET /services it is the latest revision; in GET /deployments/{id} that deployment's own."""
+
+    name: str
+    ty: str
+    handlers: tuple[Handler, ...] = ()
+    deployment_id: str
+    revision: int
+    public: bool | None = None
+    idempotency_retention: str | None = None
+    workflow_completion_retention: str | None = None
+    journal_retention: str | None = None
+    inactivity_timeout: str | None = None
+    abort_timeout: str | None = None
+
+    @property
+    def settings(self) -> dict[str, t.Any]:
+        """The settings that PATCH /services/{name} can change, by name."""
+        return {name: getattr(self, name) for name in SERVICE_SETTINGS if getattr(self, name) is not None}
+
+    @property
+    def run_handlers(self) -> frozenset[str]:
+        """The names of the handlers whose invocation is a workflow's run; empty unless this is a Workflow."""
+        return frozenset(handler.name for handler in self.handlers if handler.ty == "Workflow")
+
+
+class ServiceRevision(Wire):
+    """A service as GET /deployments lists it."""
+
+    name: str
+    revision: int
+
+
+class _Endpoint(Wire):
+    id: str
+    uri: str | None = None
+    arn: str | None = None
+    http_version: str | None = None
+    additional_headers: dict[str, SecretStr] = Field(default_factory=dict)
+    metadata: dict[str, str] = Field(default_factory=dict)
+    created_at: str
+    min_protocol_version: int | None = None
+    max_protocol_version: int | None = None
+    sdk_version: str | None = None
+    auth: t.Any | None = None
+
+    @property
+    def shown_url(self) -> str:
+        """Where the deployment is, as it may be shown: its URL without userinfo, or its ARN."""
+        return urls.shown(self.uri) if self.uri else str(self.arn)
+
+    def is_at(self, service_url: str) -> bool:
+        """Whether this is the deployment that a person means by the URL."""
+        return self.uri is not None and urls.endpoint(self.uri) == urls.endpoint(service_url)
+
+
+class Deployment(_Endpoint):
+    """An entry of GET /deployments."""
+
+    services: tuple[ServiceRevision, ...] = ()
+
+
+class DeploymentDetail(_Endpoint):
+    """GET /deployments/{id}: with the handlers and settings of each service."""
+
+    services: tuple[Service, ...] = ()
+
+
+class Registration(Wire):
+    """The answer of POST /deployments. In a dry run of a new URL the id is random (restatedev/restate issue 4585)."""
+
+    id: str
+    services: tuple[Service, ...] = ()
+    min_protocol_version: int | None = None
+    max_protocol_version: int | None = None
+    sdk_version: str | None = None
+
+
+class Deployments(Wire):
+    """GET /deployments."""
+
+    deployments: tuple[Deployment, ...]
+
+
+class Services(Wire):
+    """GET /services."""
+
+    services: tuple[Service, ...]
+
+
+class Rows(Wire):
+    """POST /query. NULL columns are absent from a row. O(warnings) come with partial answers, on servers to come."""
+
+    rows: list[dict[str, t.Any]]
+    warnings: list[t.Any] = Field(default_factory=list)

@@ -1,0 +1,271 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: restate_cleanup
+short_description: Remove deployments that are no longer needed, and lose no work with them
+version_added: 0.1.0
+description:
+  - Keeps the deployment at O(service_url) and removes others, each only when no pending invocation needs it.
+  - Pending are the unfinished invocations that are pinned to a deployment, those that will run on it, and those that
+    are being tried on it at the moment. They are counted again just before each removal.
+  - A query that fails is never taken for an empty answer.
+  - Between the last count and the removal an invocation can still get pinned. The module looks for it afterwards and
+    moves it to the kept deployment (from Restate 1.6), or names it in a warning.
+extends_documentation_fragment:
+  - dalp.restate.attributes
+  - dalp.restate.connection
+  - dalp.restate.audit
+author:
+  - The dalp.restate contributors (@dalp)
+options:
+  service_url:
+    description: The registered URL of the deployment that stays.
+    type: str
+    required: true
+  force_drain:
+    description: Whether to end the wait with what O(pending) says, rather than with a failure.
+    type: bool
+    default: false
+  drain_timeout:
+    description: How long to wait for pending invocations, in seconds. Check mode never waits.
+    type: int
+    default: 60
+  pending:
+    description:
+      - What becomes of work that is still pending at the end, with O(force_drain=true).
+      - V(migrate) moves it to the kept deployment, where it goes on from its journal (from Restate 1.6). What that one
+        does not serve is left, and so is what was paused unless O(migrate_paused=true).
+      - V(cancel) asks it to stop and to compensate, which needs a service that answers.
+      - V(kill) ends it, with all that it called, without compensation.
+      - V(abandon) leaves it pinned to a deployment that is gone. Such zombies wait until they are resumed elsewhere.
+    type: str
+    choices: [migrate, cancel, kill, abandon]
+    default: migrate
+  migrate_paused:
+    description: Whether V(pending=migrate) also moves, and so resumes, what was paused. It may be paused on purpose.
+    type: bool
+    default: false
+  remove:
+    description:
+      - V(all) removes every deployment but the kept one.
+      - V(superseded) removes only those that are the latest for no service.
+    type: str
+    choices: [all, superseded]
+    default: all
+  allow_service_removal:
+    description: Whether services may vanish with their only deployment.
+    type: bool
+    default: false
+  keep:
+    description: URLs or ids of further deployments that stay. One that is not registered is refused as a typo.
+    type: list
+    elements: str
+    default: []
+  min_age:
+    description: Leave deployments that were registered less than this ago, as in V(90s), V(15m), V(2h) or V(3d).
+    type: str
+  max_removed:
+    description: Refuse the whole plan if it would remove more deployments than this.
+    type: int
+    default: 10
+  assume_registered:
+    description:
+      - In check mode, the RV(dalp.restate.restate_redeploy#module:deployment) that a dry run returned, to be taken as
+        registered and the latest. Refused outside check mode.
+    type: dict
+seealso:
+  - module: dalp.restate.restate_redeploy
+  - module: dalp.restate.restate_doctor
+"""
+
+EXAMPLES = r"""
+- name: Remove what the release superseded, once it has drained
+  dalp.restate.restate_cleanup:
+    admin_url: http://restate:9070
+    service_url: http://orders-v2:9080
+    remove: superseded
+    drain_timeout: 600
+
+- name: Move what does not drain to the release, and remove the rest
+  dalp.restate.restate_cleanup:
+    admin_url: http://restate:9070
+    service_url: http://orders-v2:9080
+    force_drain: true
+    pending: migrate
+"""
+
+RETURN = r"""
+kept:
+  description: The deployment that stays; without its id in a dry run with O(assume_registered) of a new one.
+  returned: when a plan could be made
+  type: dict
+  sample: {service_url: "http://orders-v2:9080/", deployment_id: dp_11bZz0x73F6lnmCz2TlAySl}
+removed:
+  description: The ids of the deployments that were removed; in check mode those that would be.
+  returned: when a plan could be made
+  type: list
+  elements: str
+  sample: [dp_11T20hDBm2yfWrx3B8cRlsd]
+remaining:
+  description:
+    - The other deployments that stay, each with the reason. That is one of V(keep), V(lambda), V(latest), V(min_age),
+      V(drain_timeout), V(paused_invocations), V(handler_not_served), V(migration_failed) and V(became_latest).
+  returned: when a plan could be made
+  type: list
+  elements: dict
+  sample:
+    - deployment_id: dp_16HBpURoy77XmGSYT6UtIIh
+      service_url: http://orders-v0:9080/
+      reason: paused_invocations
+      pending_invocations: 1
+      invocation_ids: [inv_12A9z5kCxsPM0Bh6VvmQEvFj1Nn8mboNp7]
+migrated:
+  description: The ids of the invocations that were moved.
+  returned: when a plan could be made
+  type: list
+  elements: str
+  sample: [inv_15Z8qsba8WMZ3GsFnDjFlIqQc482NAMLFX]
+cancelled:
+  description: The ids of the invocations that were cancelled.
+  returned: when a plan could be made
+  type: list
+  elements: str
+  sample: []
+killed:
+  description: The ids of the invocations that were killed.
+  returned: when a plan could be made
+  type: list
+  elements: str
+  sample: []
+abandoned:
+  description: The ids of the invocations that are left without a deployment.
+  returned: when a plan could be made
+  type: list
+  elements: str
+  sample: []
+acknowledged:
+  description: True where the operation succeeded, also when there was nothing to do.
+  returned: success
+  type: bool
+  sample: true
+steps:
+  description: The write calls of the plan, in their order; the same in check mode.
+  returned: when a plan could be made
+  type: list
+  elements: dict
+  sample:
+    - action: wait_then_remove
+      deployment_id: dp_11T20hDBm2yfWrx3B8cRlsd
+      service_url: http://orders-v1:9080/
+      pending_invocations: 2
+done:
+  description: The steps that were carried out before a failure.
+  returned: on failure, where something was written
+  type: list
+  elements: dict
+not_done:
+  description: The steps that were not carried out.
+  returned: on failure, where something was written
+  type: list
+  elements: dict
+audit:
+  description: The audit record of this attempt, a CloudEvents 1.0 object without secrets.
+  returned: always
+  type: dict
+  sample:
+    specversion: "1.0"
+    id: 3f3f2c1e-6d0b-4b0e-9d51-0d6f7f7c8a11
+    time: "2026-11-22T18:40:01.512Z"
+    source: http://localhost:9070
+    type: dalp.restate.cleanup.succeeded
+    subject: http://orders-v2:9080
+    datacontenttype: application/json
+    data:
+      actor: release-bot
+      operation: cleanup
+      arguments: {}
+      reason: null
+      check_mode: false
+      changed: true
+      outcome: succeeded
+      error_code: null
+      error_message: null
+      duration_ms: 41
+      restate_version: 1.7.12
+      before_digest: 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
+      after_digest: 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
+      context: {}
+error:
+  description: Why the task failed.
+  returned: on failure
+  type: dict
+  contains:
+    code:
+      description: The error code; the table is in the collection's README.
+      type: str
+      returned: always
+    message:
+      description: What happened, with the server's own words.
+      type: str
+      returned: always
+    remedy:
+      description: What to do.
+      type: str
+      returned: always
+    reason:
+      description: A more precise reason.
+      type: str
+      returned: where there is one
+    invocation_ids:
+      description: The invocations concerned.
+      type: list
+      elements: str
+      returned: where there are some
+    deployment_ids:
+      description: The deployments concerned.
+      type: list
+      elements: str
+      returned: where there are some
+    http:
+      description: The request that failed, its C(method), C(url), C(status) and C(restate_code).
+      type: dict
+      returned: where a request failed
+"""
+
+from ansible_collections.dalp.restate.plugins.module_utils._ansible import run
+from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup import (
+    CleanupRequest,
+    cleanup,
+)
+
+ARGUMENT_SPEC = {
+    "service_url": {"type": "str", "required": True},
+    "force_drain": {"type": "bool", "default": False},
+    "drain_timeout": {"type": "int", "default": 60},
+    "pending": {"type": "str", "choices": ["migrate", "cancel", "kill", "abandon"], "default": "migrate"},
+    "migrate_paused": {"type": "bool", "default": False},
+    "remove": {"type": "str", "choices": ["all", "superseded"], "default": "all"},
+    "allow_service_removal": {"type": "bool", "default": False},
+    "keep": {"type": "list", "elements": "str", "default": [], "no_log": False},
+    "min_age": {"type": "str"},
+    "max_removed": {"type": "int", "default": 10},
+    "assume_registered": {"type": "dict"},
+}
+
+
+def main() -> None:
+    run(
+        operation="cleanup",
+        argument_spec=ARGUMENT_SPEC,
+        request_type=CleanupRequest,
+        operate=cleanup,
+    )
+
+
+if __name__ == "__main__":
+    main()

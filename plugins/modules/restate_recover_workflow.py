@@ -1,0 +1,216 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: restate_recover_workflow
+short_description: Give a stuck workflow a fresh start
+version_added: 0.1.0
+description:
+  - Brings a workflow key to where its next submission starts from nothing. Restate itself cannot restart a workflow.
+  - By default it only purges a run that failed for good, with its state and promises, and never touches a run that
+    succeeded or anything that is unfinished.
+  - A run that is submitted again has the id of the run before it. The module therefore reads just before each step
+    whether the invocation is still the one that was planned, by when it was created. Restate has no conditional
+    purge, so a run that is submitted again, and completes, between that read and the purge would be purged. An
+    unfinished one would not, since the server refuses that.
+  - Instances with a scope (Restate 1.7) are left alone.
+extends_documentation_fragment:
+  - dalp.restate.attributes
+  - dalp.restate.connection
+  - dalp.restate.audit
+author:
+  - The dalp.restate contributors (@dalp)
+options:
+  service_name:
+    description: The workflow service.
+    type: str
+    required: true
+  service_key:
+    description: The workflow's key.
+    type: str
+    required: true
+  kill_active:
+    description:
+      - Which unfinished invocations of the key may be killed.
+      - With V(stuck) those that are paused or were tried O(stuck_after_retries) times, if all of the key's are such.
+      - A kill takes along whatever the invocation called and is unfinished, one-way calls too. The result lists it
+        under C(children), in check mode too.
+    type: str
+    choices: [never, stuck, any]
+    default: never
+  stuck_after_retries:
+    description: From how many attempts on an invocation counts as stuck.
+    type: int
+    default: 3
+  clear_orphaned_state:
+    description:
+      - Whether to clear state that is there without a run.
+      - With a completion retention of zero, a run that succeeded looks like this, so make sure of it first.
+    type: bool
+    default: false
+seealso:
+  - module: dalp.restate.restate_doctor
+"""
+
+EXAMPLES = r"""
+- name: Give a workflow that failed for good a fresh start
+  dalp.restate.restate_recover_workflow:
+    admin_url: http://restate:9070
+    service_name: OrderWorkflow
+    service_key: order-1001
+
+- name: Give up a run that keeps failing
+  dalp.restate.restate_recover_workflow:
+    admin_url: http://restate:9070
+    service_name: OrderWorkflow
+    service_key: order-1003
+    kill_active: stuck
+    reason: INC-4711
+"""
+
+RETURN = r"""
+outcome:
+  description: V(recovered), V(blank) where there was nothing to do, or V(blocked).
+  returned: when the key was looked at
+  type: str
+  sample: recovered
+results:
+  description:
+    - What became of the key, as a list of one; in check mode what would.
+    - For V(blocked), C(reason) is V(active_invocation), V(already_succeeded), V(run_unknown), V(promise_without_run),
+      V(query_failed) or V(purge_failed).
+  returned: when the key was looked at
+  type: list
+  elements: dict
+  sample:
+    - service_name: OrderWorkflow
+      service_key: order-1001
+      outcome: recovered
+      reason: null
+      message: ""
+      invocation_ids: []
+      killed: []
+      purged: [inv_193qodcX9tJp44poOi5MNQFkcV7ICJSpJu]
+      cleared: []
+      children: []
+summary:
+  description: How many keys had which outcome.
+  returned: when the key was looked at
+  type: dict
+  sample: {blank: 0, recovered: 1, blocked: 0}
+acknowledged:
+  description: True where the operation succeeded, also when there was nothing to do.
+  returned: success
+  type: bool
+  sample: true
+steps:
+  description: The write calls of the plan, in their order; the same in check mode.
+  returned: when a plan could be made
+  type: list
+  elements: dict
+  sample:
+    - {action: purge, invocation_id: inv_193qodcX9tJp44poOi5MNQFkcV7ICJSpJu}
+done:
+  description: The steps that were carried out before a failure.
+  returned: on failure, where something was written
+  type: list
+  elements: dict
+not_done:
+  description: The steps that were not carried out.
+  returned: on failure, where something was written
+  type: list
+  elements: dict
+audit:
+  description: The audit record of this attempt, a CloudEvents 1.0 object without secrets.
+  returned: always
+  type: dict
+  sample:
+    specversion: "1.0"
+    id: 3f3f2c1e-6d0b-4b0e-9d51-0d6f7f7c8a11
+    time: "2026-11-22T18:40:01.512Z"
+    source: http://localhost:9070
+    type: dalp.restate.recover_workflow.succeeded
+    subject: OrderWorkflow/order-1001
+    datacontenttype: application/json
+    data:
+      actor: release-bot
+      operation: recover_workflow
+      arguments: {}
+      reason: null
+      check_mode: false
+      changed: true
+      outcome: succeeded
+      error_code: null
+      error_message: null
+      duration_ms: 41
+      restate_version: 1.7.12
+      before_digest: 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
+      after_digest: 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
+      context: {}
+error:
+  description: Why the task failed.
+  returned: on failure
+  type: dict
+  contains:
+    code:
+      description: The error code; the table is in the collection's README.
+      type: str
+      returned: always
+    message:
+      description: What happened, with the server's own words.
+      type: str
+      returned: always
+    remedy:
+      description: What to do.
+      type: str
+      returned: always
+    reason:
+      description: A more precise reason.
+      type: str
+      returned: where there is one
+    invocation_ids:
+      description: The invocations concerned.
+      type: list
+      elements: str
+      returned: where there are some
+    deployment_ids:
+      description: The deployments concerned.
+      type: list
+      elements: str
+      returned: where there are some
+    http:
+      description: The request that failed, its C(method), C(url), C(status) and C(restate_code).
+      type: dict
+      returned: where a request failed
+"""
+
+from ansible_collections.dalp.restate.plugins.module_utils._ansible import run
+from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery import (
+    RecoveryRequest,
+    recover_workflow,
+)
+
+ARGUMENT_SPEC = {
+    "service_name": {"type": "str", "required": True},
+    "service_key": {"type": "str", "required": True, "no_log": False},
+    "kill_active": {"type": "str", "choices": ["never", "stuck", "any"], "default": "never"},
+    "stuck_after_retries": {"type": "int", "default": 3},
+    "clear_orphaned_state": {"type": "bool", "default": False},
+}
+
+
+def main() -> None:
+    run(
+        operation="recover_workflow",
+        argument_spec=ARGUMENT_SPEC,
+        request_type=RecoveryRequest,
+        operate=recover_workflow,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: restate_redeploy
+short_description: Register a release with Restate, or make an older one the latest again
+version_added: 0.1.0
+description:
+  - Has Restate discover the services at O(service_url), and registers them where that changes something.
+  - Registering an older URL that is still registered makes it the latest again. That is the rollback.
+  - An overwrite keeps what the task does not mention, which Restate itself would erase, namely the headers, the
+    metadata and the HTTP version of the registration, and the settings that were made with C(PATCH /services).
+  - Check mode uses Restate's own dry run. The service must answer for it.
+extends_documentation_fragment:
+  - dalp.restate.attributes
+  - dalp.restate.connection
+  - dalp.restate.audit
+author:
+  - The dalp.restate contributors (@dalp)
+options:
+  service_url:
+    description:
+      - Where the Restate server reaches the service.
+      - A registered URL is recognised by its host, port and path; a trailing slash, a default port and the scheme make
+        no difference.
+    type: str
+    required: true
+  force:
+    description:
+      - Whether a registered deployment may be overwritten where it differs or is not the latest of its services.
+    type: bool
+    default: true
+  breaking:
+    description: Whether a service may change its type.
+    type: bool
+    default: false
+  use_http_11:
+    description: Whether to speak HTTP/1.1 to the service. By default what is registered, else HTTP/2.
+    type: bool
+  additional_headers:
+    description:
+      - Headers that Restate sends with each request to the service. By default what is registered.
+      - An empty dictionary removes them.
+    type: dict
+  metadata:
+    description: Metadata of the deployment, from Restate 1.6. By default what is registered.
+    type: dict
+  wait_timeout:
+    description:
+      - How long to wait for the service to answer discovery, in seconds, in check mode too; and for the server to list
+        the new deployment as the latest.
+    type: int
+    default: 60
+seealso:
+  - module: dalp.restate.restate_cleanup
+"""
+
+EXAMPLES = r"""
+- name: Register the release
+  dalp.restate.restate_redeploy:
+    admin_url: http://restate:9070
+    service_url: http://orders-v2:9080
+
+- name: Go back to the release before
+  dalp.restate.restate_redeploy:
+    admin_url: http://restate:9070
+    service_url: http://orders-v1:9080
+    reason: orders-v2 refuses all cards
+"""
+
+RETURN = r"""
+deployment:
+  description:
+    - What the service offers.
+    - In check mode O(dalp.restate.restate_cleanup#module:assume_registered) takes it.
+  returned: when discovery answered
+  type: dict
+  sample:
+    service_url: http://orders-v2:9080
+    services:
+      - name: OrderWorkflow
+        type: Workflow
+        handlers: [{name: run, type: Workflow}, {name: status, type: Shared}]
+deployment_id:
+  description: The id of the deployment; absent in a dry run of one that is not registered yet.
+  returned: when it is known
+  type: str
+  sample: dp_11bZz0x73F6lnmCz2TlAySl
+acknowledged:
+  description: True where the operation succeeded, also when there was nothing to do.
+  returned: success
+  type: bool
+  sample: true
+steps:
+  description: The write calls of the plan, in their order; the same in check mode.
+  returned: when a plan could be made
+  type: list
+  elements: dict
+  sample:
+    - {action: register, service_url: "http://orders-v2:9080"}
+done:
+  description: The steps that were carried out before a failure.
+  returned: on failure, where something was written
+  type: list
+  elements: dict
+not_done:
+  description: The steps that were not carried out.
+  returned: on failure, where something was written
+  type: list
+  elements: dict
+audit:
+  description: The audit record of this attempt, a CloudEvents 1.0 object without secrets.
+  returned: always
+  type: dict
+  sample:
+    specversion: "1.0"
+    id: 3f3f2c1e-6d0b-4b0e-9d51-0d6f7f7c8a11
+    time: "2026-11-22T18:40:01.512Z"
+    source: http://localhost:9070
+    type: dalp.restate.redeploy.succeeded
+    subject: http://orders-v2:9080
+    datacontenttype: application/json
+    data:
+      actor: release-bot
+      operation: redeploy
+      arguments: {}
+      reason: null
+      check_mode: false
+      changed: true
+      outcome: succeeded
+      error_code: null
+      error_message: null
+      duration_ms: 41
+      restate_version: 1.7.12
+      before_digest: 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
+      after_digest: 44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a
+      context: {}
+error:
+  description: Why the task failed.
+  returned: on failure
+  type: dict
+  contains:
+    code:
+      description: The error code; the table is in the collection's README.
+      type: str
+      returned: always
+    message:
+      description: What happened, with the server's own words.
+      type: str
+      returned: always
+    remedy:
+      description: What to do.
+      type: str
+      returned: always
+    reason:
+      description: A more precise reason.
+      type: str
+      returned: where there is one
+    invocation_ids:
+      description: The invocations concerned.
+      type: list
+      elements: str
+      returned: where there are some
+    deployment_ids:
+      description: The deployments concerned.
+      type: list
+      elements: str
+      returned: where there are some
+    http:
+      description: The request that failed, its C(method), C(url), C(status) and C(restate_code).
+      type: dict
+      returned: where a request failed
+"""
+
+from ansible_collections.dalp.restate.plugins.module_utils._ansible import run
+from ansible_collections.dalp.restate.plugins.module_utils._operations.redeploy import (
+    RedeployRequest,
+    redeploy,
+)
+
+ARGUMENT_SPEC = {
+    "service_url": {"type": "str", "required": True},
+    "force": {"type": "bool", "default": True},
+    "breaking": {"type": "bool", "default": False},
+    "use_http_11": {"type": "bool"},
+    "additional_headers": {"type": "dict", "no_log": True},
+    "metadata": {"type": "dict"},
+    "wait_timeout": {"type": "int", "default": 60},
+}
+
+
+def main() -> None:
+    run(
+        operation="redeploy",
+        argument_spec=ARGUMENT_SPEC,
+        request_type=RedeployRequest,
+        operate=redeploy,
+    )
+
+
+if __name__ == "__main__":
+    main()
