@@ -199,6 +199,9 @@ class Sandbox:
             raise PortTakenError(f"something listens on port {chosen} already")
         environment = dict(os.environ)
         environment.pop("ORDER_SERVICE_REQUIRED_HEADER", None)
+        # Half of a service's start is the compilation of what it imports, where no bytecode may be written beside it.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        environment["PYTHONPYCACHEPREFIX"] = str(self._cache.absolute() / "bytecode")
         if required_header is not None:
             environment["ORDER_SERVICE_REQUIRED_HEADER"] = required_header
         log = self.lifeline.directory / f"{variant}-{chosen}.log"
