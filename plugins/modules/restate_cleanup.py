@@ -238,10 +238,8 @@ error:
 """
 
 from ansible_collections.dalp.restate.plugins.module_utils._ansible import run
-from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup import (
-    CleanupRequest,
-    cleanup,
-)
+from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup import cleanup
+from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup_plan import CleanupRequest
 
 ARGUMENT_SPEC = {
     "service_url": {"type": "str", "required": True},

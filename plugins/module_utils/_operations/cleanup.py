@@ -7,69 +7,28 @@
 from __future__ import annotations
 
 import datetime
-import time
 import typing as t
-from dataclasses import dataclass, field
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._operations import durations, migration
+from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup_plan import (
+    ASSUMED_ID,
+    CleanupRequest,
+    Observed,
+    Plan,
+    make_plan,
+)
+from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup_run import Run
 from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments import (
-    STALE_READ_SECONDS,
-    Pending,
     Registry,
     check_service_url,
     read_pending,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.registration import as_registered
-from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report, count
-from ansible_collections.dalp.restate.plugins.module_utils._operations.termination import kill
+from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
 from ansible_collections.dalp.restate.plugins.module_utils._restate import urls
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
 from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Deployment, Handler, Service
-
-ASSUMED_ID = "dp_assumed"
-"""Stands in a dry run for the id of a deployment that is not registered yet."""
-
-_SAMPLE = 20
-_CANCEL_SECONDS = 5
-
-
-@dataclass(frozen=True)
-class CleanupRequest:
-    """What the operator asked. O(drain_timeout) is in seconds; O(min_age) is a duration like V(2h)."""
-
-    service_url: str
-    force_drain: bool
-    drain_timeout: int
-    pending: str
-    migrate_paused: bool
-    remove: str
-    allow_service_removal: bool
-    keep: list[str]
-    min_age: str | None
-    max_removed: int
-    assume_registered: dict[str, t.Any] | None
-
-
-@dataclass(frozen=True)
-class Observed:
-    """What is registered, what pends where, and how old deployments are (seconds by id)."""
-
-    registry: Registry
-    pending: dict[str, Pending]
-    ages: dict[str, float]
-
-
-@dataclass
-class Plan:
-    """Which deployment is kept, which are to go (the oldest first), and which others stay and why."""
-
-    kept: Deployment
-    candidates: list[Deployment] = field(default_factory=list)
-    remaining: list[dict[str, t.Any]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    error: OperatorError | None = None
 
 
 def cleanup(restate: Restate, request: CleanupRequest) -> Report:
@@ -87,7 +46,7 @@ def cleanup(restate: Restate, request: CleanupRequest) -> Report:
         warnings=plan.warnings,
         error=plan.error,
     )
-    run = _Run(admin, request, plan, observed)
+    run = Run(admin, request, plan, observed)
     if not plan.error and plan.candidates:
         report.error = _why_not_now(admin, request, plan, observed)
         if not report.error:
@@ -167,118 +126,6 @@ def _instant(text: str) -> datetime.datetime:
     return datetime.datetime.fromisoformat(f"{seconds}.{(fraction + '000000')[:6]}+00:00")
 
 
-# Plan: a pure function of what was observed and asked
-
-
-def make_plan(observed: Observed, request: CleanupRequest) -> Plan:
-    """Return what is kept, what may go and what stays; or why the whole plan is refused."""
-    registry = observed.registry
-    kept = registry.at(request.service_url)
-    if kept is None:
-        raise OperatorError(
-            "RESTATE_DEPLOYMENT_NOT_FOUND",
-            f"No registered deployment is at {urls.shown(request.service_url)}; nothing was touched.",
-        )
-    listed = _listed(registry, request.keep)
-    min_age = durations.seconds("min_age", request.min_age) if request.min_age else 0
-    plan = Plan(kept)
-    for deployment in sorted(registry.deployments, key=lambda deployment: deployment.created_at):
-        if deployment.id == kept.id:
-            continue
-        reason = None
-        if deployment.id in listed:
-            reason = "keep"
-        elif deployment.uri is None:
-            reason = "lambda"
-        elif request.remove == "superseded" and registry.latest_at(deployment.id):
-            reason = "latest"
-        elif observed.ages[deployment.id] < min_age:
-            reason = "min_age"
-        if reason:
-            plan.remaining.append(_left(deployment, reason))
-        else:
-            plan.candidates.append(deployment)
-    if any(left["reason"] == "lambda" for left in plan.remaining):
-        plan.warnings.append("Deployments on AWS Lambda are not supported and were left as they are.")
-    plan.error = _refusal(registry, plan, request)
-    return plan
-
-
-def _listed(registry: Registry, keep: list[str]) -> set[str]:
-    ids = set()
-    for entry in keep:
-        matches = {
-            deployment.id
-            for deployment in registry.deployments
-            if deployment.id == entry or ("://" in entry and deployment.is_at(entry))
-        }
-        if not matches:
-            raise OperatorError(
-                "RESTATE_DEPLOYMENT_NOT_FOUND",
-                f"keep names {urls.shown(entry)!r}, which is no registered deployment; nothing was touched.",
-                remedy="Correct the entry or take it off the list: a typo here would cost the deployment it means.",
-            )
-        ids |= matches
-    return ids
-
-
-def _refusal(registry: Registry, plan: Plan, request: CleanupRequest) -> OperatorError | None:
-    going = {deployment.id for deployment in plan.candidates}
-    serving: dict[str, set[str]] = {}
-    for deployment in registry.deployments:
-        for service in deployment.services:
-            serving.setdefault(service.name, set()).add(deployment.id)
-    latest_going = {
-        name: service for name, service in registry.latest.items() if service.deployment_id in going
-    }
-    returning = sorted(name for name in latest_going if serving.get(name, set()) - going)
-    gone = sorted(set(latest_going) - set(returning))
-    if returning or (gone and not request.allow_service_removal):
-        names = returning or gone
-        ids = sorted({latest_going[name].deployment_id for name in names})
-        what = (
-            f"would bring back an older revision of {', '.join(names)}"
-            if returning
-            else f"would remove {', '.join(names)} altogether"
-        )
-        return OperatorError(
-            "RESTATE_SERVICE_REMOVAL_REFUSED",
-            f"Removing {', '.join(ids)}, the latest deployment there, {what}; nothing was touched.",
-            remedy="Register the release first (restate_redeploy): service_url is not the latest of these services."
-            if returning
-            else "Use remove: superseded, list what stays under keep, or set allow_service_removal to true.",
-            reason="older_revision_returns" if returning else "service_removed",
-            deployment_ids=ids,
-        )
-    if len(plan.candidates) > request.max_removed:
-        return OperatorError(
-            "RESTATE_SERVICE_REMOVAL_REFUSED",
-            f"{count(len(plan.candidates), 'deployment')} would be removed, more than max_removed "
-            f"({request.max_removed}); nothing was touched.",
-            remedy="Check that service_url is right; then raise max_removed, or narrow with keep, min_age or remove.",
-            reason="max_removed",
-            deployment_ids=[deployment.id for deployment in plan.candidates],
-        )
-    return None
-
-
-def _left(deployment: Deployment, reason: str, **more: t.Any) -> dict[str, t.Any]:
-    return {"deployment_id": deployment.id, "service_url": deployment.shown_url, "reason": reason, **more}
-
-
-def _described(deployments: t.Iterable[Deployment]) -> dict[str, t.Any]:
-    return {
-        "deployments": {
-            deployment.id: {
-                "service_url": deployment.shown_url,
-                "services": sorted(service.name for service in deployment.services),
-            }
-            for deployment in sorted(deployments, key=lambda deployment: deployment.created_at)
-            if deployment.id != ASSUMED_ID
-        }
-    }
-
-
 def _why_not_now(
     admin: AdminClient, request: CleanupRequest, plan: Plan, observed: Observed
 ) -> OperatorError | None:
@@ -315,322 +162,14 @@ def _why_not_now(
     return None
 
 
-# Apply
-
-
-class _Run:
-    """Carries a plan out, or predicts it, in the same words."""
-
-    def __init__(self, admin: AdminClient, request: CleanupRequest, plan: Plan, observed: Observed) -> None:
-        self._admin = admin
-        self._request = request
-        self._plan = plan
-        self._observed = observed
-        self._waiting = list(plan.candidates)
-        self._offer: migration.Offer | None = None
-        self.steps: list[dict[str, t.Any]] = []
-        self.removed: list[str] = []
-        self.migrated: list[str] = []
-        self.cancelled: list[str] = []
-        self.killed: list[str] = []
-        self.abandoned: list[str] = []
-        self.stuck: dict[str, dict[str, list[str]]] = {}
-        self.warnings: list[str] = []
-        self.error: OperatorError | None = None
-
-    # In check mode
-
-    def predict(self) -> None:
-        """Fill in what L(carry_out) would do; what depends on the wait is said to be conditional."""
-        conditional = 0
-        for deployment in list(self._waiting):
-            pending = self._observed.pending[deployment.id]
-            if not pending.total:
-                self._plan_step("remove", deployment)
-                self._note_removed(deployment)
-            elif self._request.drain_timeout:
-                self._plan_step("wait_then_remove", deployment, conditional=True)
-                self._note_removed(deployment)
-                conditional += 1
-            elif self._request.force_drain:
-                self._predict_forced(deployment)
-            else:
-                self._plan_step("wait_then_remove", deployment)
-        if conditional:
-            rest = (
-                f"what is still pending then: {self._request.pending}"
-                if self._request.force_drain
-                else "what is still pending then makes the task fail with RESTATE_DRAIN_TIMEOUT"
-            )
-            self.warnings.append(
-                f"{count(conditional, 'deployment')} must drain first: this holds if they do so within "
-                f"{self._request.drain_timeout} s; {rest}."
-            )
-        self._finish()
-
-    def _predict_forced(self, deployment: Deployment) -> None:
-        rows = self._unfinished_on(deployment)
-        self._plan_step(f"{self._request.pending}_then_remove", deployment)
-        ids = [row["id"] for row in rows]
-        if self._request.pending == "migrate":
-            split = migration.split(rows, self._offered(), move_paused=self._request.migrate_paused)
-            self.migrated += [row["id"] for row in split.movable]
-            if split.left:
-                self.stuck[deployment.id] = split.left
-                return
-        else:
-            self._by_disposal()[self._request.pending].extend(ids)
-        self._note_removed(deployment)
-
-    # For real
-
-    def carry_out(self) -> None:
-        """Remove what is drained, wait for the rest, and do with what is left as was asked."""
-        for deployment in self._waiting:
-            drained = not self._observed.pending[deployment.id].total
-            self._plan_step("remove" if drained else "wait_then_remove", deployment)
-        try:
-            self._drain()
-            if self._request.force_drain:
-                for deployment in list(self._waiting):
-                    self._force(deployment)
-            self._finish()
-        except OperatorError as exc:
-            self.error = exc
-
-    def _drain(self) -> None:
-        deadline = time.monotonic() + self._request.drain_timeout
-        pause = 0.5
-        while True:
-            registry = Registry.read(self._admin)
-            pending = read_pending(self._admin, registry)
-            for deployment in list(self._waiting):
-                if deployment.id not in pending or not pending[deployment.id].total:
-                    self._remove(deployment)
-            left = deadline - time.monotonic()
-            if not self._waiting or left <= 0:
-                return
-            time.sleep(min(pause, left))
-            pause = min(pause * 1.5, 5.0)
-
-    def _force(self, deployment: Deployment) -> None:
-        how = self._request.pending
-        step = next(step for step in self.steps if step["deployment_id"] == deployment.id)
-        step["action"] = f"{how}_then_remove"
-        rows = self._unfinished_on(deployment)
-        if how == "migrate":
-            self._migrate(deployment, rows)
-        elif how == "cancel":
-            self.cancelled += [row["id"] for row in rows if self._admin.cancel(row["id"])]
-            self._wait_until_drained(deployment)
-        elif how == "kill":
-            self.killed += [row["id"] for row in rows if kill(self._admin, row)]
-        self._remove(deployment, abandon=how == "abandon")
-
-    def _migrate(self, deployment: Deployment, rows: migration.Rows) -> None:
-        split = migration.split(rows, self._offered(), move_paused=self._request.migrate_paused)
-        if split.movable and not self._admin.version.at_least(1, 6):
-            split.left["migrate_unsupported"] = [row["id"] for row in split.movable]
-            split.movable = []
-        if split.movable:
-            result = migration.move(self._admin, split.movable, self._plan.kept.id)
-            self.migrated += result.moved
-            if result.failed:
-                split.left["migration_failed"] = list(result.failed)
-                self.warnings += [
-                    f"{invocation_id} was not moved: {why}" for invocation_id, why in result.failed.items()
-                ]
-            self._warn_of_mismatches(result)
-        if split.left:
-            self.stuck[deployment.id] = split.left
-
-    def _warn_of_mismatches(self, result: migration.Moved) -> None:
-        if result.mismatched:
-            self.warnings.append(
-                f"{count(len(result.mismatched), 'moved invocation')} met a journal mismatch (RT0016), since the kept "
-                f"release takes other steps than the one they began on: {', '.join(result.mismatched[:_SAMPLE])}."
-            )
-
-    def _wait_until_drained(self, deployment: Deployment) -> None:
-        deadline = time.monotonic() + max(self._request.drain_timeout, _CANCEL_SECONDS)
-        while time.monotonic() < deadline and self._unfinished_on(deployment):
-            time.sleep(0.2)
-
-    def _remove(self, deployment: Deployment, *, abandon: bool = False) -> None:
-        """Delete a deployment, unless what was read just before forbids it."""
-        registry = Registry.read(self._admin)
-        pending = read_pending(self._admin, registry).get(deployment.id)
-        if pending is None:
-            self._waiting.remove(deployment)
-            return
-        if pending.total and not abandon:
-            return
-        others = {
-            service.name
-            for other in registry.deployments
-            if other.id != deployment.id
-            for service in other.services
-        }
-        latest = registry.latest_at(deployment.id)
-        if any(name in others or not self._request.allow_service_removal for name in latest):
-            self.stuck[deployment.id] = {"became_latest": []}
-            return
-        abandoned = [row["id"] for row in self._unfinished_on(deployment)] if abandon else []
-        self._admin.delete_deployment(deployment.id)
-        self._note_removed(deployment)
-        self.abandoned += abandoned
-        self._wait_until_gone(deployment)
-        self._look_for_zombies(deployment, set(abandoned))
-
-    def _wait_until_gone(self, deployment: Deployment) -> None:
-        deadline = time.monotonic() + STALE_READ_SECONDS
-        while any(other.id == deployment.id for other in self._admin.deployments()):
-            if time.monotonic() >= deadline:
-                raise OperatorError(
-                    "RESTATE_UNEXPECTED_RESPONSE",
-                    f"{deployment.id} was deleted, but the server still lists it.",
-                    deployment_ids=[deployment.id],
-                )
-            time.sleep(0.5)
-
-    def _look_for_zombies(self, deployment: Deployment, expected: set[str]) -> None:
-        """Find what got pinned between the last count and the delete, and move it where that is possible."""
-        rows = self._admin.query(self._admin.sql.unfinished_on(deployment.id, ()))
-        rows = [row for row in rows if row["id"] not in expected]
-        if not rows:
-            return
-        left = [row["id"] for row in rows]
-        if self._admin.version.at_least(1, 6):
-            split = migration.split(rows, self._offered(), move_paused=False)
-            result = migration.move(self._admin, split.movable, self._plan.kept.id)
-            self.migrated += result.moved
-            self._warn_of_mismatches(result)
-            left = [invocation_id for invocation_id in left if invocation_id not in result.moved]
-        if left:
-            self.warnings.append(
-                f"{count(len(left), 'invocation')} got pinned to {deployment.id} while it was deleted and cannot go on "
-                f"(RT0011): {', '.join(left[:_SAMPLE])}. Resume them on the latest deployment."
-            )
-
-    # For both
-
-    def _unfinished_on(self, deployment: Deployment) -> migration.Rows:
-        latest = self._observed.registry.latest_at(deployment.id)
-        return self._admin.query(self._admin.sql.unfinished_on(deployment.id, latest))
-
-    def _offered(self) -> migration.Offer:
-        """Return what the kept deployment serves, by its own revision of each service."""
-        if self._offer is None:
-            kept = self._plan.kept.id
-            latest = self._observed.registry.latest.values()
-            services: t.Iterable[Service] = [service for service in latest if service.deployment_id == kept]
-            if kept != ASSUMED_ID and not self._request.assume_registered:
-                detail = self._admin.deployment(kept)
-                services = detail.services if detail else ()
-            self._offer = {
-                service.name: frozenset(handler.name for handler in service.handlers) for service in services
+def _described(deployments: t.Iterable[Deployment]) -> dict[str, t.Any]:
+    return {
+        "deployments": {
+            deployment.id: {
+                "service_url": deployment.shown_url,
+                "services": sorted(service.name for service in deployment.services),
             }
-        return self._offer
-
-    def _plan_step(self, action: str, deployment: Deployment, **more: t.Any) -> None:
-        pending = self._observed.pending[deployment.id]
-        step = {"action": action, "deployment_id": deployment.id, "service_url": deployment.shown_url}
-        self.steps.append({**step, "pending_invocations": pending.total, **more})
-
-    def _note_removed(self, deployment: Deployment) -> None:
-        self.removed.append(deployment.id)
-        self._waiting.remove(deployment)
-
-    def _by_disposal(self) -> dict[str, list[str]]:
-        return {"cancel": self.cancelled, "kill": self.killed, "abandon": self.abandoned}
-
-    def _finish(self) -> None:
-        """Say what is left of the plan and why, and fail for it."""
-        if not self._waiting:
-            return
-        reasons = set()
-        samples: list[str] = []
-        parts = []
-        for deployment in self._waiting:
-            left = self.stuck.get(deployment.id) or {"drain_timeout": []}
-            rows = self._unfinished_on(deployment)
-            reasons |= set(left)
-            ids = [invocation_id for ids in left.values() for invocation_id in ids] or [
-                row["id"] for row in rows
-            ]
-            samples += ids
-            self._plan.remaining.append(
-                _left(
-                    deployment,
-                    next(iter(left)),
-                    pending_invocations=len(rows),
-                    invocation_ids=ids[:_SAMPLE],
-                )
-            )
-            parts.append(
-                f"{deployment.id} at {deployment.shown_url} ({len(rows)} pending, {', '.join(left)})"
-            )
-        reason = min(reasons) if len(reasons) == 1 else "several"
-        self.error = OperatorError(
-            "RESTATE_DRAIN_TIMEOUT",
-            f"{count(len(parts), 'deployment')} could not be removed after {self._request.drain_timeout} s: "
-            f"{'; '.join(parts)}. Drained ones: {len(self.removed)} removed.",
-            remedy=_REMEDIES.get(reason),
-            reason=reason,
-            invocation_ids=samples[:_SAMPLE],
-            deployment_ids=[deployment.id for deployment in self._waiting],
-        )
-
-    @property
-    def done(self) -> list[dict[str, t.Any]]:
-        """The steps that were carried out."""
-        return (
-            []
-            if self._admin.check_mode
-            else [step for step in self.steps if step["deployment_id"] in self.removed]
-        )
-
-    @property
-    def not_done(self) -> list[dict[str, t.Any]]:
-        """The steps that were not."""
-        return [step for step in self.steps if step not in self.done]
-
-    def shown(self, plan: Plan) -> dict[str, t.Any]:
-        """Return the result's own keys."""
-        kept = {"service_url": plan.kept.shown_url}
-        if plan.kept.id != ASSUMED_ID:
-            kept["deployment_id"] = plan.kept.id
-        return {
-            "kept": kept,
-            "removed": self.removed,
-            "remaining": plan.remaining,
-            "migrated": self.migrated,
-            "cancelled": self.cancelled,
-            "killed": self.killed,
-            "abandoned": self.abandoned,
-            "steps": self.steps,
+            for deployment in sorted(deployments, key=lambda deployment: deployment.created_at)
+            if deployment.id != ASSUMED_ID
         }
-
-    def sentence(self) -> str:
-        """Return what happened, in one sentence."""
-        kept = self._plan.kept.shown_url
-        if not self._plan.candidates:
-            return f"Nothing to remove: {kept} is kept, {count(len(self._plan.remaining), 'other deployment')} stay."
-        would = "Would remove" if self._admin.check_mode else "Removed"
-        parts = [f"{would} {count(len(self.removed), 'deployment')}"]
-        for verb, ids in (
-            ("migrated", self.migrated),
-            ("cancelled", self.cancelled),
-            ("killed", self.killed),
-            ("abandoned", self.abandoned),
-        ):
-            if ids:
-                parts.append(f"{count(len(ids), 'invocation')} {verb}")
-        return f"{', '.join(parts)}; {kept} is kept."
-
-
-_REMEDIES = {
-    "paused_invocations": "They may have been paused on purpose: resume them, or set migrate_paused to true.",
-    "handler_not_served": "Keep this deployment, or let the work finish: the kept one does not serve its handler.",
-    "became_latest": "Another release was registered meanwhile: run restate_doctor.",
-}
+    }

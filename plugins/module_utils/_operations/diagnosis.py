@@ -152,13 +152,15 @@ def _of_deployments(registry: Registry, invocations: Invocations) -> t.Iterator[
 
 def _of_invocations(invocations: Invocations, services: dict[str, Service]) -> t.Iterator[Finding]:
     if invocations.zombies:
-        at_least = "at least " if len(invocations.zombies) == SAMPLE else ""
+        number = f"{count(len(invocations.zombies), 'unfinished invocation')}"
+        if len(invocations.zombies) == SAMPLE:
+            number = f"At least {number}"
         yield Finding(
             code="ZOMBIE_INVOCATIONS",
             severity="warning",
             component="invocations",
-            message=f"There are {at_least}{count(len(invocations.zombies), 'unfinished invocation')} pinned to a "
-            "deployment that is gone (RT0011): they cannot go on by themselves, and nothing of them is lost yet.",
+            message=f"{number} pinned to a "
+            "deployment that is gone (RT0011): work that cannot go on by itself, and is not lost yet.",
             subjects=[row["id"] for row in invocations.zombies],
             remedy=f"Servers from 1.6: restate invocations pause {invocations.zombies[0]['id']}, then restate "
             f"invocations resume --deployment latest {invocations.zombies[0]['id']}; it goes on from its journal.",
