@@ -15,6 +15,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import httpx
@@ -27,7 +28,8 @@ SECRET = "a-secret-header-value"
 DEAD_URL = "http://127.0.0.1:1/"
 
 _PATH = re.compile(r"(?<![\w:/.])/(?:[\w.+-]+/)+([\w.+-]+)")
-_LOCAL = re.compile(r"(?:/tmp/|/home/|/work/|127\.0\.0\.1:(?!1\b))")
+_PORT = r"127\.0\.0\.1:(?!1\b)"
+_LOCAL = re.compile("|".join([_PORT, *map(re.escape, (str(Path.home()), str(Path.cwd()), gettempdir()))]))
 
 
 class Capture:

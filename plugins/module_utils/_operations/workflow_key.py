@@ -103,21 +103,21 @@ def make_plan(seen: Situation, rules: Rules) -> KeyPlan:
         return _blocked("already_succeeded", "its run succeeded", [run])
     if unfinished and not _may_kill(seen, rules):
         return _blocked("active_invocation", _activity(seen, rules), unfinished)
-    # A killed invocation that never began leaves nothing to purge.
+    # A killed invocation that never began leaves nothing to purge, and so no purge that clears state and promises.
     lasting = [row for row in seen.invocations if row["status"] not in ("inboxed", "scheduled")]
-    if run:
+    if run in lasting:
         lasting.sort(key=lambda row: row is not run)
         return KeyPlan("recovered", kill=unfinished, purge=lasting)
     if seen.promises:
         return _blocked(
             "promise_without_run",
-            "it has a promise but no run, and nothing in Restate clears that",
+            "it has a promise but no run that began, and nothing in Restate clears that",
             seen.invocations,
         )
     if seen.state and not rules.clear_orphaned_state:
         return _blocked(
             "run_unknown",
-            "it has state but no run; where the retention is zero, a run that succeeded looks like this",
+            "it has state but no run that began; where the retention is zero, a run that succeeded looks like this",
             seen.invocations,
         )
     return KeyPlan("recovered", kill=unfinished, purge=lasting, clear_state=bool(seen.state))
