@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import typing as t
 from dataclasses import dataclass, field
@@ -27,6 +28,12 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.probes im
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import count
 from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Deployment, Service
+
+_PLAIN = re.compile(r"[A-Za-z0-9_./:-]+")
+
+_INGRESS_REMEDY = (
+    "Check that ingress_url (or what the result shows as ingress.url) is right and reachable from here."
+)
 
 TESTED_VERSIONS = ((1, 5), (1, 6), (1, 7))
 
@@ -68,6 +75,9 @@ def _of_components(probes: dict[str, Probe], admin_url: str, ingress_url: str) -
     for name, probe in probes.items():
         if probe.error is None:
             continue
+        if name not in ("admin", "ingress") and probes["admin"].status == "unreachable":
+            # It says nothing that the admin's finding does not.
+            continue
         is_down = probe.status == "unreachable" and name in ("admin", "ingress")
         yield Finding(
             code=f"{name.upper()}_{probe.status.upper()}",
@@ -75,7 +85,7 @@ def _of_components(probes: dict[str, Probe], admin_url: str, ingress_url: str) -
             component=name,
             message=probe.error.message,
             subjects=[ingress_url if name == "ingress" else admin_url],
-            remedy=probe.error.remedy,
+            remedy=_INGRESS_REMEDY if is_down and name == "ingress" else probe.error.remedy,
         )
 
 
@@ -233,8 +243,11 @@ def _recover(row: dict[str, t.Any], **more: str) -> str:
 
 
 def _run(playbook: str, **variables: str) -> str:
-    # As JSON, since key=value would split and convert what a workflow key may hold.
-    extra = f" -e {shlex.quote(json.dumps(variables, ensure_ascii=False))}" if variables else ""
+    """Return the command, to be typed as it is; JSON only for values that key=value would split or convert."""
+    if all(_PLAIN.fullmatch(value) for value in variables.values()):
+        extra = "".join(f" -e {name}={value}" for name, value in variables.items())
+    else:
+        extra = f" -e {shlex.quote(json.dumps(variables, ensure_ascii=False))}"
     return f"ansible-playbook dalp.restate.{playbook} --check --diff{extra}"
 
 

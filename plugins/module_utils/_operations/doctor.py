@@ -59,8 +59,8 @@ def doctor(restate: Restate, request: DoctorRequest) -> Report:
         services = pool.submit(_probe, admin.services)
         invocations = _probe(lambda: _read_invocations(admin, pool))
         probes = {
-            "ingress": ingress_probe.result(),
             "admin": version.result(),
+            "ingress": ingress_probe.result(),
             "deployments": deployments.result(),
             "services": services.result(),
             "invocations": invocations,

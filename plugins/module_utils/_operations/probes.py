@@ -17,7 +17,7 @@ SAMPLE = 20
 LONG_RETRYING = 10
 """From this many attempts on, an invocation that is being retried is a finding; by Restate's default, 4 minutes."""
 
-COMPONENTS = ("ingress", "admin", "deployments", "services", "invocations")
+COMPONENTS = ("admin", "ingress", "deployments", "services", "invocations")
 
 
 @dataclass
