@@ -1,0 +1,116 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs a module as ansible-core does, without the start of a process for each task."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from ansible import context
+from ansible.executor.task_queue_manager import TaskQueueManager
+from ansible.inventory.manager import InventoryManager
+from ansible.module_utils.common.collections import ImmutableDict
+from ansible.parsing.dataloader import DataLoader
+from ansible.playbook.play import Play
+from ansible.plugins.callback import CallbackBase
+from ansible.plugins.loader import init_plugin_loader
+from ansible.vars.manager import VariableManager
+
+Result = dict[str, Any]
+
+_one_at_a_time = threading.Lock()
+
+
+class _Collector(CallbackBase):
+    """Keeps the result of the one task."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.result: Result | None = None
+
+    def _keep(self, task_result: Any, **more: Any) -> None:
+        result = dict(getattr(task_result, "result", None) or task_result._result)
+        result.setdefault("failed", False)
+        self.result = {**result, **more}
+
+    def v2_runner_on_ok(self, result: Any) -> None:
+        self._keep(result)
+
+    def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
+        self._keep(result, failed=True)
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        self._keep(result, failed=True)
+
+    def v2_runner_on_skipped(self, result: Any) -> None:
+        self._keep(result, skipped=True)
+
+
+@functools.cache
+def _prepare() -> None:
+    for name in list(os.environ):
+        if name.startswith("RESTATE_"):
+            del os.environ[name]
+    # A module's process would otherwise spend most of its time on compiling what it imports, and on being started.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = str(Path(os.environ["SANDBOX_CACHE"]).absolute() / "bytecode")
+    os.environ["ANSIBLE_PIPELINING"] = "true"
+    # What an `ansible` command line would have set; check and diff are the play's.
+    context.CLIARGS = ImmutableDict(
+        connection="local",
+        forks=1,
+        become=None,
+        become_method="sudo",
+        become_user=None,
+        check=False,
+        diff=False,
+        verbosity=0,
+        syntax=None,
+        start_at_task=None,
+        module_path=None,
+    )
+    init_plugin_loader([os.environ["ANSIBLE_COLLECTIONS_PATH"]])
+
+
+def run_task(module: str, args: dict[str, Any], *, check: bool = False, diff: bool = True) -> Result:
+    """Run a module on localhost and give its whole result, with `failed` and `changed` in any case."""
+    _prepare()
+    loader = DataLoader()
+    inventory = InventoryManager(loader=loader, sources=["localhost,"])
+    variables = VariableManager(loader=loader, inventory=inventory)
+    variables.extra_vars.update({"ansible_python_interpreter": sys.executable})
+    play = Play().load(
+        {
+            "name": "test",
+            "hosts": "localhost",
+            "gather_facts": False,
+            "check_mode": check,
+            "diff": diff,
+            "tasks": [{"name": module, module: args}],
+        },
+        variable_manager=variables,
+        loader=loader,
+    )
+    collector = _Collector()
+    collector._init_callback_methods()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    with _one_at_a_time:
+        manager = TaskQueueManager(inventory, variables, loader, passwords={}, forks=1)
+        # Instead of loading the one that prints.
+        manager._callback_plugins = [collector]
+        try:
+            manager.run(play)
+        finally:
+            manager.cleanup()
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
+    assert collector.result is not None, f"{module} gave no result"
+    return {"changed": False, **collector.result}

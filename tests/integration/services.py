@@ -1,0 +1,158 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One process that serves any number of deployments, each under a path of its own, which can change at any moment.
+
+A service process takes half a second to start, and here a release changes in a millisecond. In a deployment's place
+can be any variant of order_service.py, or nothing (404), and it can demand a header. A change cuts off the attempts
+that run there, as a restart would.
+"""
+
+# No `from __future__ import annotations`: the SDK reads the annotations of handlers at run time.
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+from lifeline import Lifeline
+from restate_server import free_ports
+from waiting import wait_until
+
+
+class Services:
+    """The running process, from `with` until its end."""
+
+    def __init__(self, cache: Path) -> None:
+        self._lifeline = Lifeline("restate-services-")
+        self._root = f"http://127.0.0.1:{free_ports(1)[0]}"
+        environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(cache / "bytecode")}
+        environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path.endswith("files"))
+        self._process = self._lifeline.spawn(
+            [sys.executable, __file__, self._root.rpartition(":")[2]],
+            env=environment,
+            log=self._lifeline.directory / "services.log",
+        )
+        self._client = httpx.Client(base_url=self._root, trust_env=False)
+
+    def __enter__(self) -> "Services":
+        wait_until("services listen", self._listens)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._client.close()
+        self._lifeline.close()
+
+    def url(self, name: str) -> str:
+        """Where the deployment of this name is, or would be."""
+        return f"{self._root}/{name}"
+
+    def put(self, name: str, variant: str | None, *, header: str | None = None, silent_for: int = 0) -> str:
+        """Serve a variant (None: nothing) under this name from now on, and give its URL.
+
+        With `header` ("name=value") requests without it are answered with 403. The first `silent_for` discoveries
+        are answered with 404, as if the service were just being started.
+        """
+        content = {"variant": variant, "header": header, "silent_for": silent_for}
+        self._client.put(f"/-/{name}", json=content).raise_for_status()
+        return self.url(name)
+
+    def clear(self) -> None:
+        """Serve nothing."""
+        self._client.delete("/-/").raise_for_status()
+
+    def _listens(self) -> bool:
+        try:
+            return self._client.delete("/-/").is_success
+        except httpx.TransportError:
+            return False
+
+
+class _Place:
+    """What is at one path, until it is replaced."""
+
+    def __init__(self, application: Any, silent_for: int) -> None:
+        self.application = application
+        self.silent_for = silent_for
+        self.replaced = asyncio.Event()
+
+
+class _Application:
+    """The ASGI application of the process."""
+
+    def __init__(self) -> None:
+        import order_service
+        import restate
+
+        self._make = lambda variant: restate.app(order_service.VARIANTS[variant]())
+        self._guarded = order_service.guarded
+        self._places: dict[str, _Place] = {}
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            raise NotImplementedError
+        name = scope["path"].split("/")[1]
+        if name == "-":
+            await self._control(scope, receive)
+            await _status(send, 200)
+            return
+        place = self._places.get(name)
+        if place is None:
+            await _status(send, 404)
+        elif place.silent_for and scope["path"].endswith("/discover"):
+            place.silent_for -= 1
+            await _status(send, 404)
+        else:
+            await _until(place.replaced, place.application(scope, receive, send))
+
+    async def _control(self, scope: Any, receive: Any) -> None:
+        name = scope["path"].removeprefix("/-/")
+        for old in [name] if name else list(self._places):
+            if old in self._places:
+                self._places.pop(old).replaced.set()
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        asked = json.loads(body or b"{}")
+        if variant := asked.get("variant"):
+            application = self._make(variant)
+            if asked["header"]:
+                header, _, value = asked["header"].partition("=")
+                application = self._guarded(application, header, value)
+            self._places[name] = _Place(application, asked["silent_for"])
+
+
+async def _until(replaced: asyncio.Event, answer: Any) -> None:
+    answering = asyncio.ensure_future(answer)
+    end = asyncio.ensure_future(replaced.wait())
+    await asyncio.wait([answering, end], return_when=asyncio.FIRST_COMPLETED)
+    end.cancel()
+    if answering.done():
+        answering.result()
+    else:
+        answering.cancel()
+
+
+async def _status(send: Any, status: int) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def main() -> None:
+    """Serve on the port that the command line names, until the end of the process."""
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+
+    config = Config()
+    config.bind = [f"127.0.0.1:{sys.argv[1]}"]
+    asyncio.run(serve(_Application(), config))  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,304 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A Restate server as a test sees it: situations to build, tasks to run, and all that can be told from outside."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+from restate_api import RestateApi
+from sandbox import Sandbox
+from waiting import wait_until
+
+from tests.integration.ansible_task import Result, run_task
+from tests.integration.services import Services
+
+Row = dict[str, Any]
+Snapshot = dict[str, Any]
+
+_GOING = ("invoked", "suspended")
+"""An invocation that waits goes from one to the other by itself."""
+
+
+class World:
+    """One server, whatever was registered there, and the tasks that are run against it."""
+
+    def __init__(self, sandbox: Sandbox, services: Services) -> None:
+        self.sandbox = sandbox
+        self.services = services
+        self.version = sandbox.version
+        self.admin_url = sandbox.admin_url
+        self.api: RestateApi = sandbox.api()
+        self.http = httpx.Client(base_url=sandbox.admin_url, trust_env=False, timeout=30)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.http.close()
+        self.api.__exit__(None, None, None)
+
+    def since(self, major: int, minor: int) -> bool:
+        """Whether the server is of this release or a later one."""
+        return tuple(int(part) for part in self.version.split(".")[:2]) >= (major, minor)
+
+    # Tasks
+
+    def task(self, module: str, *, check: bool = False, **args: Any) -> Result:
+        """Run one of the modules, by the end of its name, and give its result."""
+        args = {"admin_url": self.admin_url, "ingress_url": self.sandbox.ingress_url, **args}
+        return run_task(f"dalp.restate.restate_{module}", args, check=check)
+
+    # Deployments
+
+    def serve(self, name: str, variant: str | None, **options: Any) -> str:
+        """Serve a variant under this name, and give its URL."""
+        return self.services.put(name, variant, **options)
+
+    def register(self, url: str, **body: Any) -> str:
+        """Register what is at the URL, and give the deployment's id."""
+        answer = self.http.post("/deployments", json={"uri": url, "force": False, **body})
+        assert answer.is_success, answer.text
+        return str(answer.json()["id"])
+
+    def release(self, name: str, variant: str | None = None, **body: Any) -> Deployment:
+        """Serve and register a variant (by default the one of this name)."""
+        url = self.serve(name, variant or name)
+        return Deployment(self.register(url, **body), url)
+
+    def deployment(self, deployment_id: str) -> Row:
+        """What GET /deployments/{id} says."""
+        answer: Row = self.http.get(f"/deployments/{deployment_id}").json()
+        return answer
+
+    def service(self, name: str) -> Row:
+        """What GET /services/{name} says."""
+        answer: Row = self.http.get(f"/services/{name}").json()
+        return answer
+
+    def deployment_ids(self) -> set[str]:
+        """The ids of all that is registered."""
+        return set(self.api.deployments())
+
+    def delete(self, deployment_id: str) -> None:
+        """Delete a deployment, whatever is pinned to it."""
+        self.api.delete_deployment(deployment_id)
+
+    # Invocations
+
+    def submit(self, service: str, key: str, handler: str, argument: object | None = None) -> str:
+        """Send a one-way call to any key, and give the invocation's id."""
+        return self.api.submit(service, quote(key, safe=""), handler, argument)
+
+    def order(self, key: str, mode: str, **more: Any) -> str:
+        """Submit a run of OrderWorkflow, wait until it is where its mode leads, and give its id."""
+        invocation_id = self.submit("OrderWorkflow", key, "run", {"mode": mode, **more})
+        self.settled(invocation_id, _SETTLED[mode])
+        return invocation_id
+
+    def await_approval(self, key: str) -> str:
+        """Submit a shared handler that waits for a promise, and give its id once it waits."""
+        invocation_id = self.submit("OrderWorkflow", key, "await_approval")
+        self.settled(invocation_id, _waits)
+        return invocation_id
+
+    def payment(self, key: str) -> str:
+        """Submit a run of PaymentWorkflow, which is soon paused on release 1, and give its id."""
+        invocation_id = self.submit("PaymentWorkflow", key, "run", {})
+        self.settled(invocation_id, lambda row: row["status"] == "paused")
+        return invocation_id
+
+    def settled(self, invocation_id: str, there: Callable[[Row], Any]) -> Row:
+        """Wait until an invocation's row is as asked, and return it."""
+
+        def look() -> Row | None:
+            row = self.row(invocation_id)
+            return row if row and there(row) else None
+
+        return wait_until(f"{invocation_id} settles", look, seen=lambda: self.row(invocation_id))
+
+    def row(self, invocation_id: str) -> Row | None:
+        """All that Restate says of an invocation: `waits` where its journal has a promise, `calls` what it called."""
+        rows = self.query(f"SELECT * FROM sys_invocation WHERE id = '{invocation_id}'")
+        if not rows:
+            return None
+        journal = self.query(
+            f"SELECT id FROM sys_journal WHERE id = '{invocation_id}' AND entry_type LIKE '%GetPromise%'"
+        )
+        return {**rows[0], "waits": bool(journal), "calls": self.children(invocation_id)}
+
+    def children(self, invocation_id: str) -> list[str]:
+        """The invocations that this one called and that are pinned already."""
+        rows = self.query(f"SELECT id, pinned_deployment_id FROM sys_invocation WHERE invoked_by_id = '{invocation_id}'")
+        return [row["id"] for row in rows if "pinned_deployment_id" in row]
+
+    def completed(self, invocation_id: str) -> Row:
+        """Wait until an invocation has completed, and return its row."""
+        return self.settled(invocation_id, lambda row: row["status"] == "completed")
+
+    def query(self, sql: str) -> list[Row]:
+        """The rows of a query."""
+        return self.api.query(sql)
+
+    def of_key(self, key: str, service: str = "OrderWorkflow") -> dict[str, int]:
+        """How much Restate holds of a key."""
+        literal = "'" + key.replace("'", "''") + "'"
+        tables = {"sys_invocation_status": "target_service", "state": "service", "sys_promise": "service"}
+        return {
+            table: len(
+                self.query(
+                    f"SELECT {prefix}_key FROM {table} WHERE {prefix}_key = {literal} AND {prefix}_name = '{service}'"
+                )
+            )
+            for table, prefix in tables.items()
+        }
+
+    # The whole server
+
+    def snapshot(self) -> Snapshot:
+        """All that can be told of the server from outside, less what changes by itself."""
+        invocations = self.query(
+            "SELECT id, status, created_at, target_handler_name, pinned_deployment_id, completion_result "
+            "FROM sys_invocation_status"
+        )
+        for row in invocations:
+            if row["status"] in _GOING:
+                row["status"] = "going"
+        deployments = self.http.get("/deployments").json()["deployments"]
+        services = self.http.get("/services").json()["services"]
+        for service in services:
+            # Restate lists them in another order each time.
+            service["handlers"] = _sorted(service["handlers"], "name")
+        for deployment in deployments:
+            deployment["services"] = _sorted(deployment["services"], "name")
+        return {
+            "deployments": _sorted(deployments, "id"),
+            "services": _sorted(services, "name"),
+            "invocations": _sorted(invocations, "id"),
+            "state": _sorted(
+                self.query("SELECT service_name, service_key, key, value FROM state"),
+                "service_name",
+                "service_key",
+                "key",
+            ),
+            "promises": _sorted(
+                self.query("SELECT service_name, service_key, key, completed FROM sys_promise"),
+                "service_name",
+                "service_key",
+                "key",
+            ),
+        }
+
+    def reset(self) -> None:
+        """Make the server blank, with nothing served."""
+        self._end_all()
+        promises = self.query("SELECT DISTINCT service_name, service_key FROM sys_promise")
+        if promises:
+            # Only the purge of a run takes promises along.
+            self.register(self.serve("reset", "release-2"))
+            for row in promises:
+                self.submit(row["service_name"], row["service_key"], "run", {"mode": "ok"})
+            wait_until("promises gone", self._end_completed)
+        self.sandbox.reset()
+        self.services.clear()
+
+    def _end_all(self) -> None:
+        unfinished = self.query("SELECT id FROM sys_invocation_status WHERE status != 'completed'")
+        self.api.kill(row["id"] for row in unfinished)
+        self._end_completed()
+
+    def _end_completed(self) -> bool:
+        rows = self.query("SELECT id FROM sys_invocation_status WHERE status = 'completed'")
+        self.api.purge(row["id"] for row in rows)
+        return not self.query("SELECT key FROM sys_promise LIMIT 1")
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A deployment that is registered."""
+
+    id: str
+    url: str
+
+
+def _sorted(rows: Iterable[Row], *columns: str) -> list[Row]:
+    return sorted(rows, key=lambda row: [str(row.get(column)) for column in columns])
+
+
+def _waits(row: Row) -> bool:
+    return bool(row["waits"]) and "pinned_deployment_id" in row
+
+
+def _began(row: Row) -> bool:
+    return "pinned_deployment_id" in row and row["status"] in ("running", "suspended")
+
+
+_SETTLED: dict[str, Callable[[Row], bool]] = {
+    "ok": lambda row: row.get("completion_result") == "success",
+    "fail": lambda row: row.get("completion_result") == "failure",
+    "retry": lambda row: row.get("retry_count", 0) >= 4 and "pinned_deployment_id" in row,
+    "wait": _waits,
+    "child": lambda row: row["calls"] and "pinned_deployment_id" in row,
+    "slow": _began,
+}
+
+_NOT_COMPARED = ("audit", "invocation", "exception", "acknowledged", "done", "not_done")
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """A dry run, the real run and a second real run, with the server before and after."""
+
+    predicted: Result
+    real: Result
+    again: Result
+    before: Snapshot
+    after: Snapshot
+
+
+def rehearse(
+    world: World, module: str, *, conditional: bool = False, unknown: tuple[str, ...] = (), **args: Any
+) -> Rehearsal:
+    """Run a task in check mode, for real, and again, and hold what all tasks promise.
+
+    The dry run changes nothing and says what the real run does, in every key of the result but those that a dry run
+    cannot know (`unknown`); where it depends on a wait it says so (`conditional`). The second run finds nothing to
+    do, or is refused for the same reason.
+    """
+    before = world.snapshot()
+    predicted = world.task(module, check=True, **args)
+    assert world.snapshot() == before
+    real = world.task(module, **args)
+    after = world.snapshot()
+    if not conditional:
+        assert compared(predicted, unknown) == compared(real, unknown)
+    if real["failed"] and not real.get("done"):
+        assert after == before
+    again = world.task(module, **args)
+    if real["failed"]:
+        assert reason(again) == reason(real)
+    else:
+        assert not again["failed"], again["msg"]
+        assert again["changed"] is False
+        assert world.snapshot() == after
+    for result in (predicted, real, again):
+        assert result["failed"] or result.get("acknowledged", module == "doctor") is True
+    return Rehearsal(predicted, real, again, before, after)
+
+
+def compared(result: Result, unknown: Iterable[str] = ()) -> Result:
+    """The keys of a result in which a dry run and a real run must agree."""
+    left_out = {*_NOT_COMPARED, *unknown} | ({"msg"} if not result["failed"] else set())
+    return {
+        key: value for key, value in result.items() if key not in left_out and not key.startswith("_ansible")
+    }
+
+
+def reason(result: Result) -> tuple[str, str | None]:
+    """Why a task failed: code and reason."""
+    assert result["failed"], result["msg"]
+    return result["error"]["code"], result["error"].get("reason")
