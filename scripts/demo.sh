@@ -19,7 +19,8 @@ run() {
   "$@"
 }
 
-release=(ansible-playbook dalp.restate.release -e "restate_service_url=$SANDBOX_RELEASE_2_URL")
+release=(ansible-playbook dalp.restate.release -e "restate_service_url=$SANDBOX_RELEASE_2_URL"
+  -e restate_force_drain=true -e restate_drain_timeout=5 -e restate_migrate_paused=true)
 recovery=(ansible-playbook dalp.restate.recover_workflow
   -e restate_service_name=OrderWorkflow -e restate_service_key=order-1001)
 
@@ -27,10 +28,10 @@ say "What is wrong? The doctor only reads."
 run ansible-playbook dalp.restate.doctor
 
 say "What would a release do? A dry run of the whole runbook; nothing is registered or removed."
-run "${release[@]}" --check --diff -e restate_force_drain=true -e restate_drain_timeout=5
+run "${release[@]}" --check --diff
 
 say "The release: register it, move the work that still runs on the old one, remove the old one."
-run "${release[@]}" -e restate_force_drain=true -e restate_drain_timeout=5
+run "${release[@]}"
 
 say "A failed workflow blocks its key. What would a recovery do?"
 run "${recovery[@]}" --check --diff
