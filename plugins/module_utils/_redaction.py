@@ -20,7 +20,8 @@ _USERINFO = re.compile(r"(?<=://)[^/?#\s'\"<>]*@")
 def scrub(value: t.Any, secrets: t.Collection[str]) -> t.Any:
     """Return the value with secrets, and the userinfo of URLs, replaced in all its texts, keys included."""
     if isinstance(value, str):
-        for secret in secrets:
+        # The longest first: one may begin like another.
+        for secret in sorted(secrets, key=len, reverse=True):
             value = value.replace(secret, HIDDEN)
         return _USERINFO.sub("", value)
     if isinstance(value, dict):
@@ -31,19 +32,26 @@ def scrub(value: t.Any, secrets: t.Collection[str]) -> t.Any:
 
 
 def secrets_in(value: t.Any) -> set[str]:
-    """Return the texts of a secret option that are long enough to be looked for: a text, or those of a dict."""
+    """Return what of a secret option is long enough to be looked for: it as a text, or the values of a dict."""
     if isinstance(value, dict):
         return {text for item in value.values() for text in secrets_in(item)}
-    return {value} if isinstance(value, str) and len(value) >= SHORTEST_SECRET else set()
+    text = "" if value is None else str(value)
+    return {text} if len(text) >= SHORTEST_SECRET else set()
 
 
 def userinfo_secrets(url: str) -> set[str]:
     """Return what is secret of a URL's userinfo: its password, or the user's name where that stands alone."""
     try:
-        parts = urlsplit(url)
+        # Also where the scheme was forgotten.
+        parts = urlsplit(url if "://" in url else f"//{url}")
         text = parts.password or ("" if parts.password is not None else parts.username) or ""
     except ValueError:
         return set()
+    try:
+        _ = parts.port
+    except ValueError:
+        # A password with a slash in it: its beginning was taken for the port.
+        text = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
     return secrets_in(text) | secrets_in(unquote(text))
 
 
