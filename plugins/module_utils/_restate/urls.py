@@ -27,8 +27,13 @@ def shown(url: str) -> str:
     """Return the URL as it may be shown: userinfo, query and fragment, where secrets live, are left out."""
     try:
         parts = urlsplit(url)
+        # A password with a slash in it ends up as a port that is none.
+        _ = parts.port
     except ValueError:
         return "(a URL that cannot be parsed)"
+    if not parts.netloc and "@" in url:
+        # Its scheme was forgotten.
+        return shown("//" + url).removeprefix("//")
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
@@ -36,7 +41,7 @@ def endpoint(url: str) -> tuple[str, int | None, str]:
     """Return what makes two deployment URLs the same one: host, port and path.
 
     Restate ignores the scheme (crates/types/src/schema/deployment/mod.rs:79-129 of v1.7.6); a trailing slash and
-    the scheme's default port make no difference to a person either.
+    the scheme's default port make no difference to a person either. Raises ValueError where it cannot be parsed.
     """
     parts = urlsplit(url)
     port = None if parts.port == _DEFAULT_PORTS.get(parts.scheme) else parts.port

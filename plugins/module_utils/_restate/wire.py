@@ -109,7 +109,10 @@ class _Endpoint(Wire):
 
     def is_at(self, service_url: str) -> bool:
         """Whether this is the deployment that a person means by the URL."""
-        return self.uri is not None and urls.endpoint(self.uri) == urls.endpoint(service_url)
+        try:
+            return self.uri is not None and urls.endpoint(self.uri) == urls.endpoint(service_url)
+        except ValueError:
+            return False
 
 
 class Deployment(_Endpoint):
