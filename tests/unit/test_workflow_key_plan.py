@@ -4,6 +4,8 @@
 
 """What a fresh start of a workflow key takes, and what forbids it."""
 
+# ruff: noqa: E501 (a case is a line)
+
 from __future__ import annotations
 
 from typing import Any
