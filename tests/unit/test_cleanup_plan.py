@@ -94,7 +94,6 @@ def shown(plan: Plan) -> str:
 REFUSED = "RESTATE_SERVICE_REMOVAL_REFUSED"
 
 
-# fmt: off
 @pytest.mark.parametrize(("seen", "asked", "expected"), [
     pytest.param(ONE, {}, "remove nothing", id="the only deployment is kept"),
     pytest.param(RELEASED, {}, "remove dp_older dp_old", id="all others go, the oldest first"),
@@ -124,8 +123,7 @@ REFUSED = "RESTATE_SERVICE_REMOVAL_REFUSED"
     pytest.param(THREE_REVISIONS, {"keep": ["dp_2"]}, "remove dp_1, dp_2 stays: keep", id="the latest is kept, the older one goes"),
     pytest.param(WITH_LAMBDA, {"allow_service_removal": True}, "remove nothing, dp_lambda stays: lambda", id="a deployment on Lambda is left"),
     pytest.param(WITH_LAMBDA, {"keep": ["dp_lambda"]}, "remove nothing, dp_lambda stays: keep", id="a deployment on Lambda is kept by id"),
-])
-# fmt: on
+])  # fmt: skip
 def test_plan(seen: Registry, asked: dict[str, Any], expected: str) -> None:
     assert shown(plan_of(seen, **asked)) == expected
 

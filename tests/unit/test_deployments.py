@@ -33,7 +33,6 @@ def unpinned(name: str, status: str, n: int, attempted: str | None = None) -> Ro
     return row | ({"last_attempt_deployment_id": attempted} if attempted else {})
 
 
-# fmt: off
 @pytest.mark.parametrize(("pins", "others", "expected"), [
     pytest.param([], [], {"dp_old": {}, "dp_new": {}}, id="no work: every deployment has an empty count"),
     pytest.param([pinned("dp_old", "suspended", 2), pinned("dp_old", "paused", 1)], [], {"dp_old": {"suspended": 2, "paused": 1}, "dp_new": {}}, id="pinned work counts by status"),
@@ -45,8 +44,7 @@ def unpinned(name: str, status: str, n: int, attempted: str | None = None) -> Ro
     pytest.param([], [unpinned("A", "running", 1, "dp_new")], {"dp_old": {}, "dp_new": {"running": 1}}, id="a first attempt on the latest counts once"),
     pytest.param([], [unpinned("A", "backing-off", 1, "dp_old")], {"dp_old": {}, "dp_new": {"backing-off": 1}}, id="a past attempt does not hold a deployment"),
     pytest.param([pinned("dp_new", "running", 1)], [unpinned("A", "running", 2)], {"dp_old": {}, "dp_new": {"running": 3}}, id="pinned and unpinned add up"),
-])
-# fmt: on
+])  # fmt: skip
 def test_pending(pins: list[Row], others: list[Row], expected: dict[str, dict[str, int]]) -> None:
     pending = count_pending(SEEN, pins, others)
     assert {id_: one.by_status for id_, one in pending.items()} == expected

@@ -18,7 +18,6 @@ UNKNOWN_SERVICE = invocation("inv_4", "suspended", target_service_name="Gone")
 PAUSED_UNKNOWN = invocation("inv_5", "paused", "approve")
 
 
-# fmt: off
 @pytest.mark.parametrize(("rows", "move_paused", "movable", "left"), [
     pytest.param([], False, [], {}, id="nothing"),
     pytest.param([RUNNING], False, ["inv_1"], {}, id="what the kept one serves is moved"),
@@ -29,8 +28,7 @@ PAUSED_UNKNOWN = invocation("inv_5", "paused", "approve")
     pytest.param([PAUSED_UNKNOWN], False, [], {"handler_not_served": ["inv_5"]}, id="paused and not served"),
     pytest.param([RUNNING, PAUSED, UNKNOWN_HANDLER, UNKNOWN_SERVICE], False, ["inv_1"],
                  {"paused_invocations": ["inv_2"], "handler_not_served": ["inv_3", "inv_4"]}, id="each by itself"),
-])
-# fmt: on
+])  # fmt: skip
 def test_split(rows: list[Row], move_paused: bool, movable: list[str], left: dict[str, list[str]]) -> None:
     result = split(rows, OFFER, move_paused=move_paused)
     assert [row["id"] for row in result.movable] == movable

@@ -32,7 +32,10 @@ _POLL_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class RedeployRequest:
-    """What the operator asked; None means what is registered. O(wait_timeout) is in seconds."""
+    """What the operator asked; None means what is registered. O(wait_timeout) is in seconds.
+
+    O(additional_headers) and O(metadata) are made what a server keeps of them: texts, and lower-case header names.
+    """
 
     service_url: str
     force: bool
@@ -41,6 +44,14 @@ class RedeployRequest:
     additional_headers: dict[str, str] | None
     metadata: dict[str, str] | None
     wait_timeout: int
+
+    def __post_init__(self) -> None:
+        if self.additional_headers is not None:
+            headers = {name.lower(): str(value) for name, value in self.additional_headers.items()}
+            object.__setattr__(self, "additional_headers", headers)
+        if self.metadata is not None:
+            metadata = {name: str(value) for name, value in self.metadata.items()}
+            object.__setattr__(self, "metadata", metadata)
 
 
 @dataclass(frozen=True)
@@ -116,6 +127,8 @@ def redeploy(restate: Restate, request: RedeployRequest) -> Report:
     if deployment_id:
         report.details["deployment_id"] = deployment_id
     report.changed = bool(plan.steps)
+    if report.error and not report.done and not report.error.outcome_unknown:
+        report.changed, report.after = False, report.before
     report.acknowledged = report.error is None
     report.msg = report.error.message if report.error else _sentence(plan, deployment_id, admin.check_mode)
     return report
@@ -207,7 +220,7 @@ def make_plan(observed: Observed, request: RedeployRequest) -> Plan:
             hidden_before=headers,
         )
         settings = _settings_to_keep(registered, discovered)
-        error = _refusal(observed, request, differs=before != after)
+        error = _refusal(observed, request, before, after)
         action = "refuse" if error else "overwrite" if before != after else "nothing"
         if action == "overwrite":
             warnings += _settings_kept(registered, settings)
@@ -217,9 +230,11 @@ def make_plan(observed: Observed, request: RedeployRequest) -> Plan:
     return Plan(action, before, after, settings, warnings, error)
 
 
-def _refusal(observed: Observed, request: RedeployRequest, *, differs: bool) -> OperatorError | None:
+def _refusal(
+    observed: Observed, request: RedeployRequest, before: dict[str, t.Any], after: dict[str, t.Any]
+) -> OperatorError | None:
     registered, discovered = observed.registered, observed.discovered
-    if registered is None or not differs:
+    if registered is None or before == after:
         return None
     if registered.auth is not None:
         return OperatorError(
@@ -239,7 +254,8 @@ def _refusal(observed: Observed, request: RedeployRequest, *, differs: bool) -> 
             deployment_ids=[registered.id],
         )
     if not request.force:
-        what = "differs from what is registered" if _differs_in_code(observed) else "is not the latest"
+        is_only_old = {**before, "is_latest": True} == after
+        what = "is not the latest" if is_only_old else "differs from what is registered"
         return OperatorError(
             "RESTATE_REGISTRATION_REFUSED",
             f"{urls.shown(request.service_url)} is registered as {registered.id}, {what}, and force is false.",
@@ -269,13 +285,6 @@ def _is_latest(observed: Observed) -> bool:
     return registered is not None and all(
         service.name in observed.latest and observed.latest[service.name].deployment_id == registered.id
         for service in observed.discovered.services
-    )
-
-
-def _differs_in_code(observed: Observed) -> bool:
-    registered = observed.registered
-    return registered is None or _described("", registered, latest=True) != _described(
-        "", observed.discovered, latest=True
     )
 
 
