@@ -250,6 +250,14 @@ def test_a_query_that_is_not_answered_whole_failed(content: bytes, serve: Serve,
     assert not error.outcome_unknown
 
 
+def test_the_warnings_of_a_partial_answer_are_shown_and_its_rows_are_not(serve: Serve) -> None:
+    server = serve(answer(200, {"rows": [{"key": "hunter22"}], "warnings": [{"message": "no leader"}]}))
+    error = failure(lambda: client(server.url).query("SELECT 1"))
+    assert error.reason == "partial_answer"
+    assert "no leader" in error.message
+    assert "hunter22" not in error.message
+
+
 def test_a_query_that_gets_no_answer_is_no_empty_answer(serve: Serve) -> None:
     admin = AdminClient(Connection(url=serve(HANG).url, request_timeout=0.1), check_mode=True)
     assert failure(lambda: admin.query("SELECT 1")).code == "RESTATE_ADMIN_UNREACHABLE"

@@ -113,7 +113,10 @@ class AdminClient:
                 response, code="RESTATE_QUERY_FAILED", reason="cut_short_or_not_restate"
             ) from None
         if answer.warnings or "x-restate-query-warnings" in response.headers:
-            raise self._transport.unexpected(response, code="RESTATE_QUERY_FAILED", reason="partial_answer")
+            words = f"a partial answer, with the warnings {answer.warnings}"
+            raise self._transport.unexpected(
+                response, code="RESTATE_QUERY_FAILED", reason="partial_answer", words=words
+            )
         return answer.rows
 
     def discover(self, registration: dict[str, t.Any]) -> wire.Registration:

@@ -152,19 +152,20 @@ class Transport:
         *,
         code: str = "RESTATE_UNEXPECTED_RESPONSE",
         reason: str | None = None,
+        words: str | None = None,
         outcome_unknown: bool = False,
     ) -> OperatorError:
-        """Return (not raise) an error that shows the server's own words."""
+        """Return (not raise) an error that shows the server's own words, or O(words) in their place."""
         request = response.request
         socket = self.connection.socket_path
         url = self.connection.shown_url + request.url.path if socket else urls.shown(str(request.url))
         http: dict[str, t.Any] = {"method": request.method, "url": url, "status": response.status_code}
-        words, restate_code = server_words(response)
+        own_words, restate_code = server_words(response)
         if restate_code:
             http["restate_code"] = restate_code
         return OperatorError(
             code,
-            f"{http['method']} {http['url']} answered {response.status_code}: {words}"
+            f"{http['method']} {http['url']} answered {response.status_code}: {words or own_words}"
             f"{'.' + _DOUBT if outcome_unknown else ''}",
             http=http,
             reason=reason,
@@ -173,12 +174,17 @@ class Transport:
 
 
 def server_words(response: httpx.Response) -> tuple[str, str | None]:
-    """Return the message of an error answer and its Restate code; other bodies (a proxy's page) are cut short."""
+    """Return the message of an error answer and its Restate code; other bodies (a proxy's page) are cut short.
+
+    The content of an answer that is no error is not shown: it may hold the headers of deployments.
+    """
     try:
         body = response.json()
         return str(body["message"])[:_SHOWN_TEXT], body.get("restate_code")
     except (ValueError, KeyError, TypeError, AttributeError):
         text = " ".join(response.text.split())
+        if response.is_success and text.startswith(("{", "[")):
+            text = f"{len(response.content)} bytes of JSON that are not what was asked for"
         return (text[:200] or response.reason_phrase or "an empty answer"), None
 
 
