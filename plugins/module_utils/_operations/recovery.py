@@ -96,7 +96,7 @@ def recover_workflow(restate: Restate, request: RecoveryRequest) -> Report:
         report.after = {subject: after.described()}
         report.warnings += _warnings(seen, result)
     except OperatorError as exc:
-        if exc.code not in ("RESTATE_QUERY_FAILED", "RESTATE_UNEXPECTED_RESPONSE"):
+        if exc.code not in ("RESTATE_QUERY_FAILED", "RESTATE_UNEXPECTED_RESPONSE") and not admin.wrote:
             raise
         result.block("query_failed", exc.message, result.invocation_ids)
     _finish(report, plan, result, check_mode=admin.check_mode)
@@ -226,6 +226,7 @@ class _Recovery:
                     time.sleep(_POLL_SECONDS)
                     continue
                 if exc.outcome_unknown and tries_left:
+                    time.sleep(self._admin.connection.back_off(tries_left))
                     tries_left -= 1
                     continue
                 self._result.block("purge_failed", exc.message, [planned["id"]])
@@ -308,8 +309,12 @@ def _finish(report: Report, plan: KeyPlan, result: KeyResult, *, check_mode: boo
             reason=result.reason,
             invocation_ids=result.invocation_ids,
         )
-        done = {*result.killed, *result.purged}
-        report.done = [step for step in plan.steps if step.get("invocation_id") in done]
+        done = {
+            "kill": result.killed,
+            "purge": result.purged,
+            "clear_state": [None] if result.cleared else [],
+        }
+        report.done = [step for step in plan.steps if step.get("invocation_id") in done[step["action"]]]
         report.not_done = [step for step in plan.steps if step not in report.done]
     elif result.outcome == "blank":
         report.msg = f"{name} is blank already: the next submission starts from nothing."

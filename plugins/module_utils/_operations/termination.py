@@ -6,10 +6,14 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
+
+_KILLED = "[409] killed"
+"""The failure of what was killed (crates/types/src/errors.rs:276-282 of v1.7.6)."""
 
 
 def planned_one(admin: AdminClient, planned: dict[str, t.Any]) -> dict[str, t.Any] | None:
@@ -23,14 +27,24 @@ def planned_one(admin: AdminClient, planned: dict[str, t.Any]) -> dict[str, t.An
 
 
 def kill(admin: AdminClient, planned: dict[str, t.Any]) -> bool:
-    """Kill the planned invocation, reading before each try whether it still is that one; False: nothing to kill."""
-    for tries_left in range(admin.connection.retries, -1, -1):
+    """Kill the planned invocation, reading before each try whether it still is that one; False: nothing to kill.
+
+    One that was planned and has been killed meanwhile, as a child of another that was, counts as killed.
+    """
+    tries_left = admin.connection.retries
+    answer_was_lost = False
+    while True:
         now = planned_one(admin, planned)
         if now is None or now["status"] == "completed":
-            return tries_left < admin.connection.retries
+            return answer_was_lost or (now is not None and now.get("completion_failure") == _KILLED)
         try:
-            return admin.kill(planned["id"])
+            if admin.kill(planned["id"]):
+                return True
         except OperatorError as exc:
             if not (exc.outcome_unknown and tries_left):
                 raise
-    raise AssertionError("the last try returns or raises")
+            answer_was_lost = True
+        if not tries_left:
+            return False
+        time.sleep(admin.connection.back_off(tries_left))
+        tries_left -= 1
