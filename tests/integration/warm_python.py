@@ -94,14 +94,14 @@ def _run(client: socket.socket) -> None:
     directory, *environment = place.decode().split("\0")
     os.chdir(directory)
     os.environ.clear()
-    os.environ.update(pair.split("=", 1) for pair in environment)
+    os.environ.update({name: value for name, _, value in (pair.partition("=") for pair in environment)})
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
     status = 1
     try:
         sys.argv = ["-"]
-        program = open(0, closefd=False).read()  # noqa: PTH123, SIM115
+        program = open(0, closefd=False).read()  # noqa: SIM115
         exec(compile(program, "<stdin>", "exec"), {"__name__": "__main__", "__builtins__": __builtins__})
         status = 0
     except SystemExit as exc:
