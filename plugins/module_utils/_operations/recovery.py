@@ -309,12 +309,10 @@ def _finish(report: Report, plan: KeyPlan, result: KeyResult, *, check_mode: boo
             reason=result.reason,
             invocation_ids=result.invocation_ids,
         )
-        done = {
-            "kill": result.killed,
-            "purge": result.purged,
-            "clear_state": [None] if result.cleared else [],
-        }
-        report.done = [step for step in plan.steps if step.get("invocation_id") in done[step["action"]]]
+        done = {("kill", one) for one in result.killed} | {("purge", one) for one in result.purged}
+        if result.cleared:
+            done.add(("clear_state", ""))
+        report.done = [step for step in plan.steps if (step["action"], step.get("invocation_id", "")) in done]
         report.not_done = [step for step in plan.steps if step not in report.done]
     elif result.outcome == "blank":
         report.msg = f"{name} is blank already: the next submission starts from nothing."
