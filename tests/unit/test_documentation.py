@@ -168,14 +168,19 @@ def test_the_table_of_the_readme_is_that_of_the_code() -> None:
 
 
 @pytest.mark.parametrize("missing", ["httpx", "pydantic"])
-@pytest.mark.parametrize("name", MODULES)
-def test_a_module_describes_itself_where_a_library_is_missing(name: str, missing: str) -> None:
+def test_modules_describe_themselves_where_a_library_is_missing(missing: str) -> None:
     # ansible-test and ansible-doc run where neither is installed.
-    program = (
-        f"import sys; sys.modules[{missing!r}] = None; sys.path.insert(0, {str(ROOT / '.build' / 'collections')!r}); "
-        f"from ansible_collections.dalp.restate.plugins.modules import {name} as module; "
-        "from ansible_collections.dalp.restate.plugins.module_utils import _thirdparty; "
-        "print(sorted(module.ARGUMENT_SPEC), _thirdparty.MISSING[0])"
+    program = "\n".join(
+        [
+            "import importlib, sys",
+            f"sys.modules[{missing!r}] = None",
+            f"sys.path.insert(0, {str(ROOT / '.build' / 'collections')!r})",
+            f"for name in {MODULES}:",
+            "    module = importlib.import_module(f'ansible_collections.dalp.restate.plugins.modules.{name}')",
+            "    assert module.ARGUMENT_SPEC",
+            "from ansible_collections.dalp.restate.plugins.module_utils import _thirdparty",
+            "print(_thirdparty.MISSING[0])",
+        ]
     )
-    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
-    assert shown == f"{sorted(module(name).ARGUMENT_SPEC)} {missing}\n"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == (f"{missing}\n", "")
