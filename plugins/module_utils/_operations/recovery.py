@@ -55,19 +55,23 @@ class KeyResult:
     purged: list[str] = field(default_factory=list)
     cleared: list[str] = field(default_factory=list)
     children: list[str] = field(default_factory=list)
+    http: dict[str, t.Any] | None = None
 
-    def block(self, reason: str, message: str, invocation_ids: list[str]) -> None:
-        """Say that the key was left, or left half-way, and why."""
+    def block(
+        self, reason: str, message: str, invocation_ids: list[str], http: dict[str, t.Any] | None = None
+    ) -> None:
+        """Say that the key was left, or left half-way, and why; O(http) is the request that failed."""
         self.outcome, self.reason, self.message, self.invocation_ids = (
             "blocked",
             reason,
             message,
             invocation_ids,
         )
+        self.http = http
 
     def as_dict(self) -> dict[str, t.Any]:
-        """Return it as the result shows it."""
-        return dict(vars(self))
+        """Return it as the result shows it; the request that failed is shown with the error."""
+        return {name: value for name, value in vars(self).items() if name != "http"}
 
 
 def recover_workflow(restate: Restate, request: RecoveryRequest) -> Report:
@@ -98,7 +102,7 @@ def recover_workflow(restate: Restate, request: RecoveryRequest) -> Report:
     except OperatorError as exc:
         if exc.code not in ("RESTATE_QUERY_FAILED", "RESTATE_UNEXPECTED_RESPONSE") and not admin.wrote:
             raise
-        result.block("query_failed", exc.message, result.invocation_ids)
+        result.block("query_failed", exc.message, result.invocation_ids, exc.http)
     _finish(report, plan, result, check_mode=admin.check_mode)
     return report
 
@@ -210,9 +214,12 @@ class _Recovery:
         """Purge, unless it is gone or is another now; return False where the key is blocked by it."""
         deadline = time.monotonic() + _SETTLE_SECONDS
         tries_left = self._admin.connection.retries
+        answer_was_lost = False
         while True:
             now = planned_one(self._admin, planned)
             if now is None:
+                if answer_was_lost:
+                    self._result.purged.append(planned["id"])
                 return True
             has_succeeded = now["status"] == "completed" and now.get("completion_result") != "failure"
             if has_succeeded and planned is self._seen.run:
@@ -226,10 +233,11 @@ class _Recovery:
                     time.sleep(_POLL_SECONDS)
                     continue
                 if exc.outcome_unknown and tries_left:
+                    answer_was_lost = True
                     time.sleep(self._admin.connection.back_off(tries_left))
                     tries_left -= 1
                     continue
-                self._result.block("purge_failed", exc.message, [planned["id"]])
+                self._result.block("purge_failed", exc.message, [planned["id"]], exc.http)
                 return False
             self._result.purged.append(planned["id"])
             return True
@@ -308,6 +316,7 @@ def _finish(report: Report, plan: KeyPlan, result: KeyResult, *, check_mode: boo
             remedy=_REMEDIES.get(result.reason or ""),
             reason=result.reason,
             invocation_ids=result.invocation_ids,
+            http=result.http,
         )
         done = {("kill", one) for one in result.killed} | {("purge", one) for one in result.purged}
         if result.cleared:
