@@ -99,6 +99,8 @@ def recover_workflow(restate: Restate, request: RecoveryRequest) -> Report:
         )
         report.after = {subject: after.described()}
         report.warnings += _warnings(seen, result)
+        if not admin.version.at_least(1, 6):
+            report.warnings += _warnings_of_1_5(seen, plan)
     except OperatorError as exc:
         if exc.code not in ("RESTATE_QUERY_FAILED", "RESTATE_UNEXPECTED_RESPONSE") and not admin.wrote:
             raise
@@ -212,6 +214,11 @@ class _Recovery:
 
     def _purge(self, planned: Row) -> bool:
         """Purge, unless it is gone or is another now; return False where the key is blocked by it."""
+        if planned is self._seen.run and not self._is_let_go(planned):
+            self._result.block(
+                "purge_failed", "an attempt of its killed run is still under way", [planned["id"]]
+            )
+            return False
         deadline = time.monotonic() + _SETTLE_SECONDS
         tries_left = self._admin.connection.retries
         answer_was_lost = False
@@ -241,6 +248,22 @@ class _Recovery:
                 return False
             self._result.purged.append(planned["id"])
             return True
+
+    def _is_let_go(self, run: Row) -> bool:
+        """Wait until no attempt of the run is under way, on servers where another run could meet it.
+
+        1.5.3 aborts an attempt of what was killed only once the service is silent for its inactivity_timeout (a minute
+        by default). A run that is submitted after a purge has the same id, and the partition that is asked to start it
+        before that panics, and stays down.
+        """
+        if self._admin.version.at_least(1, 6):
+            return True
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        while self._admin.query(self._admin.sql.held_by_invoker([run["id"]])):
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(_POLL_SECONDS)
+        return True
 
     def _clear_state(self) -> None:
         """Clear orphaned state if it is still what is read now and no run has come meanwhile."""
@@ -277,6 +300,22 @@ class _Recovery:
 
 
 # Show
+
+
+def _warnings_of_1_5(seen: Situation, plan: KeyPlan) -> list[str]:
+    run = seen.run
+    if (
+        run is None
+        or run not in plan.kill
+        or run["status"] != "invoked"
+        or seen.retries.get(run["id"], 0) > 1
+    ):
+        return []
+    return [
+        f"An attempt of {run['id']} is under way, and this server lets go of it only when the service has been silent "
+        "for its inactivity_timeout (a minute by default). Before that the run is killed but not purged, since the "
+        "server could not bear that the key is submitted again: then run the task again after a minute."
+    ]
 
 
 def _warnings(seen: Situation, result: KeyResult) -> list[str]:
@@ -338,5 +377,6 @@ _REMEDIES = {
     "active_invocation": "Let it finish or resume it. Where it is stuck: kill_active: stuck; to give it up in any "
     "case: kill_active: any. Dry-run it first.",
     "run_unknown": "Make sure that no run of this key succeeded; then set clear_orphaned_state to true.",
+    "purge_failed": "Wait a minute and run the task again: it goes on where it was.",
     "promise_without_run": "Submit the workflow (its promise may be wanted), or use another key.",
 }
