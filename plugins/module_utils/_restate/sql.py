@@ -120,7 +120,7 @@ class Sql:
 
     def held_by_invoker(self, ids: t.Iterable[str]) -> str:
         """Those of these invocations of which an attempt is under way or due, whatever became of them since."""
-        return f"SELECT id, in_flight FROM sys_invocation_state WHERE id IN {in_list(ids)}"
+        return f"SELECT id FROM sys_invocation_state WHERE id IN {in_list(ids)}"
 
     def children(self, ids: t.Iterable[str]) -> str:
         """Unfinished invocations that these invocations called."""
