@@ -149,6 +149,20 @@ class Services(Wire):
     services: tuple[Service, ...]
 
 
+class BatchFailure(Wire):
+    """An invocation that a batch call did nothing to, and why."""
+
+    invocation_id: str
+    error: str
+
+
+class Batch(Wire):
+    """POST /internal/invocations_batch_operations/{verb}, from 1.6."""
+
+    succeeded: tuple[str, ...]
+    failed: tuple[BatchFailure, ...]
+
+
 class Rows(Wire):
     """POST /query. NULL columns are absent from a row. O(warnings) come with partial answers, on servers to come."""
 

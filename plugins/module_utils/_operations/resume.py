@@ -1,0 +1,320 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Let stuck invocations go on, on their deployment or on another: the cure that destroys nothing."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._operations import migration
+from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments import Registry
+from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report, count
+from ansible_collections.dalp.restate.plugins.module_utils._operations.selection import Select, select_runs
+from ansible_collections.dalp.restate.plugins.module_utils._operations.termination import Row, chunks
+from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
+from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
+
+OUTCOMES = ("resumed", "unchanged", "blocked", "failed")
+_SAMPLE = 20
+
+
+@dataclass(frozen=True)
+class ResumeRequest:
+    """What the operator asked; O(deployment) is V(keep), V(latest) or an id."""
+
+    invocation_ids: list[str] | None
+    workflows: list[dict[str, str]] | None
+    select: dict[str, t.Any] | None
+    deployment: str
+    skip_blocked: bool
+
+
+@dataclass
+class InvocationResult:
+    """What became of an invocation; in check mode, what would."""
+
+    invocation_id: str
+    target: str | None = None
+    outcome: str = "resumed"
+    reason: str | None = None
+    message: str = ""
+    deployment_id: str | None = None
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """Return it as the result shows it."""
+        return dict(vars(self))
+
+
+@dataclass
+class Step:
+    """An invocation, and where it is to go on: on O(move_to), or where it is."""
+
+    row: Row
+    result: InvocationResult
+    move_to: str | None = None
+
+
+@dataclass
+class Places:
+    """What the plan needs to know of deployments: what is registered, and what those that are moved to serve."""
+
+    registry: Registry
+    offers: dict[str, migration.Offer] = field(default_factory=dict)
+    can_pause: bool = True
+
+
+def resume(restate: Restate, request: ResumeRequest) -> Report:
+    """Resume the invocations that are stuck, and say what became of each."""
+    admin = restate.admin
+    rows, missing, left_over = _find(admin, request)
+    places = _places(admin, request, rows)
+    steps = [make_step(row, request.deployment, places) for row in rows]
+    _refuse_what_needs_a_pause(admin, steps, places)
+    before = {step.row["id"]: _place(step.row.get("pinned_deployment_id"), step.row["status"]) for step in steps}
+    warnings: list[str] = []
+    error: OperatorError | None = None
+    if not admin.check_mode:
+        try:
+            _carry_out(admin, steps, warnings)
+        except OperatorError as exc:
+            error = exc
+    results = [step.result for step in steps] + missing
+    summary = dict.fromkeys(OUTCOMES, 0)
+    for result in results:
+        summary[result.outcome] += 1
+    after = {
+        step.row["id"]: _place(step.result.deployment_id, "resumed")
+        if step.result.outcome == "resumed"
+        else before[step.row["id"]]
+        for step in steps
+    }
+    if left_over:
+        warnings.append(f"{count(left_over, 'more run')} match the selection: beyond select.limit, and left.")
+    message = _sentence(results, summary, check_mode=admin.check_mode)
+    error = error or _error(message, results, request)
+    details: dict[str, t.Any] = {"results": [result.as_dict() for result in results], "summary": summary}
+    if request.select is not None:
+        details["left_over"] = left_over
+    return Report(
+        msg=error.message if error else message,
+        subject=results[0].target or results[0].invocation_id if len(results) == 1 else count(len(results), "invocation"),
+        changed=summary["resumed"] > 0,
+        details=details,
+        before=before,
+        after=after,
+        warnings=warnings,
+        acknowledged=error is None,
+        error=error,
+    )
+
+
+# Observe
+
+
+def _find(admin: AdminClient, request: ResumeRequest) -> tuple[list[Row], list[InvocationResult], int]:
+    """Return the invocations that are meant, those of O(invocation_ids) that do not exist, and how many are left."""
+    left_over = 0
+    if request.select is not None:
+        if "failed" in request.select["kinds"]:
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                "select.kinds: what failed for good has completed, and cannot be resumed.",
+                remedy="Use restate_recover_workflow for it, and paused and backing_off here.",
+            )
+        runs, left_over = select_runs(admin, Select.read(request.select))
+        ids = [run.invocation_id for run in runs]
+    elif request.workflows is not None:
+        ids = _unfinished_of(admin, request.workflows)
+    else:
+        ids = list(dict.fromkeys(request.invocation_ids or []))
+        wrong = [text for text in ids if not text.startswith("inv_")]
+        if wrong:
+            raise OperatorError("RESTATE_INVALID_ARGUMENT", f"{wrong[0]!r} is no invocation id.")
+    rows = {row["id"]: row for chunk in chunks(ids) for row in admin.query(admin.sql.invocations(chunk))}
+    missing = [
+        InvocationResult(each, None, "blocked", "not_found", "there is no such invocation")
+        for each in ids
+        if each not in rows
+    ]
+    return [rows[each] for each in ids if each in rows], missing, left_over
+
+
+def _unfinished_of(admin: AdminClient, workflows: list[dict[str, str]]) -> list[str]:
+    keys: dict[str, list[str]] = {}
+    for entry in workflows:
+        if not entry["service_name"] or not entry["service_key"]:
+            raise OperatorError("RESTATE_INVALID_ARGUMENT", "service_name and service_key must not be empty.")
+        keys.setdefault(entry["service_name"], []).append(entry["service_key"])
+    return [
+        row["id"]
+        for service, names in keys.items()
+        for chunk in chunks(list(dict.fromkeys(names)))
+        for row in admin.query(admin.sql.invocations_of_keys(service, chunk))
+        if row["status"] != "completed"
+    ]
+
+
+def _places(admin: AdminClient, request: ResumeRequest, rows: list[Row]) -> Places:
+    registry = Registry.read(admin)
+    places = Places(registry, can_pause=admin.version.at_least(1, 6))
+    if request.deployment == "latest":
+        for service in registry.latest.values():
+            places.offers.setdefault(service.deployment_id, {})[service.name] = frozenset(
+                handler.name for handler in service.handlers
+            )
+    elif request.deployment != "keep":
+        detail = admin.deployment(request.deployment) if request.deployment.startswith("dp_") else None
+        if detail is None:
+            raise OperatorError(
+                "RESTATE_DEPLOYMENT_NOT_FOUND",
+                f"deployment {request.deployment!r} is neither keep, latest nor the id of a registered deployment.",
+                remedy="Run restate_doctor and use the exact id.",
+            )
+        places.offers[detail.id] = {
+            service.name: frozenset(handler.name for handler in service.handlers) for service in detail.services
+        }
+    return places
+
+
+# Plan: a pure function
+
+
+def make_step(row: Row, deployment: str, places: Places) -> Step:
+    """Return what is to be done about an invocation."""
+    pinned = row.get("pinned_deployment_id")
+    step = Step(row, InvocationResult(row["id"], row["target"], deployment_id=pinned))
+    is_zombie = pinned is not None and all(pinned != each.id for each in places.registry.deployments)
+    is_stuck = row["status"] == "paused" or is_zombie or "last_failure" in row
+    if row["status"] == "completed":
+        return _left(step, "unchanged", "completed", "it has completed")
+    if not is_stuck:
+        return _left(step, "unchanged", "not_stuck", f"it is {row['status']}, and not stuck")
+    move_to = _destination(row, deployment, places)
+    if deployment == "keep" or pinned is None:
+        if is_zombie:
+            return _left(step, "blocked", "deployment_gone", f"its deployment {pinned} is gone: name another")
+        return step
+    if move_to is None:
+        return _left(step, "blocked", "service_not_registered", f"{row['target_service_name']} is not registered")
+    served = places.offers.get(move_to, {}).get(row["target_service_name"], frozenset())
+    if row["target_handler_name"] not in served:
+        return _left(
+            step, "blocked", "handler_not_served", f"{move_to} does not serve {row['target_handler_name']} of it"
+        )
+    if move_to != pinned:
+        step.move_to = step.result.deployment_id = move_to
+    return step
+
+
+def _destination(row: Row, deployment: str, places: Places) -> str | None:
+    if deployment != "latest":
+        return deployment
+    service = places.registry.latest.get(row["target_service_name"])
+    return service.deployment_id if service else None
+
+
+def _left(step: Step, outcome: str, reason: str, message: str) -> Step:
+    step.result.outcome, step.result.reason, step.result.message = outcome, reason, message
+    return step
+
+
+def _refuse_what_needs_a_pause(admin: AdminClient, steps: list[Step], places: Places) -> None:
+    running = [
+        step.row["id"] for step in steps if step.move_to and step.row["status"] not in ("paused", "suspended")
+    ]
+    if running and not places.can_pause:
+        raise OperatorError(
+            "RESTATE_UNSUPPORTED",
+            f"Moving what is not paused needs Restate 1.6; this server is {admin.version.version}. Nothing was touched.",
+            remedy="Use deployment: keep for these, or upgrade.",
+            invocation_ids=running[:_SAMPLE],
+        )
+
+
+# Apply and verify
+
+
+def _carry_out(admin: AdminClient, steps: list[Step], warnings: list[str]) -> None:
+    going = [step for step in steps if step.result.outcome == "resumed"]
+    for step in going:
+        if step.move_to is None:
+            _resume_in_place(admin, step)
+    for destination in dict.fromkeys(step.move_to for step in going if step.move_to):
+        group = [step for step in going if step.move_to == destination]
+        moved = migration.move(admin, [step.row for step in group], str(destination))
+        for step in group:
+            if step.row["id"] in moved.failed:
+                _left(step, "failed", "not_moved", moved.failed[step.row["id"]])
+                step.result.deployment_id = step.row.get("pinned_deployment_id")
+        if moved.mismatched:
+            warnings.append(
+                f"{count(len(moved.mismatched), 'moved invocation')} met a journal mismatch (RT0016), since {destination} "
+                f"takes other steps than they began with: {', '.join(moved.mismatched[:_SAMPLE])}."
+            )
+
+
+def _resume_in_place(admin: AdminClient, step: Step) -> None:
+    for tries_left in range(admin.connection.retries, -1, -1):
+        try:
+            answer = admin.resume(step.row["id"], "keep")
+        except OperatorError as exc:
+            if not exc.outcome_unknown:
+                _left(step, "failed", "not_resumed", exc.message)
+                return
+            if not tries_left:
+                raise
+            # A second resume of what goes on already does no harm.
+            continue
+        if answer == "gone":
+            _left(step, "unchanged", "completed", "it has completed meanwhile")
+        return
+
+
+# Show
+
+
+def _place(deployment_id: str | None, status: str) -> dict[str, str | None]:
+    return {"deployment_id": deployment_id, "status": status}
+
+
+def _error(message: str, results: list[InvocationResult], request: ResumeRequest) -> OperatorError | None:
+    tolerated = ("resumed", "unchanged", "blocked") if request.skip_blocked else ("resumed", "unchanged")
+    stopped = [result for result in results if result.outcome not in tolerated]
+    if not stopped:
+        return None
+    reasons = {result.reason or "" for result in stopped}
+    return OperatorError(
+        "RESTATE_WORKFLOW_RETRY_BLOCKED",
+        message,
+        remedy=_REMEDIES.get(next(iter(reasons))) if len(reasons) == 1 else None,
+        reason=reasons.pop() if len(reasons) == 1 else "several",
+        invocation_ids=[result.invocation_id for result in stopped][:_SAMPLE],
+    )
+
+
+def _sentence(results: list[InvocationResult], summary: dict[str, int], *, check_mode: bool) -> str:
+    if not results:
+        return "Nothing matches; nothing to resume."
+    would = "would be " if check_mode else ""
+    parts = [f"{summary['resumed']} of {count(len(results), 'invocation')} {would}resumed"]
+    for outcome in ("unchanged", "blocked", "failed"):
+        reasons: dict[str, int] = {}
+        for result in results:
+            if result.outcome == outcome:
+                reasons[result.reason or ""] = reasons.get(result.reason or "", 0) + 1
+        if reasons:
+            shown = ", ".join(f"{number} {reason}" for reason, number in sorted(reasons.items()))
+            parts.append(f"{summary[outcome]} {outcome} ({shown})")
+    return "; ".join(parts) + "."
+
+
+_REMEDIES = {
+    "deployment_gone": "Set deployment to latest, or to the id of a deployment that serves it.",
+    "handler_not_served": "Name a deployment that serves the handler, or register one.",
+    "service_not_registered": "Register the service first (restate_redeploy).",
+    "not_found": "Run restate_doctor and use ids that it shows.",
+}
