@@ -21,7 +21,7 @@ from ansible.module_utils.common.collections import ImmutableDict
 from ansible.parsing.dataloader import DataLoader
 from ansible.playbook.play import Play
 from ansible.plugins.callback import CallbackBase
-from ansible.plugins.loader import init_plugin_loader
+from ansible.plugins.loader import action_loader, connection_loader, init_plugin_loader, shell_loader
 from ansible.vars.manager import VariableManager
 
 Result = dict[str, Any]
@@ -78,6 +78,10 @@ def _prepare() -> None:
         module_path=None,
     )
     init_plugin_loader([os.environ["ANSIBLE_COLLECTIONS_PATH"]])
+    # Each task runs in a fork, which inherits what is imported here and would otherwise import it again and again.
+    action_loader.get("ansible.legacy.normal", class_only=True)
+    connection_loader.get("ansible.legacy.local", class_only=True)
+    shell_loader.get("sh", class_only=True)
 
 
 def run_task(module: str, args: dict[str, Any], *, check: bool = False, diff: bool = True) -> Result:

@@ -22,6 +22,9 @@ from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import Va
 
 _M = t.TypeVar("_M", bound=wire.Wire)
 
+_GATEWAY_ERRORS = (502, 503, 504)
+"""They say nothing about whether a write was carried out."""
+
 
 class WriteInCheckModeError(Exception):
     """A write call was about to leave in check mode: a mistake in this collection, never an operator's."""
@@ -96,9 +99,11 @@ class AdminClient:
         try:
             response = self._send("POST", "/query", body={"query": sql}, passing=_is_external_error)
         except OperatorError as exc:
-            if exc.reason == "cut_short":
-                exc.code = "RESTATE_QUERY_FAILED"
-            raise
+            if exc.reason != "cut_short":
+                raise
+            raise OperatorError(
+                "RESTATE_QUERY_FAILED", exc.message, reason=exc.reason, http=exc.http
+            ) from exc
         if response.status_code != 200:
             raise self._transport.unexpected(response, code="RESTATE_QUERY_FAILED")
         try:
@@ -108,7 +113,10 @@ class AdminClient:
                 response, code="RESTATE_QUERY_FAILED", reason="cut_short_or_not_restate"
             ) from None
         if answer.warnings or "x-restate-query-warnings" in response.headers:
-            raise self._transport.unexpected(response, code="RESTATE_QUERY_FAILED", reason="partial_answer")
+            words = f"a partial answer, with the warnings {answer.warnings}"
+            raise self._transport.unexpected(
+                response, code="RESTATE_QUERY_FAILED", reason="partial_answer", words=words
+            )
         return answer.rows
 
     def discover(self, registration: dict[str, t.Any]) -> wire.Registration:
@@ -117,13 +125,14 @@ class AdminClient:
         Raises OperatorError: RESTATE_SERVICE_UNREACHABLE for META0003, RESTATE_REGISTRATION_REFUSED where Restate
         refuses the deployment.
         """
-        return self._registered(self._send("POST", "/deployments", body={**registration, "dry_run": True}))
+        response = self._send("POST", "/deployments", body={**registration, "dry_run": True})
+        return self._registered(response, writes=False)
 
     # Writes
 
     def register(self, registration: dict[str, t.Any]) -> wire.Registration:
         """Register a deployment; raises as L(discover) does, and outcome_unknown where the answer was lost."""
-        return self._registered(self._send("POST", "/deployments", body=registration))
+        return self._registered(self._send("POST", "/deployments", body=registration), writes=True)
 
     def delete_deployment(self, deployment_id: str) -> bool:
         """Delete a deployment (forced: no server can do it without); return False where it was gone already."""
@@ -214,7 +223,13 @@ class AdminClient:
                 raise WriteInCheckModeError(f"{method} {path}")
             self.wrote = True
         return self._transport.send(
-            method, path, body=body, params=params, repeatable=is_read or repeatable, passing=passing
+            method,
+            path,
+            body=body,
+            params=params,
+            writes=not is_read,
+            repeatable=is_read or repeatable,
+            passing=passing,
         )
 
     def _read(self, model: type[_M], path: str) -> _M:
@@ -226,11 +241,11 @@ class AdminClient:
             return None
         return self._parsed(model, self._expect(response, 200))
 
-    def _registered(self, response: httpx.Response) -> wire.Registration:
+    def _registered(self, response: httpx.Response, *, writes: bool) -> wire.Registration:
         if response.status_code in (200, 201):
             return self._parsed(wire.Registration, response)
-        if response.status_code in (502, 503, 504):
-            raise self._unexpected_write(response)
+        if response.status_code in _GATEWAY_ERRORS:
+            raise self._transport.unexpected(response, outcome_unknown=writes)
         restate_code = server_words(response)[1]
         code = "RESTATE_SERVICE_UNREACHABLE" if restate_code == "META0003" else "RESTATE_REGISTRATION_REFUSED"
         raise self._transport.unexpected(response, code=code, reason=restate_code)
@@ -245,12 +260,8 @@ class AdminClient:
     def _expect(self, response: httpx.Response, *statuses: int) -> httpx.Response:
         if response.status_code in statuses:
             return response
-        raise self._unexpected_write(response)
-
-    def _unexpected_write(self, response: httpx.Response) -> OperatorError:
-        # A gateway's or a router's error says nothing about whether the write was carried out.
-        unknown = response.request.method != "GET" and response.status_code in (502, 503, 504)
-        return self._transport.unexpected(response, outcome_unknown=unknown)
+        unknown = response.request.method != "GET" and response.status_code in _GATEWAY_ERRORS
+        raise self._transport.unexpected(response, outcome_unknown=unknown)
 
     def _parsed(self, model: type[_M], response: httpx.Response) -> _M:
         try:

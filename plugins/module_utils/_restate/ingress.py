@@ -66,7 +66,7 @@ class Ingress:
     def _answers(connection: Connection) -> str:
         transport = Transport(connection)
         try:
-            response = transport.send("GET", "/restate/health", repeatable=True)
+            response = transport.send("GET", "/restate/health")
             try:
                 is_ingress = response.status_code == 200 and "services" in response.json()
             except (ValueError, TypeError):

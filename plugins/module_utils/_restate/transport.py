@@ -19,6 +19,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import ht
 _FIRST_DELAY = 0.2
 _SHOWN_TEXT = 2000
 _PASSING_STATUSES = (429, 502, 503, 504)
+_DOUBT = " Whether the request was carried out is unknown."
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ class Transport:
         *,
         body: t.Any = None,
         params: dict[str, str] | None = None,
-        repeatable: bool,
+        writes: bool = False,
+        repeatable: bool = True,
         passing: t.Callable[[httpx.Response], bool] | None = None,
     ) -> httpx.Response:
         """Return the answer, whatever its status, except 401, 403 and 429, which raise.
@@ -78,10 +80,11 @@ class Transport:
         O(repeatable) requests are sent again, with exponential back-off and jitter, after a connection error, a 429
         (honouring a Retry-After of up to request_timeout), 502, 503, 504 and whatever O(passing) recognises as
         passing. Others only where they certainly were not carried out: no connection, or a 429.
-        Raises OperatorError: RESTATE_ADMIN_UNREACHABLE without an answer (outcome_unknown where the request may have
-        been carried out), RESTATE_PERMISSION_REQUIRED, RESTATE_UNEXPECTED_RESPONSE for a lasting 429.
+        Raises OperatorError: RESTATE_ADMIN_UNREACHABLE without an answer (outcome_unknown where O(writes) and any try
+        may have been carried out), RESTATE_PERMISSION_REQUIRED, RESTATE_UNEXPECTED_RESPONSE for a lasting 429.
         """
         http = {"method": method, "url": self.connection.shown_url + path}
+        unknown = False
         for tries_left in range(self.connection.retries, -1, -1):
             delay = _FIRST_DELAY * 2 ** (self.connection.retries - tries_left) * random.uniform(0.75, 1.25)
             response = None
@@ -91,13 +94,14 @@ class Transport:
                 response.read()
             except httpx.ConnectError as exc:
                 if not tries_left:
-                    raise self._no_answer(exc, http, response, sent=False) from exc
+                    raise self._no_answer(exc, http, response, unknown=unknown) from exc
             except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError) as exc:
+                unknown = writes
                 if not (repeatable and tries_left):
-                    raise self._no_answer(exc, http, response, sent=not repeatable) from exc
+                    raise self._no_answer(exc, http, response, unknown=unknown) from exc
             except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as exc:
-                sent = not repeatable and not isinstance(exc, (httpx.ConnectTimeout, httpx.PoolTimeout))
-                raise self._no_answer(exc, http, response, sent=sent) from exc
+                sent = not isinstance(exc, (httpx.ConnectTimeout, httpx.PoolTimeout))
+                raise self._no_answer(exc, http, response, unknown=unknown or (writes and sent)) from exc
             else:
                 is_passing = response.status_code in _PASSING_STATUSES or (
                     passing is not None and passing(response)
@@ -114,7 +118,7 @@ class Transport:
         raise AssertionError("the last try returns or raises")
 
     def _no_answer(
-        self, exc: Exception, http: dict[str, t.Any], response: httpx.Response | None, *, sent: bool
+        self, exc: Exception, http: dict[str, t.Any], response: httpx.Response | None, *, unknown: bool
     ) -> OperatorError:
         code, reason = "RESTATE_ADMIN_UNREACHABLE", None
         if response is not None:
@@ -127,13 +131,12 @@ class Transport:
             why = "the answer was cut short"
         else:
             why = str(exc) or type(exc).__name__
-        unknown = " Whether the request was carried out is unknown." if sent else ""
         return OperatorError(
             code,
-            f"{http['method']} {http['url']} failed: {why}.{unknown}",
+            f"{http['method']} {http['url']} failed: {why}.{_DOUBT if unknown else ''}",
             reason=reason,
             http=http,
-            outcome_unknown=sent,
+            outcome_unknown=unknown,
         )
 
     def _checked(self, response: httpx.Response) -> httpx.Response:
@@ -149,19 +152,21 @@ class Transport:
         *,
         code: str = "RESTATE_UNEXPECTED_RESPONSE",
         reason: str | None = None,
+        words: str | None = None,
         outcome_unknown: bool = False,
     ) -> OperatorError:
-        """Return (not raise) an error that shows the server's own words."""
+        """Return (not raise) an error that shows the server's own words, or O(words) in their place."""
         request = response.request
         socket = self.connection.socket_path
         url = self.connection.shown_url + request.url.path if socket else urls.shown(str(request.url))
         http: dict[str, t.Any] = {"method": request.method, "url": url, "status": response.status_code}
-        words, restate_code = server_words(response)
+        own_words, restate_code = server_words(response)
         if restate_code:
             http["restate_code"] = restate_code
         return OperatorError(
             code,
-            f"{http['method']} {http['url']} answered {response.status_code}: {words}",
+            f"{http['method']} {http['url']} answered {response.status_code}: {words or own_words}"
+            f"{'.' + _DOUBT if outcome_unknown else ''}",
             http=http,
             reason=reason,
             outcome_unknown=outcome_unknown,
@@ -169,12 +174,17 @@ class Transport:
 
 
 def server_words(response: httpx.Response) -> tuple[str, str | None]:
-    """Return the message of an error answer and its Restate code; other bodies (a proxy's page) are cut short."""
+    """Return the message of an error answer and its Restate code; other bodies (a proxy's page) are cut short.
+
+    The content of an answer that is no error is not shown: it may hold the headers of deployments.
+    """
     try:
         body = response.json()
         return str(body["message"])[:_SHOWN_TEXT], body.get("restate_code")
     except (ValueError, KeyError, TypeError, AttributeError):
         text = " ".join(response.text.split())
+        if response.is_success and text.startswith(("{", "[")):
+            text = f"{len(response.content)} bytes of JSON that are not what was asked for"
         return (text[:200] or response.reason_phrase or "an empty answer"), None
 
 
@@ -183,6 +193,10 @@ def _base_url(connection: Connection) -> str:
         parts = urls.parse(connection.url)
         if parts.query or parts.fragment:
             raise ValueError("it has a query or a fragment")
+        try:
+            httpx.URL(connection.url)
+        except httpx.InvalidURL:
+            raise ValueError("it cannot be parsed as a URL") from None
     except ValueError as exc:
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT", f"The URL {connection.shown_url!r} cannot be used: {exc}."
@@ -210,7 +224,7 @@ def _headers(connection: Connection) -> dict[str, str]:
 
 def _tls(connection: Connection) -> ssl.SSLContext | bool:
     # A context costs 20 ms and more: plain HTTP does not pay it. Redirects are never followed.
-    if not connection.url.startswith("https:"):
+    if connection.socket_path or urls.parse(connection.url).scheme != "https":
         return False
     try:
         context = ssl.create_default_context(cafile=connection.ca_path)

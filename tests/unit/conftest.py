@@ -1,0 +1,44 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the unit tests share."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from ansible_collections.dalp.restate.plugins.module_utils._restate import transport
+from ansible_collections.dalp.restate.tests.unit.loopback import LoopbackServer
+
+Serve = Callable[..., LoopbackServer]
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Start servers that give these answers, one after another, the last again and again."""
+    with ExitStack() as stack:
+
+        def start(*answers: Any, **options: Any) -> LoopbackServer:
+            return stack.enter_context(LoopbackServer(answers, **options))
+
+        yield start
+
+
+@pytest.fixture
+def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that the transport would have slept; it does not."""
+    slept: list[float] = []
+    monkeypatch.setattr(transport, "time", types.SimpleNamespace(sleep=slept.append))
+    return slept
