@@ -85,7 +85,9 @@ def run(
     fields = dataclasses.fields(request_type)  # type: ignore[arg-type]
     request = request_type(**{field.name: params[field.name] for field in fields})
     try:
-        report = operate(Restate(admin, Ingress(connection, params["ingress_url"])), request)
+        report = operate(
+            Restate(admin, Ingress(connection, params["ingress_url"], check_mode=module.check_mode)), request
+        )
     except OperatorError as exc:
         report = Report(msg=exc.message, subject=connection.shown_url, error=exc)
     finally:

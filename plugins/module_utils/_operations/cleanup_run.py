@@ -138,7 +138,8 @@ class Run:
             self.cancelled += [row["id"] for row in rows if self._admin.cancel(row["id"])]
             self._wait_until_drained(deployment)
         elif how == "kill":
-            self.killed += [row["id"] for row in rows if kill(self._admin, row)]
+            killed = kill(self._admin, rows)
+            self.killed += [row["id"] for row in rows if row["id"] in killed]
         self._remove(deployment, abandon=how == "abandon")
 
     def _migrate(self, deployment: Deployment, rows: migration.Rows) -> None:

@@ -16,11 +16,15 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery_
     KeyRun,
     Resubmission,
 )
-from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report, count
+from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report, count, tally
 from ansible_collections.dalp.restate.plugins.module_utils._operations.selection import Select, select_runs
 from ansible_collections.dalp.restate.plugins.module_utils._operations.snapshots import Owed, Snapshots
 from ansible_collections.dalp.restate.plugins.module_utils._operations.termination import chunks
-from ansible_collections.dalp.restate.plugins.module_utils._operations.workflow_key import KeyPlan, Rules, Situation
+from ansible_collections.dalp.restate.plugins.module_utils._operations.workflow_key import (
+    KeyPlan,
+    Rules,
+    Situation,
+)
 from ansible_collections.dalp.restate.plugins.module_utils._operations.worklist import Workflow, read_workflow
 from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import IngressClient
 from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
@@ -69,7 +73,10 @@ class _Recovery:
             if request.resubmit:
                 self._owed = self._snapshots.owed()
         self.asked = self._keys()
-        workflows = {name: read_workflow(self._admin, name) for name in dict.fromkeys(name for name, _key in self.asked)}
+        workflows = {
+            name: read_workflow(self._admin, name)
+            for name in dict.fromkeys(name for name, _key in self.asked)
+        }
         resubmissions = {name: self._resubmission(workflow) for name, workflow in workflows.items()}
         try:
             for name, workflow in workflows.items():
@@ -109,7 +116,7 @@ class _Recovery:
 
     def _resubmission(self, workflow: Workflow) -> Resubmission | None:
         """Return how to submit again; raise before anything is touched where that cannot be done."""
-        if not self._request.resubmit:
+        if not self._snapshots or not self._request.resubmit:
             return None
         service = workflow.service
         handlers = [handler for handler in service.handlers if handler.ty == "Workflow"] if service else []
@@ -123,7 +130,7 @@ class _Recovery:
         if self._ingress is None:
             client = self._restate.ingress.connect(lambda: self._admin.version.ingress_endpoint)
             self._ingress = client
-        return Resubmission(self._ingress, handlers[0].name)
+        return Resubmission(self._ingress, handlers[0].name, self._snapshots)
 
     def _recover(self, run: KeyRun, name: str, keys: t.Sequence[str]) -> None:
         before = len(self.items)
@@ -136,7 +143,9 @@ class _Recovery:
             _stop_unfinished(self.items[before:], "blocked", "query_failed", exc.message)
             looked_at = {item.key for item in self.items[before:]}
             self.items += [
-                _unseen(name, key, "blocked", "query_failed", exc.message) for key in keys if key not in looked_at
+                _unseen(name, key, "blocked", "query_failed", exc.message)
+                for key in keys
+                if key not in looked_at
             ]
 
 
@@ -237,7 +246,9 @@ def _warnings(items: list[Item], recovery: _Recovery) -> list[str]:
             "submission."
         )
     if recovery.left_over:
-        warnings.append(f"{count(recovery.left_over, 'more run')} match the selection: beyond select.limit, and left.")
+        warnings.append(
+            f"{count(recovery.left_over, 'more run')} match the selection: beyond select.limit, and left."
+        )
     return warnings
 
 
@@ -248,16 +259,12 @@ def _sentence(results: list[KeyResult], summary: dict[str, int], *, check_mode: 
         return _sentence_of_one(results[0], check_mode=check_mode)
     would = "would be " if check_mode else ""
     parts = [f"{summary['recovered']} of {count(len(results), 'workflow')} {would}recovered"]
+    resubmitted = sum(result.resubmitted is not None for result in results)
+    if resubmitted:
+        parts[0] += f" ({resubmitted} submitted again)"
     if summary["blank"]:
         parts.append(f"{summary['blank']} blank already")
-    for outcome in ("blocked", "failed"):
-        reasons: dict[str, int] = {}
-        for result in results:
-            if result.outcome == outcome:
-                reasons[result.reason or ""] = reasons.get(result.reason or "", 0) + 1
-        if reasons:
-            shown = ", ".join(f"{number} {reason}" for reason, number in sorted(reasons.items()))
-            parts.append(f"{summary[outcome]} {outcome} ({shown})")
+    parts += [tally(results, outcome) for outcome in ("blocked", "failed") if summary[outcome]]
     return "; ".join(parts) + "."
 
 
@@ -279,8 +286,8 @@ def _sentence_of_one(result: KeyResult, *, check_mode: bool) -> str:
 
 _REMEDIES = {
     "already_succeeded": "Nothing to recover: submit under another key, or wait until its retention is over.",
-    "active_invocation": "Let it finish or resume it (restate_resume). Where it is stuck: kill_active: stuck; to give it "
-    "up in any case: kill_active: any. Dry-run it first.",
+    "active_invocation": "Let it finish or resume it (restate_resume). Where it is stuck: kill_active: stuck; to "
+    "give it up in any case: kill_active: any. Dry-run it first.",
     "run_unknown": "Make sure that no run of this key succeeded; then set clear_orphaned_state to true.",
     "promise_without_run": "Submit the workflow (its promise may be wanted), or use another key.",
     "input_unavailable": "Recover it without resubmit, and have its caller submit it again.",

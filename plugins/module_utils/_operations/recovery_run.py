@@ -104,6 +104,7 @@ class Resubmission:
 
     ingress: IngressClient
     handler: str
+    snapshots: Snapshots
 
 
 class KeyRun:
@@ -134,7 +135,7 @@ class KeyRun:
         items += mine
         self._note_children(mine)
         if self._snapshots:
-            self._keep(mine)
+            self._keep(mine, self._snapshots)
         if admin.check_mode:
             for item in mine:
                 self._foresee(item)
@@ -144,20 +145,22 @@ class KeyRun:
         self._clear_state(mine)
         self._verify(mine)
         if self._resubmission:
-            self._resubmit(mine)
+            self._resubmit(mine, self._resubmission)
 
     # Plan
 
     def _item(self, key: str, seen: Situation) -> Item:
         plan = make_plan(seen, self._rules)
-        result = KeyResult(self._workflow.name, key, plan.outcome, plan.reason, plan.explanation, plan.invocation_ids)
+        result = KeyResult(
+            self._workflow.name, key, plan.outcome, plan.reason, plan.explanation, plan.invocation_ids
+        )
         item = Item(key, seen, plan, result)
         owed = self._owed.get(key)
         if owed and self._resubmission:
-            self._settle(item, owed)
+            self._settle(item, owed, self._resubmission.snapshots)
         return item
 
-    def _settle(self, item: Item, owed: Owed) -> None:
+    def _settle(self, item: Item, owed: Owed, snapshots: Snapshots) -> None:
         """Take up what a run of the task that was cut off left to do for this key."""
         run = item.seen.run
         if run and run["created_at"] == owed.content["created_at"]:
@@ -165,9 +168,9 @@ class KeyRun:
             return
         if run:
             # It was cut off after the submission, or somebody else submitted it.
-            if self._snapshots and not self._admin.check_mode:
+            if not self._admin.check_mode:
                 born = {"invocation_id": run["id"], "created_at": run["created_at"]}
-                self._snapshots.close(self._workflow.name, item.key, owed.content["created_at"], born)
+                snapshots.close(self._workflow.name, item.key, owed.content["created_at"], born)
             if item.plan.outcome == "blocked":
                 item.plan = KeyPlan("recovered")
                 item.result = KeyResult(self._workflow.name, item.key, "recovered")
@@ -178,13 +181,12 @@ class KeyRun:
                 item.result.stop(
                     "blocked",
                     "resubmission_unknown",
-                    f"whether its input was submitted again before is unknown, since its runs leave no trace: see {owed.path}",
+                    "whether its input was submitted again before is unknown, since its runs leave no trace: "
+                    f"see {owed.path}",
                 )
                 return
             item.owed, item.input = owed, owed.input
-            if self._snapshots:
-                path = self._snapshots.path(self._workflow.name, item.key, item.born)
-                item.result.snapshot = str(path)
+            item.result.snapshot = str(snapshots.path(self._workflow.name, item.key, item.born))
             item.plan = KeyPlan("recovered")
             item.result.outcome = "recovered"
 
@@ -197,7 +199,7 @@ class KeyRun:
 
     # Keep
 
-    def _keep(self, items: list[Item]) -> None:
+    def _keep(self, items: list[Item], snapshots: Snapshots) -> None:
         """Write the snapshots of what is to be destroyed; a key whose snapshot cannot be written is left."""
         admin, name = self._admin, self._workflow.name
         going = [item for item in items if item.is_in_work and item.plan.steps]
@@ -213,14 +215,13 @@ class KeyRun:
         going = [item for item in going if item.is_in_work]
         state, promises = self._read_contents([item.key for item in going])
         for item in going:
-            assert self._snapshots is not None
-            item.result.snapshot = str(self._snapshots.path(name, item.key, item.born))
+            item.result.snapshot = str(snapshots.path(name, item.key, item.born))
             if admin.check_mode:
                 continue
             content = {
                 "service_name": name,
                 "service_key": item.key,
-                "taken_at": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="milliseconds"),
+                "taken_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
                 "created_at": item.born,
                 "run_id": item.seen.run["id"] if item.seen.run else None,
                 "failure": item.seen.run.get("completion_failure") if item.seen.run else None,
@@ -230,7 +231,7 @@ class KeyRun:
                 "invocations": item.seen.invocations,
             }
             try:
-                self._snapshots.write(content, item.born, owes_resubmission=self._resubmission is not None)
+                snapshots.write(content, item.born, owes_resubmission=self._resubmission is not None)
             except OSError as exc:
                 item.result.snapshot = None
                 item.result.stop("blocked", "snapshot_failed", f"its snapshot could not be written: {exc}")
@@ -264,7 +265,9 @@ class KeyRun:
             item.after = Situation(self._workflow.name, item.key)
         if self._resubmission and item.input is not None:
             # The id of a workflow's run is a function of its service and key.
-            result.resubmitted = item.owed.content["run_id"] if item.owed else str(item.seen.run and item.seen.run["id"])
+            result.resubmitted = (
+                item.owed.content["run_id"] if item.owed else str(item.seen.run and item.seen.run["id"])
+            )
 
     # Apply
 
@@ -292,7 +295,9 @@ class KeyRun:
                     if row["id"] in purged.done:
                         item.result.purged.append(row["id"])
                     elif row["id"] in purged.succeeded:
-                        item.result.stop("blocked", "already_succeeded", "its run succeeded meanwhile", [row["id"]])
+                        item.result.stop(
+                            "blocked", "already_succeeded", "its run succeeded meanwhile", [row["id"]]
+                        )
                     elif row["id"] in purged.refused:
                         item.result.stop("blocked", "purge_failed", purged.refused[row["id"]], [row["id"]])
 
@@ -328,26 +333,31 @@ class KeyRun:
             if left and time.monotonic() >= deadline:
                 for item in left:
                     ids = [row["id"] for row in now[item.key].invocations]
-                    item.result.stop("blocked", "purge_failed", "some of it is still there after the purge", ids)
+                    item.result.stop(
+                        "blocked", "purge_failed", "some of it is still there after the purge", ids
+                    )
                 return
             if left:
                 time.sleep(_POLL_SECONDS)
 
     # Resubmit
 
-    def _resubmit(self, items: list[Item]) -> None:
-        assert self._resubmission is not None and self._snapshots is not None
-        handler, ingress, name = self._resubmission.handler, self._resubmission.ingress, self._workflow.name
+    def _resubmit(self, items: list[Item], how: Resubmission) -> None:
+        name = self._workflow.name
         sent: dict[str, Item] = {}
         for item in items:
             if not item.is_in_work or item.input is None or item.result.resubmitted:
                 continue
-            self._snapshots.submitting(name, item.key, item.born)
+            how.snapshots.submitting(name, item.key, item.born)
             try:
-                run_id = resubmission.submit(self._admin, ingress, (name, item.key, handler), item.input)
+                run_id = resubmission.submit(
+                    self._admin, how.ingress, (name, item.key, how.handler), item.input
+                )
             except OperatorError as exc:
                 item.result.stop(
-                    "failed", "resubmission_failed", f"it is blank, but could not be submitted again: {exc.message}"
+                    "failed",
+                    "resubmission_failed",
+                    f"it is blank, but could not be submitted again: {exc.message}",
                 )
                 continue
             sent[run_id] = item
@@ -358,12 +368,13 @@ class KeyRun:
                 item.result.stop(
                     "failed",
                     "resubmission_failed",
-                    f"the ingress took its input as {run_id}, but this Restate shows no new run: is ingress_url its own?",
+                    f"the ingress took its input as {run_id}, but this Restate shows no new run: is ingress_url "
+                    "its own?",
                     [run_id],
                 )
                 continue
             item.result.resubmitted, item.result.resubmitted_at = run_id, born
-            self._snapshots.close(name, item.key, item.born, {"invocation_id": run_id, "created_at": born})
+            how.snapshots.close(name, item.key, item.born, {"invocation_id": run_id, "created_at": born})
 
 
 def _is_left(item: Item, now: Situation) -> bool:

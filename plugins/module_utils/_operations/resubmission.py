@@ -66,9 +66,7 @@ def _headers(headers: list[dict[str, str]]) -> dict[str, str]:
     }
 
 
-def submit(
-    admin: AdminClient, ingress: IngressClient, target: tuple[str, str, str], content: Input
-) -> str:
+def submit(admin: AdminClient, ingress: IngressClient, target: tuple[str, str, str], content: Input) -> str:
     """Submit a workflow's input, and return the id of its run; also where somebody else submitted it first.
 
     O(target) is service, key and handler. The server takes one submission a key, so where an answer was lost the

@@ -6,13 +6,14 @@
 
 from __future__ import annotations
 
+import time
 import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._operations import migration
 from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments import Registry
-from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report, count
+from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report, count, tally
 from ansible_collections.dalp.restate.plugins.module_utils._operations.selection import Select, select_runs
 from ansible_collections.dalp.restate.plugins.module_utils._operations.termination import Row, chunks
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
@@ -20,6 +21,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._restate.server impor
 
 OUTCOMES = ("resumed", "unchanged", "blocked", "failed")
 _SAMPLE = 20
+_SECOND_LOOK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -71,10 +73,12 @@ def resume(restate: Restate, request: ResumeRequest) -> Report:
     """Resume the invocations that are stuck, and say what became of each."""
     admin = restate.admin
     rows, missing, left_over = _find(admin, request)
-    places = _places(admin, request, rows)
+    places = _places(admin, request)
     steps = [make_step(row, request.deployment, places) for row in rows]
     _refuse_what_needs_a_pause(admin, steps, places)
-    before = {step.row["id"]: _place(step.row.get("pinned_deployment_id"), step.row["status"]) for step in steps}
+    before = {
+        step.row["id"]: _place(step.row.get("pinned_deployment_id"), step.row["status"]) for step in steps
+    }
     warnings: list[str] = []
     error: OperatorError | None = None
     if not admin.check_mode:
@@ -101,7 +105,9 @@ def resume(restate: Restate, request: ResumeRequest) -> Report:
         details["left_over"] = left_over
     return Report(
         msg=error.message if error else message,
-        subject=results[0].target or results[0].invocation_id if len(results) == 1 else count(len(results), "invocation"),
+        subject=results[0].target or results[0].invocation_id
+        if len(results) == 1
+        else count(len(results), "invocation"),
         changed=summary["resumed"] > 0,
         details=details,
         before=before,
@@ -119,12 +125,6 @@ def _find(admin: AdminClient, request: ResumeRequest) -> tuple[list[Row], list[I
     """Return the invocations that are meant, those of O(invocation_ids) that do not exist, and how many are left."""
     left_over = 0
     if request.select is not None:
-        if "failed" in request.select["kinds"]:
-            raise OperatorError(
-                "RESTATE_INVALID_ARGUMENT",
-                "select.kinds: what failed for good has completed, and cannot be resumed.",
-                remedy="Use restate_recover_workflow for it, and paused and backing_off here.",
-            )
         runs, left_over = select_runs(admin, Select.read(request.select))
         ids = [run.invocation_id for run in runs]
     elif request.workflows is not None:
@@ -134,13 +134,35 @@ def _find(admin: AdminClient, request: ResumeRequest) -> tuple[list[Row], list[I
         wrong = [text for text in ids if not text.startswith("inv_")]
         if wrong:
             raise OperatorError("RESTATE_INVALID_ARGUMENT", f"{wrong[0]!r} is no invocation id.")
-    rows = {row["id"]: row for chunk in chunks(ids) for row in admin.query(admin.sql.invocations(chunk))}
+    rows = _look_twice(admin, _read(admin, ids))
     missing = [
         InvocationResult(each, None, "blocked", "not_found", "there is no such invocation")
         for each in ids
         if each not in rows
     ]
     return [rows[each] for each in ids if each in rows], missing, left_over
+
+
+def _read(admin: AdminClient, ids: t.Sequence[str]) -> dict[str, Row]:
+    return {row["id"]: row for chunk in chunks(ids) for row in admin.query(admin.sql.invocations(chunk))}
+
+
+def _look_twice(admin: AdminClient, rows: dict[str, Row]) -> dict[str, Row]:
+    """Forget the last failure of what is in the middle of an attempt that lasts.
+
+    One that keeps failing reads as running only now and then; one that runs again keeps its last failure for a while.
+    """
+    running = [each for each, row in rows.items() if row["status"] == "running" and "last_failure" in row]
+    if running:
+        time.sleep(_SECOND_LOOK_SECONDS)
+        for each, row in _read(admin, running).items():
+            is_lasting = row["status"] == "running" and row.get("retry_count") == rows[each].get(
+                "retry_count"
+            )
+            rows[each] = {
+                name: value for name, value in row.items() if name != "last_failure" or not is_lasting
+            }
+    return rows
 
 
 def _unfinished_of(admin: AdminClient, workflows: list[dict[str, str]]) -> list[str]:
@@ -158,7 +180,7 @@ def _unfinished_of(admin: AdminClient, workflows: list[dict[str, str]]) -> list[
     ]
 
 
-def _places(admin: AdminClient, request: ResumeRequest, rows: list[Row]) -> Places:
+def _places(admin: AdminClient, request: ResumeRequest) -> Places:
     registry = Registry.read(admin)
     places = Places(registry, can_pause=admin.version.at_least(1, 6))
     if request.deployment == "latest":
@@ -175,7 +197,8 @@ def _places(admin: AdminClient, request: ResumeRequest, rows: list[Row]) -> Plac
                 remedy="Run restate_doctor and use the exact id.",
             )
         places.offers[detail.id] = {
-            service.name: frozenset(handler.name for handler in service.handlers) for service in detail.services
+            service.name: frozenset(handler.name for handler in service.handlers)
+            for service in detail.services
         }
     return places
 
@@ -199,11 +222,16 @@ def make_step(row: Row, deployment: str, places: Places) -> Step:
             return _left(step, "blocked", "deployment_gone", f"its deployment {pinned} is gone: name another")
         return step
     if move_to is None:
-        return _left(step, "blocked", "service_not_registered", f"{row['target_service_name']} is not registered")
+        return _left(
+            step, "blocked", "service_not_registered", f"{row['target_service_name']} is not registered"
+        )
     served = places.offers.get(move_to, {}).get(row["target_service_name"], frozenset())
     if row["target_handler_name"] not in served:
         return _left(
-            step, "blocked", "handler_not_served", f"{move_to} does not serve {row['target_handler_name']} of it"
+            step,
+            "blocked",
+            "handler_not_served",
+            f"{move_to} does not serve {row['target_handler_name']} of it",
         )
     if move_to != pinned:
         step.move_to = step.result.deployment_id = move_to
@@ -229,7 +257,8 @@ def _refuse_what_needs_a_pause(admin: AdminClient, steps: list[Step], places: Pl
     if running and not places.can_pause:
         raise OperatorError(
             "RESTATE_UNSUPPORTED",
-            f"Moving what is not paused needs Restate 1.6; this server is {admin.version.version}. Nothing was touched.",
+            f"Moving what is not paused needs Restate 1.6; this server is {admin.version.version}. Nothing was "
+            "touched.",
             remedy="Use deployment: keep for these, or upgrade.",
             invocation_ids=running[:_SAMPLE],
         )
@@ -252,8 +281,8 @@ def _carry_out(admin: AdminClient, steps: list[Step], warnings: list[str]) -> No
                 step.result.deployment_id = step.row.get("pinned_deployment_id")
         if moved.mismatched:
             warnings.append(
-                f"{count(len(moved.mismatched), 'moved invocation')} met a journal mismatch (RT0016), since {destination} "
-                f"takes other steps than they began with: {', '.join(moved.mismatched[:_SAMPLE])}."
+                f"{count(len(moved.mismatched), 'moved invocation')} met a journal mismatch (RT0016), since "
+                f"{destination} takes other steps than they began with: {', '.join(moved.mismatched[:_SAMPLE])}."
             )
 
 
@@ -301,14 +330,7 @@ def _sentence(results: list[InvocationResult], summary: dict[str, int], *, check
         return "Nothing matches; nothing to resume."
     would = "would be " if check_mode else ""
     parts = [f"{summary['resumed']} of {count(len(results), 'invocation')} {would}resumed"]
-    for outcome in ("unchanged", "blocked", "failed"):
-        reasons: dict[str, int] = {}
-        for result in results:
-            if result.outcome == outcome:
-                reasons[result.reason or ""] = reasons.get(result.reason or "", 0) + 1
-        if reasons:
-            shown = ", ".join(f"{number} {reason}" for reason, number in sorted(reasons.items()))
-            parts.append(f"{summary[outcome]} {outcome} ({shown})")
+    parts += [tally(results, outcome) for outcome in ("unchanged", "blocked", "failed") if summary[outcome]]
     return "; ".join(parts) + "."
 
 

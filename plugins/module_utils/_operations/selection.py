@@ -134,10 +134,10 @@ def _instant(option: str, text: str | None) -> str | None:
         return None
     if re.fullmatch(r"\d+\s*[smhdw]?", text.strip()):
         age = datetime.timedelta(seconds=durations.seconds(option, text))
-        moment = datetime.datetime.now(datetime.timezone.utc) - age
+        moment = datetime.datetime.now(datetime.UTC) - age
     else:
         try:
-            moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
+            moment = datetime.datetime.fromisoformat(text)
         except ValueError:
             raise OperatorError(
                 "RESTATE_INVALID_ARGUMENT",
@@ -147,5 +147,5 @@ def _instant(option: str, text: str | None) -> str | None:
             raise OperatorError(
                 "RESTATE_INVALID_ARGUMENT", f"{option} needs a time zone, as in {text}Z for UTC."
             )
-        moment = moment.astimezone(datetime.timezone.utc)
+        moment = moment.astimezone(datetime.UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -116,10 +116,13 @@ def _purge_chunk(admin: AdminClient, planned: list[Row], runs: t.Container[str],
         try:
             answers = admin.terminate("purge", completed) if completed else {}
         except OperatorError as exc:
-            if not (exc.outcome_unknown and tries_left):
+            if exc.outcome_unknown and tries_left:
+                tries_left -= 1
+                continue
+            if exc.status is None or exc.outcome_unknown:
                 raise
-            tries_left -= 1
-            continue
+            result.refused.update(dict.fromkeys(completed, exc.message))
+            return
         for invocation_id, answer in answers.items():
             if answer == "done":
                 result.done.add(invocation_id)

@@ -63,11 +63,16 @@ def observe(admin: AdminClient, workflow: Workflow, keys: t.Sequence[str]) -> di
     """Return, by key, all that Restate holds of each; scoped instances (1.7) are left out."""
     seen = {key: Situation(workflow.name, key, run_handlers=workflow.run_handlers) for key in keys}
     for chunk in chunks(keys):
-        for row in admin.query(admin.sql.invocations_of_keys(workflow.name, chunk)):
+        invocations, state, promises = admin.queries(
+            admin.sql.invocations_of_keys(workflow.name, chunk),
+            admin.sql.state_of_keys(workflow.name, chunk),
+            admin.sql.promises_of_keys(workflow.name, chunk),
+        )
+        for row in invocations:
             seen[row["target_service_key"]].invocations.append(row)
-        for row in admin.query(admin.sql.state_of_keys(workflow.name, chunk)):
+        for row in state:
             seen[row["service_key"]].state.append(row["key"])
-        for row in admin.query(admin.sql.promises_of_keys(workflow.name, chunk)):
+        for row in promises:
             seen[row["service_key"]].promises.append(row["key"])
     invoked = {row["id"]: key for key in keys for row in seen[key].unfinished if row["status"] == "invoked"}
     for chunk in chunks(list(invoked)):

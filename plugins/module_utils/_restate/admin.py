@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import functools
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._restate import wire
+from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteInCheckModeError
 from ansible_collections.dalp.restate.plugins.module_utils._restate.sql import Sql
 from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import (
     Connection,
@@ -24,10 +26,6 @@ _M = t.TypeVar("_M", bound=wire.Wire)
 
 _GATEWAY_ERRORS = (502, 503, 504)
 """They say nothing about whether a write was carried out."""
-
-
-class WriteInCheckModeError(Exception):
-    """A write call was about to leave in check mode: a mistake in this collection, never an operator's."""
 
 
 def _is_read(method: str, path: str, body: dict[str, t.Any] | None) -> bool:
@@ -119,6 +117,11 @@ class AdminClient:
             )
         return answer.rows
 
+    def queries(self, *sqls: str) -> list[list[dict[str, t.Any]]]:
+        """Return the rows of several queries, asked side by side; raises as L(query) does."""
+        with ThreadPoolExecutor(max_workers=len(sqls)) as pool:
+            return list(pool.map(self.query, sqls))
+
     def discover(self, registration: dict[str, t.Any]) -> wire.Registration:
         """Return what POST /deployments with this body would register: Restate's own dry run.
 
@@ -168,7 +171,11 @@ class AdminClient:
             path = f"/internal/invocations_batch_operations/{verb}"
             response = self._send("POST", path, body={"invocation_ids": list(ids)})
             if response.status_code not in (404, 405):
-                answer = self._parsed(wire.Batch, self._expect(response, 200))
+                try:
+                    answer = self._parsed(wire.Batch, self._expect(response, 200))
+                except OperatorError as exc:
+                    exc.outcome_unknown = True
+                    raise
                 return {
                     **dict.fromkeys(answer.succeeded, "done"),
                     **{failure.invocation_id: _in_short(failure.error) for failure in answer.failed},

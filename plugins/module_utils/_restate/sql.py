@@ -210,6 +210,13 @@ class Sql:
         """The state of keys, its values as hexadecimal digits."""
         return f"SELECT service_key, key, value FROM state WHERE {self._keys('service', service, keys)}"
 
+    def promise_values(self, service: str, keys: t.Iterable[str]) -> str:
+        """The promises of keys, their values as hexadecimal digits."""
+        return (
+            "SELECT service_key, key, completed, completion_success_value, completion_failure FROM sys_promise "
+            f"WHERE {self._keys('service', service, keys)}"
+        )
+
     def promises_of_keys(self, service: str, keys: t.Iterable[str]) -> str:
         """The promises of keys."""
         return f"SELECT service_key, key, completed FROM sys_promise WHERE {self._keys('service', service, keys)}"

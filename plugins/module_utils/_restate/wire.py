@@ -54,6 +54,7 @@ class Handler(Wire):
 
     name: str
     ty: str | None = None
+    public: bool | None = None
 
 
 class Service(Wire):
