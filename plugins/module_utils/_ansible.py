@@ -100,7 +100,7 @@ def _connection(params: dict[str, t.Any]) -> Connection:
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT", "request_timeout must be above 0 seconds, and retries 0 or more."
         )
-    if params["auth_token"] and userinfo_secrets(params["admin_url"]):
+    if params["auth_token"] and "@" in params["admin_url"].partition("://")[2].partition("/")[0]:
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT",
             "Give auth_token or userinfo in admin_url, not both: one would hide the other.",

@@ -84,13 +84,20 @@ def _prepare() -> None:
     shell_loader.get("sh", class_only=True)
 
 
-def run_task(module: str, args: dict[str, Any], *, check: bool = False, diff: bool = True) -> Result:
+def run_task(
+    module: str,
+    args: dict[str, Any],
+    *,
+    check: bool = False,
+    diff: bool = True,
+    python: str = sys.executable,
+) -> Result:
     """Run a module on localhost and give its whole result, with `failed` and `changed` in any case."""
     _prepare()
     loader = DataLoader()
     inventory = InventoryManager(loader=loader, sources=["localhost,"])
     variables = VariableManager(loader=loader, inventory=inventory)
-    variables.extra_vars.update({"ansible_python_interpreter": sys.executable})
+    variables.extra_vars.update({"ansible_python_interpreter": python})
     play = Play().load(
         {
             "name": "test",

@@ -25,6 +25,7 @@ import restate_server  # noqa: E402
 from sandbox import Sandbox  # noqa: E402
 
 from tests.integration.services import Services  # noqa: E402
+from tests.integration.warm_python import warm_python  # noqa: E402
 from tests.integration.world import World  # noqa: E402
 
 
@@ -39,10 +40,11 @@ def worlds(services: Services) -> Iterator[Callable[[str], World]]:
     """Give the world of a version, whose server is started when it is first asked for."""
     with contextlib.ExitStack() as stack:
         started: dict[str, World] = {}
+        python = stack.enter_context(warm_python())
 
         def world_of(version: str) -> World:
             if version not in started:
-                world = World(stack.enter_context(Sandbox(version)), services)
+                world = World(stack.enter_context(Sandbox(version)), services, python)
                 stack.callback(world.close)
                 started[version] = world
             return started[version]

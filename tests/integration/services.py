@@ -153,7 +153,7 @@ def main() -> None:
     config.bind = [f"127.0.0.1:{sys.argv[1]}"]
     # Restate repeats them in its errors, and two errors would never be the same.
     config.include_date_header = config.include_server_header = False
-    asyncio.run(serve(_Application(), config))  # type: ignore[arg-type]
+    asyncio.run(serve(_Application(), config))
 
 
 if __name__ == "__main__":

@@ -29,17 +29,20 @@ _GOING = ("invoked", "suspended")
 class World:
     """One server, whatever was registered there, and the tasks that are run against it."""
 
-    def __init__(self, sandbox: Sandbox, services: Services) -> None:
+    def __init__(self, sandbox: Sandbox, services: Services, python: str) -> None:
         self.sandbox = sandbox
+        self.python = python
         self.services = services
         self.version = sandbox.version
         self.admin_url = sandbox.admin_url
         self.api: RestateApi = sandbox.api()
         self.http = httpx.Client(base_url=sandbox.admin_url, trust_env=False, timeout=30)
+        self.ingress = httpx.Client(base_url=sandbox.ingress_url, trust_env=False, timeout=30)
 
     def close(self) -> None:
         """Close the connections."""
         self.http.close()
+        self.ingress.close()
         self.api.__exit__(None, None, None)
 
     def since(self, major: int, minor: int) -> bool:
@@ -51,7 +54,7 @@ class World:
     def task(self, module: str, *, check: bool = False, **args: Any) -> Result:
         """Run one of the modules, by the end of its name, and give its result."""
         args = {"admin_url": self.admin_url, "ingress_url": self.sandbox.ingress_url, **args}
-        return run_task(f"dalp.restate.restate_{module}", args, check=check)
+        return run_task(f"dalp.restate.restate_{module}", args, check=check, python=self.python)
 
     # Deployments
 

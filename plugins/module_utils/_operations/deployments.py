@@ -84,17 +84,9 @@ class Pending:
         """How many there are."""
         return sum(self.by_status.values())
 
-    @property
-    def only_paused(self) -> bool:
-        """Whether there are some, and all are paused."""
-        return set(self.by_status) == {"paused"}
-
     def add(self, status: str, number: int) -> None:
         """Count some more."""
         self.by_status[status] = self.by_status.get(status, 0) + number
-
-    def __str__(self) -> str:
-        return ", ".join(f"{number} {status}" for status, number in sorted(self.by_status.items()))
 
 
 def read_pending(admin: AdminClient, registry: Registry) -> dict[str, Pending]:

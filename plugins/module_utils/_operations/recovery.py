@@ -210,8 +210,10 @@ def _add_single(report: Report, item: Item) -> None:
     result, steps = item.result, item.plan.steps
     report.details |= {"outcome": result.outcome, "steps": steps}
     if result.outcome not in ("recovered", "blank"):
-        done = {*result.killed, *result.purged}
-        report.done = [step for step in steps if step.get("invocation_id") in done]
+        done = {("kill", each) for each in result.killed} | {("purge", each) for each in result.purged}
+        if result.cleared:
+            done.add(("clear_state", ""))
+        report.done = [step for step in steps if (step["action"], step.get("invocation_id", "")) in done]
         report.not_done = [step for step in steps if step not in report.done]
 
 

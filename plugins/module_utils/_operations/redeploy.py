@@ -393,6 +393,7 @@ def _register(admin: AdminClient, body: dict[str, t.Any], observed: Observed) ->
         except OperatorError as exc:
             if not (exc.outcome_unknown and tries_left):
                 raise
+        time.sleep(admin.connection.back_off(tries_left))
         now = Registry.read(admin)
         match = now.at(body["uri"])
         if match and (observed.registered is None or _revisions(match) != _revisions(observed.registered)):

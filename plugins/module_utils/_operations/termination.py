@@ -11,9 +11,13 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._operations.report import count
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 
 Row = dict[str, t.Any]
+
+_KILLED = "[409] killed"
+"""The failure of what was killed (crates/types/src/errors.rs:276-282 of v1.7.6)."""
 
 CHUNK = 500
 """How many invocations one query or one batch call names. The server takes 1,000 at most."""
@@ -55,7 +59,8 @@ def still_there(admin: AdminClient, planned: t.Sequence[Row]) -> dict[str, Row]:
 def kill(admin: AdminClient, planned: t.Sequence[Row]) -> set[str]:
     """Kill what is unfinished of the planned invocations, and return the ids.
 
-    Each call names only what was read just before it; where its answer was lost, it is read what is left of it.
+    Each call names only what was read just before it; where its answer was lost, it is read what is left of it. One
+    that was killed meanwhile, as a child of another that was, counts as killed.
     """
     killed: set[str] = set()
     for chunk in chunks(planned):
@@ -63,26 +68,31 @@ def kill(admin: AdminClient, planned: t.Sequence[Row]) -> set[str]:
         for tries_left in range(admin.connection.retries, -1, -1):
             now = still_there(admin, chunk)
             left = [row["id"] for row in now.values() if row["status"] != "completed"]
-            # What was sent and is not left was killed, though the answer was lost.
             killed |= sent - set(left)
+            killed |= {row["id"] for row in now.values() if row.get("completion_failure") == _KILLED}
             if not left:
                 break
-            sent = set(left)
             try:
                 answers = admin.terminate("kill", left)
             except OperatorError as exc:
                 if not (exc.outcome_unknown and tries_left):
                     raise
+                # What of this is not left when it is read again was killed, though the answer was lost.
+                sent = set(left)
+                time.sleep(admin.connection.back_off(tries_left))
                 continue
-            killed |= {invocation_id for invocation_id, answer in answers.items() if answer == "done"}
-            for invocation_id, answer in answers.items():
-                if answer not in ("done", "gone", "completed"):
-                    raise OperatorError(
-                        "RESTATE_UNEXPECTED_RESPONSE",
-                        f"Restate did not kill {invocation_id}: {answer}",
-                        invocation_ids=[invocation_id],
-                    )
-            break
+            killed |= {each for each, answer in answers.items() if answer == "done"}
+            refused = {
+                each: words for each, words in answers.items() if words not in ("done", "gone", "completed")
+            }
+            if refused:
+                raise OperatorError(
+                    "RESTATE_UNEXPECTED_RESPONSE",
+                    f"Restate did not kill {count(len(refused), 'invocation')}: {next(iter(refused.values()))}",
+                    invocation_ids=list(refused),
+                )
+            if all(answer == "done" for answer in answers.values()):
+                break
     return killed
 
 
@@ -117,6 +127,7 @@ def _purge_chunk(admin: AdminClient, planned: list[Row], runs: t.Container[str],
             answers = admin.terminate("purge", completed) if completed else {}
         except OperatorError as exc:
             if exc.outcome_unknown and tries_left:
+                time.sleep(admin.connection.back_off(tries_left))
                 tries_left -= 1
                 continue
             if exc.status is None or exc.outcome_unknown:

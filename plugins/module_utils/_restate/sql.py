@@ -128,7 +128,7 @@ class Sql:
     def status_of(self, ids: t.Iterable[str]) -> str:
         """Invocations by id: what tells whether they still are what they were."""
         return (
-            "SELECT id, status, created_at, completion_result FROM sys_invocation_status "
+            "SELECT id, status, created_at, completion_result, completion_failure FROM sys_invocation_status "
             f"WHERE id IN {in_list(ids)}"
         )
 

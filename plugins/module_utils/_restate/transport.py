@@ -41,6 +41,10 @@ class Connection:
         """The path of the Unix socket where the URL is C(unix:/path), else None."""
         return "/" + self.url[len("unix:") :].lstrip("/") if self.url.startswith("unix:") else None
 
+    def back_off(self, tries_left: int) -> float:
+        """Return how long to wait before the next try, in seconds: longer each time, with jitter."""
+        return _FIRST_DELAY * 2.0 ** (self.retries - tries_left) * random.uniform(0.75, 1.25)
+
     @property
     def shown_url(self) -> str:
         """The URL without what may be secret."""
@@ -90,7 +94,7 @@ class Transport:
         http = {"method": method, "url": self.connection.shown_url + path}
         unknown = False
         for tries_left in range(self.connection.retries, -1, -1):
-            delay = _FIRST_DELAY * 2 ** (self.connection.retries - tries_left) * random.uniform(0.75, 1.25)
+            delay = self.connection.back_off(tries_left)
             response = None
             try:
                 request = self._client.build_request(

@@ -1,0 +1,120 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A Python interpreter for modules that has imported what costs most, and forks for each of them.
+
+ansible-core gives a module as a program to an interpreter's standard input. Of a task's time, half would be the
+start of that interpreter and its imports of httpx and pydantic. The program itself, with all of the collection and of
+ansible.module_utils, is loaded anew each time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+_CLIENT = """#!{python} -IS
+import os, socket, sys
+with socket.socket(socket.AF_UNIX) as server:
+    server.connect({address!r})
+    place = "\\0".join([os.getcwd(), *(name + "=" + value for name, value in os.environ.items())])
+    socket.send_fds(server, [len(place.encode()).to_bytes(4, "big")], [0, 1, 2])
+    server.sendall(place.encode())
+    sys.exit(int(server.recv(4) or b"1"))
+"""
+
+
+@contextlib.contextmanager
+def warm_python() -> Iterator[str]:
+    """Give the path of the interpreter, which works until the end of the context."""
+    # Not at the top: the interpreter knows no more paths than any other.
+    from lifeline import Lifeline
+    from waiting import wait_until
+
+    lifeline = Lifeline("restate-python-")
+    try:
+        address = lifeline.directory / "socket"
+        lifeline.spawn([sys.executable, __file__, str(address)], env=os.environ)
+        wait_until("warm Python", address.exists)
+        client = lifeline.directory / "python"
+        client.write_text(_CLIENT.format(python=sys.executable, address=str(address)))
+        client.chmod(0o700)
+        yield str(client)
+    finally:
+        lifeline.close()
+
+
+def main() -> None:
+    """Serve on the socket that the command line names, until the end of the process."""
+    address = Path(sys.argv[1])
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(address) + ".new")
+        listener.listen()
+        _import()
+        address.with_name(address.name + ".new").rename(address)
+        while True:
+            client, _ = listener.accept()
+            if os.fork() == 0:
+                listener.close()
+                if os.fork() == 0:
+                    _run(client)
+                os._exit(0)
+            client.close()
+            os.wait()
+
+
+def _import() -> None:
+    # What the collection imports, and what ansible.module_utils imports of the standard library.
+    import concurrent.futures
+    import http.client
+    import runpy
+    import subprocess
+    import tempfile
+    import zipfile
+
+    import httpx
+    import pydantic
+
+    del concurrent, http, runpy, subprocess, tempfile, zipfile
+    httpx.Client(verify=False).close()
+    pydantic.create_model("Any")
+
+
+def _run(client: socket.socket) -> None:
+    length, descriptors, _flags, _address = socket.recv_fds(client, 4, 3)
+    place = b""
+    while len(place) < int.from_bytes(length, "big"):
+        place += client.recv(65536)
+    directory, *environment = place.decode().split("\0")
+    os.chdir(directory)
+    os.environ.clear()
+    os.environ.update({name: value for name, _, value in (pair.partition("=") for pair in environment)})
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    status = 1
+    try:
+        sys.argv = ["-"]
+        program = open(0, closefd=False).read()  # noqa: SIM115
+        exec(compile(program, "<stdin>", "exec"), {"__name__": "__main__", "__builtins__": __builtins__})
+        status = 0
+    except SystemExit as exc:
+        status = exc.code if isinstance(exc.code, int) else int(exc.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            client.sendall(b"%d" % status)
+        os._exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A recovery whose server goes away, or says something odd, half-way: what was done is never hidden."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery import (
+    RecoveryRequest,
+    recover_workflow,
+)
+from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
+from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
+from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
+from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
+from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection
+from ansible_collections.dalp.restate.tests.unit.conftest import Serve
+from ansible_collections.dalp.restate.tests.unit.loopback import RESET, LoopbackServer, answer
+from ansible_collections.dalp.restate.tests.unit.wire_objects import Row, invocation
+
+PAUSED = invocation("inv_1", "paused")
+KILLED = invocation("inv_1", "completed", "run", "failure")
+SERVICE = answer(
+    200,
+    {
+        "name": "Flow",
+        "ty": "Workflow",
+        "deployment_id": "dp_1",
+        "revision": 1,
+        "handlers": [{"name": "run", "ty": "Workflow"}],
+    },
+)
+VERSION = answer(200, {"version": "1.7.12"})
+NOTHING = answer(200, {"rows": []})
+DONE = answer(200)
+
+
+def rows(*of: Row) -> bytes:
+    return answer(200, {"rows": list(of)})
+
+
+# What is read of a key with a paused run: its invocations, state, promises, children; then the run before its kill.
+UP_TO_THE_KILL = (SERVICE, VERSION, rows(PAUSED), NOTHING, NOTHING, NOTHING, rows(PAUSED))
+
+
+def recover(server: LoopbackServer, **asked: Any) -> Report:
+    connection = Connection(url=server.url, request_timeout=2.0, retries=0)
+    request = {
+        "service_name": "Flow",
+        "service_key": "k",
+        "kill_active": "stuck",
+        "stuck_after_retries": 3,
+        "clear_orphaned_state": False,
+    }
+    admin = AdminClient(connection, check_mode=False)
+    return recover_workflow(
+        Restate(admin, Ingress(connection, None)), RecoveryRequest(**{**request, **asked})
+    )
+
+
+KILL = {"action": "kill", "invocation_id": "inv_1"}
+PURGE = {"action": "purge", "invocation_id": "inv_1"}
+
+
+@pytest.mark.parametrize(
+    ("then", "done", "not_done"),
+    [
+        pytest.param((RESET,), [], [KILL, PURGE], id="the answer of the kill is lost"),
+        pytest.param((DONE, RESET), [KILL], [PURGE], id="the server is gone after the kill"),
+        pytest.param((DONE, rows(KILLED), RESET), [KILL], [PURGE], id="the answer of the purge is lost"),
+        pytest.param((DONE, rows(KILLED), answer(500)), [KILL], [PURGE], id="the purge is refused"),
+        pytest.param((DONE, answer(401)), [KILL], [PURGE], id="the credentials expire after the kill"),
+        pytest.param(
+            (DONE, rows(KILLED), DONE, RESET),
+            [KILL, PURGE],
+            [],
+            id="the server is gone before the verification",
+        ),
+    ],
+)
+def test_what_was_done_and_what_was_not(
+    then: tuple[bytes, ...], done: list[Any], not_done: list[Any], serve: Serve, delays: list[float]
+) -> None:
+    # After a failure everything else is lost, too.
+    report = recover(serve(*UP_TO_THE_KILL, *then, RESET))
+    assert (report.done, report.not_done) == (done, not_done)
+    assert report.changed == bool(done)
+    assert report.error is not None
+    assert report.error.code == "RESTATE_WORKFLOW_RETRY_BLOCKED"
+    assert report.details["outcome"] == "blocked"
+    assert not report.acknowledged
+
+
+def test_a_server_that_is_gone_before_the_first_write_is_an_error_of_its_own(
+    serve: Serve, delays: list[float]
+) -> None:
+    with pytest.raises(OperatorError) as raised:
+        recover(serve(SERVICE, VERSION, rows(PAUSED), RESET))
+    assert raised.value.code == "RESTATE_ADMIN_UNREACHABLE"
+
+
+def test_a_query_that_fails_before_the_first_write_blocks_the_key(serve: Serve, delays: list[float]) -> None:
+    server = serve(SERVICE, VERSION, rows(PAUSED), answer(500, {"message": "no leader"}))
+    report = recover(server)
+    assert report.error is not None
+    assert report.error.reason == "query_failed"
+    assert not report.changed
+    assert all(call.startswith(("GET ", "POST /query")) for call in server.calls)
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        pytest.param(
+            invocation("inv_1", "invoked", created_at="2026-02-02T00:00:00.000Z"), id="is another run"
+        ),
+        pytest.param(invocation("inv_1", "completed", "run", "failure"), id="has failed by itself"),
+    ],
+)
+def test_a_run_that_is_no_longer_what_was_planned_is_not_killed(now: Row, serve: Serve) -> None:
+    server = serve(*UP_TO_THE_KILL[:-1], rows(now), rows(), NOTHING)
+    report = recover(server)
+    assert "PATCH /invocations/inv_1/kill" not in server.calls
+    assert report.details["results"][0]["killed"] == []
+
+
+def test_a_run_that_succeeded_after_the_plan_is_not_purged(serve: Serve) -> None:
+    failed, succeeded = KILLED, invocation("inv_1", "completed", "run", "success")
+    server = serve(
+        SERVICE, VERSION, rows(failed), NOTHING, NOTHING, rows(succeeded), rows(succeeded), NOTHING
+    )
+    report = recover(server)
+    assert report.error is not None
+    assert report.error.reason == "already_succeeded"
+    assert "PATCH /invocations/inv_1/purge" not in server.calls

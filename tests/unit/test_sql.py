@@ -1,0 +1,145 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What Restate's SQL is asked: values cannot become SQL, and versions differ only where they must."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import Any
+
+import pytest
+from ansible_collections.dalp.restate.plugins.module_utils._restate.sql import Sql, in_list, literal
+from ansible_collections.dalp.restate.plugins.module_utils._restate.state_version import state_version
+
+OLD, NEW = Sql(has_scopes=False), Sql(has_scopes=True)
+
+HOSTILE = [
+    "it's",
+    "''",
+    "'",
+    "\\'",
+    "x' OR '1'='1",
+    "x'; DROP TABLE state; --",
+    "/* */ --",
+    "100%_\\",
+    'double "quotes"',
+    "鍵\n\t\0",
+    "",
+]
+
+# Every question, with arguments that tests can recognise.
+ARGUMENTS: dict[str, dict[str, Any]] = {
+    "invocations_by_place": {},
+    "unfinished_by_activity": {"retries": 7},
+    "latest_terminal_failures": {"limit": 7},
+    "latest_stuck": {"limit": 7},
+    "last_events": {"ids": ["TEXT"]},
+    "zombies": {"limit": 7},
+    "pinned": {},
+    "unpinned": {},
+    "unfinished_on": {"deployment_id": "TEXT", "services": ["TEXT"]},
+    "invocations": {"ids": ["TEXT", "TEXT"]},
+    "children": {"ids": ["TEXT"]},
+    "invocations_of_keys": {"service": "TEXT", "keys": ["TEXT", "TEXT"]},
+    "state_of_keys": {"service": "TEXT", "keys": ["TEXT"]},
+    "state_values": {"service": "TEXT", "key": "TEXT"},
+    "promises_of_keys": {"service": "TEXT", "keys": ["TEXT"]},
+    "any_of_service": {"service": "TEXT"},
+    "any_state_of_service": {"service": "TEXT"},
+}
+OF_KEYS = ["invocations_of_keys", "state_of_keys", "state_values", "promises_of_keys"]
+
+
+def asked(sql: Sql, question: str, text: str = "TEXT") -> str:
+    arguments = {
+        name: text if value == "TEXT" else [text for _ in value] if isinstance(value, list) else value
+        for name, value in ARGUMENTS[question].items()
+    }
+    return str(getattr(sql, question)(**arguments))
+
+
+def tokens(sql: str) -> list[str]:
+    """Split SQL as a parser does: a literal ends at the first quote that is not doubled."""
+    return re.findall(r"'(?:[^']|'')*'|[^']+|'", sql)
+
+
+def test_every_question_is_tested_here() -> None:
+    assert ARGUMENTS.keys() == {
+        name for name, _member in inspect.getmembers(Sql, inspect.isfunction) if not name.startswith("_")
+    }
+
+
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_literal_is_one_literal_and_holds_the_value(value: str) -> None:
+    text = literal(value)
+    assert tokens(text) == [text]
+    assert text[1:-1].replace("''", "'") == value
+
+
+def test_a_list_is_of_literals() -> None:
+    assert in_list(["a", "b'c"]) == "('a', 'b''c')"
+
+
+@pytest.mark.parametrize("sql", [OLD, NEW], ids=["before 1.7", "from 1.7"])
+@pytest.mark.parametrize("question", ARGUMENTS)
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_value_never_becomes_sql(sql: Sql, question: str, value: str) -> None:
+    plain, hostile = tokens(asked(sql, question)), tokens(asked(sql, question, value))
+    assert [token if token != literal(value) else "'TEXT'" for token in hostile] == plain
+
+
+@pytest.mark.parametrize("question", ARGUMENTS)
+def test_versions_differ_only_where_scopes_matter(question: str) -> None:
+    old, new = asked(OLD, question), asked(NEW, question)
+    if question in OF_KEYS:
+        # Without the scope a server from 1.7 on reads the whole table.
+        assert new == old.replace("WHERE ", "WHERE scope IS NULL AND ", 1)
+        assert "WHERE scope IS NULL AND " in new
+    else:
+        assert new == old
+    assert "scope" not in old
+
+
+@pytest.mark.parametrize(
+    "question", ["pinned", "unpinned", "unfinished_on", "zombies", "children", "unfinished_by_activity"]
+)
+def test_completed_invocations_never_count_as_pending(question: str) -> None:
+    # From 1.5 on they keep their pin.
+    assert "status != 'completed'" in asked(NEW, question)
+
+
+def test_what_is_unpinned_is_asked_for_only_where_services_are_named() -> None:
+    assert "pinned_deployment_id IS NULL" in NEW.unfinished_on("dp_1", ["A"])
+    assert "IS NULL" not in NEW.unfinished_on("dp_1", [])
+    # The alternative must not escape from the condition that it is unfinished.
+    assert re.search(r"WHERE status != 'completed' AND \(.* OR .*\) ORDER", NEW.unfinished_on("dp_1", ["A"]))
+
+
+@pytest.mark.parametrize("question", ["latest_terminal_failures", "latest_stuck", "zombies"])
+def test_a_sample_is_limited(question: str) -> None:
+    assert asked(NEW, question).endswith("LIMIT 7")
+
+
+# The version of a state
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        pytest.param({"name": b"bob"}, "tDqA04Lj3_qJ-PgNPTecXDGZgpwy6jm2Ni2BYqJIthM", id="one entry"),
+        pytest.param({}, "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU", id="no entry"),
+    ],
+)
+def test_a_states_version_is_restates_own(entries: dict[str, bytes], expected: str) -> None:
+    assert state_version(entries) == expected
+
+
+def test_the_order_of_entries_makes_no_difference_and_their_place_does() -> None:
+    assert state_version({"a": b"1", "b": b"2"}) == state_version({"b": b"2", "a": b"1"})
+    assert (
+        len({state_version(one) for one in ({"a": b"1", "b": b"2"}, {"a": b"2", "b": b"1"}, {"a": b"1"})})
+        == 3
+    )
