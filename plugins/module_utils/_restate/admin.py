@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._restate import wire
-from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteInCheckModeError
+from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._restate.sql import Sql
 from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import (
     Connection,
@@ -40,13 +40,13 @@ class AdminClient:
     """Calls the admin API, without a version prefix. Safe to share between threads.
 
     All methods raise OperatorError as L(Transport.send) does, and RESTATE_UNEXPECTED_RESPONSE for an answer that
-    they do not know. With O(check_mode) any call that writes raises WriteInCheckModeError and is not sent.
+    they do not know. Any call that writes passes the O(guard) first, which refuses it in check mode.
     """
 
-    def __init__(self, connection: Connection, *, check_mode: bool) -> None:
+    def __init__(self, connection: Connection, guard: WriteGuard) -> None:
         self.connection = connection
-        self.check_mode = check_mode
-        self.wrote = False
+        self.check_mode = guard.check_mode
+        self._guard = guard
         self._transport = Transport(connection)
 
     def close(self) -> None:
@@ -226,9 +226,7 @@ class AdminClient:
     ) -> httpx.Response:
         is_read = _is_read(method, path, body)
         if not is_read:
-            if self.check_mode:
-                raise WriteInCheckModeError(f"{method} {path}")
-            self.wrote = True
+            self._guard.pass_write(f"{method} {path}")
         return self._transport.send(
             method,
             path,

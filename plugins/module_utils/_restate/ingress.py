@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._restate import urls
-from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteInCheckModeError
+from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection, Transport
 
 _PORT = 8080
@@ -21,10 +21,10 @@ _PORT = 8080
 class Ingress:
     """Finds the ingress. O(url) is the operator's; without it, the admin's host and what the server advertises."""
 
-    def __init__(self, admin: Connection, url: str | None, *, check_mode: bool) -> None:
+    def __init__(self, admin: Connection, url: str | None, guard: WriteGuard) -> None:
         self._admin = admin
         self._url = url
-        self._check_mode = check_mode
+        self._guard = guard
 
     @property
     def shown_url(self) -> str:
@@ -72,7 +72,7 @@ class Ingress:
         )
 
     def _answering(self, connection: Connection) -> IngressClient:
-        client = IngressClient(connection, check_mode=self._check_mode)
+        client = IngressClient(connection, self._guard)
         try:
             client.check()
         except OperatorError:
@@ -82,11 +82,11 @@ class Ingress:
 
 
 class IngressClient:
-    """Calls an ingress. With O(check_mode) a submission raises WriteInCheckModeError and is not sent."""
+    """Calls an ingress. A submission passes the O(guard) first, which refuses it in check mode."""
 
-    def __init__(self, connection: Connection, *, check_mode: bool) -> None:
+    def __init__(self, connection: Connection, guard: WriteGuard) -> None:
         self.shown_url = connection.shown_url
-        self._check_mode = check_mode
+        self._guard = guard
         self._transport = Transport(connection)
 
     def close(self) -> None:
@@ -109,8 +109,7 @@ class IngressClient:
         It is the id of the run that is there, where the key was submitted before.
         """
         path = f"/{quote(service, safe='')}/{quote(key, safe='')}/{quote(handler, safe='')}/send"
-        if self._check_mode:
-            raise WriteInCheckModeError(f"POST {path}")
+        self._guard.pass_write(f"POST {path}")
         response = self._transport.send(
             "POST", path, content=payload, headers=headers, writes=True, repeatable=False
         )
