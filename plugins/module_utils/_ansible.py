@@ -84,15 +84,14 @@ def run(
         raise
     fields = dataclasses.fields(request_type)  # type: ignore[arg-type]
     request = request_type(**{field.name: params[field.name] for field in fields})
+    restate = Restate(admin, Ingress(connection, params["ingress_url"], check_mode=module.check_mode))
     try:
-        report = operate(
-            Restate(admin, Ingress(connection, params["ingress_url"], check_mode=module.check_mode)), request
-        )
+        report = operate(restate, request)
     except OperatorError as exc:
         report = Report(msg=exc.message, subject=connection.shown_url, error=exc)
     finally:
         admin.close()
-    exit_.leave(report, admin)
+    exit_.leave(report, restate)
 
 
 def _connection(params: dict[str, t.Any]) -> Connection:
@@ -147,10 +146,10 @@ class _Exit:
         report = Report(msg=error.message, subject=self._attempt.source, error=error)
         self._leave(report, wrote=False, version=None, **({"exception": trace} if trace else {}))
 
-    def leave(self, report: Report, admin: AdminClient) -> None:
+    def leave(self, report: Report, restate: Restate) -> None:
         """Leave with a report."""
-        version = admin.__dict__.get("version")
-        self._leave(report, wrote=admin.wrote, version=version.version if version else None)
+        version = restate.admin.__dict__.get("version")
+        self._leave(report, wrote=restate.wrote, version=version.version if version else None)
 
     def _leave(self, report: Report, *, wrote: bool, version: str | None, **more: t.Any) -> None:
         result: dict[str, t.Any] = {

@@ -131,6 +131,12 @@ def test_a_sample_is_limited(question: str) -> None:
     [
         pytest.param({"name": b"bob"}, "tDqA04Lj3_qJ-PgNPTecXDGZgpwy6jm2Ni2BYqJIthM", id="one entry"),
         pytest.param({}, "47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU", id="no entry"),
+        # with which 1.5.3 and 1.7.12 cleared this state
+        pytest.param(
+            {"\uffff": b"1", "a": b"xyz", "\U0001f600": b"2", "b": b""},
+            "pjdzt_CctSMRrlfQDExV_ekFsdH3RsyYdAW3IhL7QxE",
+            id="several, one empty, sorted by their bytes",
+        ),
     ],
 )
 def test_a_states_version_is_restates_own(entries: dict[str, bytes], expected: str) -> None:

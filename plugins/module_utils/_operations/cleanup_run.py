@@ -24,7 +24,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.deploymen
     read_pending,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import count
-from ansible_collections.dalp.restate.plugins.module_utils._operations.termination import kill
+from ansible_collections.dalp.restate.plugins.module_utils._operations.termination import Terminated, kill
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Deployment, Service
 
@@ -135,12 +135,28 @@ class Run:
         if how == "migrate":
             self._migrate(deployment, rows)
         elif how == "cancel":
-            self.cancelled += [row["id"] for row in rows if self._admin.cancel(row["id"])]
+            self._cancel(rows)
             self._wait_until_drained(deployment)
         elif how == "kill":
-            killed = kill(self._admin, rows)
-            self.killed += [row["id"] for row in rows if row["id"] in killed]
+            self._kill(deployment, rows)
         self._remove(deployment, abandon=how == "abandon")
+
+    def _cancel(self, rows: migration.Rows) -> None:
+        for row in rows:
+            if self._admin.cancel(row["id"]):
+                self.cancelled.append(row["id"])
+
+    def _kill(self, deployment: Deployment, rows: migration.Rows) -> None:
+        result = Terminated()
+        try:
+            kill(self._admin, rows, result)
+        finally:
+            self.killed += [row["id"] for row in rows if row["id"] in result.done]
+        if result.refused:
+            self.stuck[deployment.id] = {"kill_failed": list(result.refused)}
+            self.warnings += [
+                f"{invocation_id} was not killed: {why}" for invocation_id, why in result.refused.items()
+            ]
 
     def _migrate(self, deployment: Deployment, rows: migration.Rows) -> None:
         split = migration.split(rows, self._offered(), move_paused=self._request.migrate_paused)

@@ -72,12 +72,15 @@ def submit(admin: AdminClient, ingress: IngressClient, target: tuple[str, str, s
     O(target) is service, key and handler. The server takes one submission a key, so where an answer was lost the
     same submission is sent again.
     """
+    may_have_been_taken = False
     for tries_left in range(admin.connection.retries, -1, -1):
         try:
             return ingress.submit(*target, content.payload, content.headers)
         except OperatorError as exc:
-            if not (exc.outcome_unknown and tries_left):
+            may_have_been_taken = exc.outcome_unknown = may_have_been_taken or exc.outcome_unknown
+            if not (may_have_been_taken and tries_left):
                 raise
+            time.sleep(admin.connection.back_off(tries_left))
     raise AssertionError("the last try returns or raises")
 
 

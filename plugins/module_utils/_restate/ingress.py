@@ -25,6 +25,12 @@ class Ingress:
         self._admin = admin
         self._url = url
         self._check_mode = check_mode
+        self._clients: list[IngressClient] = []
+
+    @property
+    def wrote(self) -> bool:
+        """Whether anything was submitted, whatever became of it."""
+        return any(client.wrote for client in self._clients)
 
     @property
     def shown_url(self) -> str:
@@ -78,6 +84,7 @@ class Ingress:
         except OperatorError:
             client.close()
             raise
+        self._clients.append(client)
         return client
 
 
@@ -86,6 +93,7 @@ class IngressClient:
 
     def __init__(self, connection: Connection, *, check_mode: bool) -> None:
         self.shown_url = connection.shown_url
+        self.wrote = False
         self._check_mode = check_mode
         self._transport = Transport(connection)
 
@@ -111,6 +119,7 @@ class IngressClient:
         path = f"/{quote(service, safe='')}/{quote(key, safe='')}/{quote(handler, safe='')}/send"
         if self._check_mode:
             raise WriteInCheckModeError(f"POST {path}")
+        self.wrote = True
         response = self._transport.send(
             "POST", path, content=payload, headers=headers, writes=True, repeatable=False
         )

@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 
-from ansible_collections.dalp.restate.plugins.module_utils._restate import urls
+from ansible_collections.dalp.restate.plugins.module_utils._restate import instants, urls
 from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import (
     BaseModel,
     ConfigDict,
@@ -102,6 +103,14 @@ class _Endpoint(Wire):
     max_protocol_version: int | None = None
     sdk_version: str | None = None
     auth: t.Any | None = None
+
+    @property
+    def created(self) -> datetime.datetime:
+        """When it was registered, or last overwritten; the beginning of time where the server's text is no instant."""
+        try:
+            return instants.parse(self.created_at)
+        except ValueError:
+            return datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
     @property
     def shown_url(self) -> str:
