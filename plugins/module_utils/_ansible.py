@@ -14,6 +14,7 @@ from ansible_collections.dalp.restate.plugins.module_utils import _thirdparty
 from ansible_collections.dalp.restate.plugins.module_utils._audit import Attempt, user
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
+from ansible_collections.dalp.restate.plugins.module_utils._operations.texts import texts
 from ansible_collections.dalp.restate.plugins.module_utils._redaction import (
     redacted_arguments,
     scrub,
@@ -78,12 +79,12 @@ def run(
     params = module.params
     try:
         connection = _connection(params)
+        fields = dataclasses.fields(request_type)  # type: ignore[arg-type]
+        request = request_type(**{field.name: params[field.name] for field in fields})
         admin = AdminClient(connection, check_mode=module.check_mode)
     except OperatorError as exc:
         exit_.fail(exc)
         raise
-    fields = dataclasses.fields(request_type)  # type: ignore[arg-type]
-    request = request_type(**{field.name: params[field.name] for field in fields})
     restate = Restate(admin, Ingress(connection, params["ingress_url"], check_mode=module.check_mode))
     try:
         report = operate(restate, request)
@@ -107,7 +108,7 @@ def _connection(params: dict[str, t.Any]) -> Connection:
     return Connection(
         url=params["admin_url"],
         auth_token=params["auth_token"],
-        headers={name: str(value) for name, value in params["headers"].items()},
+        headers=texts("headers", params["headers"]),
         ca_path=params["ca_path"],
         client_cert=params["client_cert"],
         client_key=params["client_key"],

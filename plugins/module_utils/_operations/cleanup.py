@@ -55,7 +55,7 @@ def cleanup(restate: Restate, request: CleanupRequest) -> Report:
     report.details = run.shown(plan)
     report.warnings += run.warnings
     report.done, report.not_done = run.done, run.not_done
-    report.changed = bool(run.removed or run.migrated or run.cancelled or run.killed)
+    report.changed = run.changed
     gone = set(run.removed)
     report.after = _described(deployment for deployment in registry.deployments if deployment.id not in gone)
     report.acknowledged = report.error is None
@@ -100,7 +100,7 @@ def _assume(registry: Registry, request: CleanupRequest) -> Registry:
             )
             for name, service in offers.items()
         }
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT",
             "assume_registered is not the deployment that restate_redeploy returned.",

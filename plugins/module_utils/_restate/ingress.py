@@ -94,6 +94,8 @@ class IngressClient:
     def __init__(self, connection: Connection, *, check_mode: bool) -> None:
         self.shown_url = connection.shown_url
         self.wrote = False
+        self._own_headers = {"authorization"} if connection.auth_token else set()
+        self._own_headers |= {name.lower() for name in connection.headers}
         self._check_mode = check_mode
         self._transport = Transport(connection)
 
@@ -120,6 +122,9 @@ class IngressClient:
         if self._check_mode:
             raise WriteInCheckModeError(f"POST {path}")
         self.wrote = True
+        # What the operator sends to get in stands before what somebody once sent to get in.
+        own = self._own_headers
+        headers = {name: text for name, text in headers.items() if name.lower() not in own}
         response = self._transport.send(
             "POST", path, content=payload, headers=headers, writes=True, repeatable=False
         )

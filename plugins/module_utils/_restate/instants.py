@@ -10,10 +10,11 @@ import datetime
 
 
 def parse(text: str) -> datetime.datetime:
-    """Return the instant of an RFC 3339 text in UTC, to the microsecond; raise ValueError for any other text.
+    """Return the instant of an RFC 3339 text, to the microsecond; raise ValueError for any other text.
 
     Restate leaves out a fraction that is zero, and writes as many digits as it takes, so that texts do not sort.
     """
-    # Python reads fractions of three or six digits only.
-    seconds, _dot, fraction = text.removesuffix("Z").removesuffix("+00:00").partition(".")
-    return datetime.datetime.fromisoformat(f"{seconds}.{(fraction + '000000')[:6]}+00:00")
+    moment = datetime.datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return moment

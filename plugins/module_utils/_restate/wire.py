@@ -104,13 +104,14 @@ class _Endpoint(Wire):
     sdk_version: str | None = None
     auth: t.Any | None = None
 
+    def model_post_init(self, _context: t.Any, /) -> None:
+        """Refuse an answer whose created_at is no instant: how old the deployment is would be a guess."""
+        _ = self.created
+
     @property
     def created(self) -> datetime.datetime:
-        """When it was registered, or last overwritten; the beginning of time where the server's text is no instant."""
-        try:
-            return instants.parse(self.created_at)
-        except ValueError:
-            return datetime.datetime.min.replace(tzinfo=datetime.UTC)
+        """When it was registered, or last overwritten."""
+        return instants.parse(self.created_at)
 
     @property
     def shown_url(self) -> str:
