@@ -20,6 +20,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._audit_log import Aud
 from ansible_collections.dalp.restate.plugins.module_utils._audit_webhook import AuditWebhook
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
+from ansible_collections.dalp.restate.plugins.module_utils._operations.texts import texts
 from ansible_collections.dalp.restate.plugins.module_utils._redaction import (
     redacted_arguments,
     scrub,
@@ -89,13 +90,13 @@ def run(
         exit_.read_patterns()
         require_libraries()
         connection = _connection(params)
+        fields = dataclasses.fields(request_type)  # type: ignore[arg-type]
+        request = request_type(**{field.name: params[field.name] for field in fields})
         exit_.open_sinks(connection)
         guard = WriteGuard(
             check_mode=module.check_mode, announce=lambda: exit_.announce(known_version(admin))
         )
         admin = AdminClient(connection, guard)
-        fields = dataclasses.fields(request_type)  # type: ignore[arg-type]
-        request = request_type(**{field.name: params[field.name] for field in fields})
         with ending_by_signal():
             report = operate(Restate(admin, Ingress(connection, params["ingress_url"], guard)), request)
     except OperatorError as exc:
@@ -169,7 +170,7 @@ def _connection(params: dict[str, t.Any]) -> Connection:
     return Connection(
         url=params["admin_url"],
         auth_token=params["auth_token"],
-        headers={name: str(value) for name, value in params["headers"].items()},
+        headers=texts("headers", params["headers"]),
         ca_path=params["ca_path"],
         client_cert=params["client_cert"],
         client_key=params["client_key"],

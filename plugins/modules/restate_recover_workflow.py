@@ -160,7 +160,8 @@ results:
     - What became of each key; in check mode what would.
     - C(outcome) is V(recovered), V(blank) where there was nothing to do, V(blocked), or V(failed) where it was cut off.
     - For V(blocked), C(reason) is V(active_invocation), V(already_succeeded), V(run_unknown), V(promise_without_run),
-      V(query_failed), V(purge_failed), V(snapshot_failed), V(input_unavailable) or V(resubmission_unknown).
+      V(query_failed), V(kill_failed), V(purge_failed), V(snapshot_failed), V(input_unavailable) or
+      V(resubmission_unknown).
     - For V(failed), it is V(resubmission_failed), V(interrupted) or V(not_tried).
     - C(resubmitted) is the id of the new run, which is that of the old one; C(resubmitted_at), when it was created,
       proves that it is new.

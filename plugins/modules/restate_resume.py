@@ -105,7 +105,8 @@ results:
   description:
     - What became of each invocation; in check mode what would.
     - C(outcome) is V(resumed), V(unchanged) (C(reason) V(completed) or V(not_stuck)), V(blocked) (V(not_found),
-      V(deployment_gone), V(service_not_registered), V(handler_not_served)) or V(failed) (V(not_moved), V(not_resumed)).
+      V(deployment_gone), V(service_not_registered), V(handler_not_served)) or V(failed) (V(not_moved), V(not_resumed),
+      V(not_tried), V(unknown)).
     - C(deployment_id) is where it goes on.
   returned: when the invocations were looked at
   type: list

@@ -108,8 +108,8 @@ PUBLIC = [
     for node in ast.walk(ast.parse(path.read_text()))
     if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("__")
 ]
-# Ansible calls or reads these.
-ENTRIES = {"main", "ModuleDocFragment"}
+# Ansible calls or reads these, and pydantic the last.
+ENTRIES = {"main", "ModuleDocFragment", "model_post_init"}
 
 
 def test_there_is_no_code_that_nobody_uses() -> None:

@@ -24,6 +24,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations import (
     doctor,
     recovery,
     redeploy,
+    resume,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,6 +35,7 @@ REQUESTS: dict[str, Any] = {
     "restate_redeploy": redeploy.RedeployRequest,
     "restate_cleanup": cleanup_plan.CleanupRequest,
     "restate_recover_workflow": recovery.RecoveryRequest,
+    "restate_resume": resume.ResumeRequest,
 }
 # What the documentation must say of an option exactly as the argument spec does.
 SAID = ("type", "required", "default", "choices", "elements")

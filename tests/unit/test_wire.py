@@ -213,7 +213,9 @@ def test_the_value_of_a_header_is_in_no_error_about_its_answer(version: str, ser
 
 
 def test_the_userinfo_of_a_registered_url_is_not_shown() -> None:
-    seen = wire.Deployment(id="dp_1", uri="http://u:hunter22@h:9080/x?token=1", created_at="")
+    seen = wire.Deployment(
+        id="dp_1", uri="http://u:hunter22@h:9080/x?token=1", created_at="2026-01-01T00:00:00Z"
+    )
     assert seen.shown_url == "http://h:9080/x"
 
 
@@ -224,7 +226,7 @@ def test_the_userinfo_of_a_registered_url_is_not_shown() -> None:
     (wire.Version, {"version": "1.1.0"}),
     (wire.Deployment, {"id": "dp_1", "uri": "http://h/", "created_at": "2026-01-01T00:00:00Z"}),
     (wire.Deployment, {"id": "dp_1", "arn": "arn:aws:lambda:x:1:function:f", "created_at": "2026-01-01T00:00:00Z"}),
-    (wire.Deployment, {"id": "dp_1", "uri": None, "http_version": None, "sdk_version": None, "auth": None, "created_at": ""}),
+    (wire.Deployment, {"id": "dp_1", "uri": None, "http_version": None, "sdk_version": None, "auth": None, "created_at": "2026-01-01T00:00:00Z"}),
     (wire.DeploymentDetail, {"id": "dp_1", "uri": "http://h/", "created_at": "2026-01-01T00:00:00Z"}),
     (wire.Service, {"name": "A", "ty": "Service", "deployment_id": "dp_1", "revision": 1}),
     (wire.Handler, {"name": "run"}),

@@ -226,8 +226,14 @@ def _is_failed_run(row: dict[str, t.Any], services: dict[str, Service]) -> bool:
 
 
 def _clear_up(kind: str, sample: list[dict[str, t.Any]], number: int) -> str:
-    """Return the runbook that clears up all of a kind, of one service where the sample is of one."""
-    services = {row["target_service_name"] for row in sample}
+    """Return the runbook that clears up all of a kind, of one service where the sample is of one.
+
+    A selection is of workflow runs; what of other services is stuck is resumed by its id.
+    """
+    workflows = [row for row in sample if row["target_service_ty"] == "workflow"]
+    if sample and not workflows:
+        return _run("resume", restate_invocation_ids=",".join(row["id"] for row in sample))
+    services = {row["target_service_name"] for row in workflows}
     only = {"restate_service_name": services.pop()} if len(services) == 1 else {}
     keep = {"restate_snapshot_dir": "/var/tmp/restate-snapshots"} if kind == "failed" else {}
     return _run("recover_failed", **only, restate_kinds=kind, restate_limit=str(number), **keep)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 from dataclasses import dataclass
+from pathlib import Path
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery_run import (
@@ -64,14 +65,19 @@ class _Recovery:
         self.asked: list[tuple[str, str]] = []
         self.left_over = 0
         self.error: OperatorError | None = None
+        self.warnings: list[str] = []
 
     def run(self) -> None:
         """Find the keys, then recover them chunk by chunk; one key's trouble does not stop the others."""
         request = self._request
         if request.snapshot_dir:
-            self._snapshots = Snapshots(request.snapshot_dir, check_mode=self._admin.check_mode)
+            admin_url = self._admin.connection.shown_url
+            self._snapshots = Snapshots(
+                request.snapshot_dir, admin_url=admin_url, check_mode=self._admin.check_mode
+            )
             if request.resubmit:
                 self._owed = self._snapshots.owed()
+                self._warn_of(self._snapshots.foreign)
         self.asked = self._keys()
         workflows = {
             name: read_workflow(self._admin, name)
@@ -96,6 +102,13 @@ class _Recovery:
         finally:
             if self._ingress:
                 self._ingress.close()
+
+    def _warn_of(self, foreign: list[Path]) -> None:
+        if foreign:
+            self.warnings.append(
+                f"{count(len(foreign), 'snapshot')} in snapshot_dir owe a resubmission to another admin_url, and were "
+                f"left: {', '.join(str(path) for path in foreign[:_SAMPLE])}."
+            )
 
     def _keys(self) -> list[tuple[str, str]]:
         request = self._request
@@ -138,27 +151,29 @@ class _Recovery:
             run.recover(keys, self.items)
         except OperatorError as exc:
             if exc.code not in ("RESTATE_QUERY_FAILED", "RESTATE_UNEXPECTED_RESPONSE"):
-                _stop_unfinished(self.items[before:], "failed", "interrupted", exc.message)
+                _stop_unfinished(self.items[before:], "failed", "interrupted", exc)
                 raise
-            _stop_unfinished(self.items[before:], "blocked", "query_failed", exc.message)
+            _stop_unfinished(self.items[before:], "blocked", "query_failed", exc)
             looked_at = {item.key for item in self.items[before:]}
             self.items += [
-                _unseen(name, key, "blocked", "query_failed", exc.message)
+                _unseen(name, key, "blocked", "query_failed", exc.message, exc.http)
                 for key in keys
                 if key not in looked_at
             ]
 
 
-def _stop_unfinished(items: t.Iterable[Item], outcome: str, reason: str, message: str) -> None:
+def _stop_unfinished(items: t.Iterable[Item], outcome: str, reason: str, error: OperatorError) -> None:
     for item in items:
         if item.is_in_work:
-            item.result.stop(outcome, reason, message)
+            item.result.stop(outcome, reason, error.message, http=error.http)
 
 
-def _unseen(service: str, key: str, outcome: str, reason: str, message: str) -> Item:
+def _unseen(
+    service: str, key: str, outcome: str, reason: str, message: str, http: dict[str, t.Any] | None = None
+) -> Item:
     """Return a key that could not be looked at."""
     result = KeyResult(service, key)
-    result.stop(outcome, reason, message)
+    result.stop(outcome, reason, message, http=http)
     return Item(key, Situation(service, key), KeyPlan(outcome), result)
 
 
@@ -175,7 +190,7 @@ def recover_workflow(restate: Restate, request: RecoveryRequest) -> Report:
         for name, key in recovery.asked
         if (name, key) not in looked_at
     ]
-    if recovery.error and not any(item.result.changed for item in items):
+    if recovery.error and not restate.wrote:
         raise recovery.error
     results = [item.result for item in items]
     summary = dict.fromkeys(OUTCOMES, 0)
@@ -187,14 +202,14 @@ def recover_workflow(restate: Restate, request: RecoveryRequest) -> Report:
         changed=any(result.changed for result in results),
         details={"results": [result.as_dict() for result in results], "summary": summary},
         before={item.result.name: item.seen.described() for item in items},
-        after={item.result.name: (item.after or item.seen).described() for item in items},
+        after={item.result.name: item.described_after() for item in items},
         warnings=_warnings(items, recovery),
     )
     if request.select is not None:
         report.details["left_over"] = recovery.left_over
     if request.service_key is not None:
         _add_single(report, items[0])
-    report.error = recovery.error or _error(report.msg, results, request)
+    report.error = _cut_off(report.msg, recovery.error) or _error(report.msg, results, request)
     report.acknowledged = report.error is None
     return report
 
@@ -217,6 +232,20 @@ def _add_single(report: Report, item: Item) -> None:
         report.not_done = [step for step in steps if step not in report.done]
 
 
+def _cut_off(message: str, error: OperatorError | None) -> OperatorError | None:
+    """Return what ended the task half-way, with how far it had come."""
+    if error is None:
+        return None
+    return OperatorError(
+        error.code,
+        f"{message} The task was cut off: {error.message}",
+        remedy=f"{error.remedy} {_REMEDIES['interrupted']}",
+        reason="interrupted",
+        invocation_ids=error.invocation_ids,
+        http=error.http,
+    )
+
+
 def _error(message: str, results: list[KeyResult], request: RecoveryRequest) -> OperatorError | None:
     tolerated = ("blank", "recovered", "blocked") if request.skip_blocked else ("blank", "recovered")
     stopped = [result for result in results if result.outcome not in tolerated]
@@ -230,11 +259,12 @@ def _error(message: str, results: list[KeyResult], request: RecoveryRequest) -> 
         remedy=_REMEDIES.get(reason),
         reason=reason,
         invocation_ids=[each for result in stopped for each in result.invocation_ids][:_SAMPLE],
+        http=next((result.http for result in stopped if result.http), None),
     )
 
 
 def _warnings(items: list[Item], recovery: _Recovery) -> list[str]:
-    warnings = []
+    warnings = list(recovery.warnings)
     children = [child for item in items for child in item.result.children]
     if children:
         warnings.append(
@@ -296,5 +326,6 @@ _REMEDIES = {
     "snapshot_failed": "Make room in snapshot_dir or choose another, then run the task again.",
     "resubmission_failed": "Run the same task again: what is owed is in snapshot_dir.",
     "resubmission_unknown": "Find out whether it ran; then move the snapshot away, or submit its input by hand.",
+    "kill_failed": "Read the server's own words, then run the same task again.",
     "interrupted": "Run the same task again: it takes up what is left.",
 }

@@ -14,9 +14,15 @@ from dataclasses import dataclass, field
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._operations import resubmission, termination
-from ansible_collections.dalp.restate.plugins.module_utils._operations.snapshots import Input, Owed, Snapshots
+from ansible_collections.dalp.restate.plugins.module_utils._operations.snapshots import (
+    Input,
+    Owed,
+    Snapshots,
+    digest,
+)
 from ansible_collections.dalp.restate.plugins.module_utils._operations.workflow_key import (
     KeyPlan,
+    Row,
     Rules,
     Situation,
     make_plan,
@@ -52,6 +58,7 @@ class KeyResult:
     snapshot: str | None = None
     resubmitted: str | None = None
     resubmitted_at: str | None = None
+    http: dict[str, t.Any] | None = None
 
     @property
     def name(self) -> str:
@@ -63,19 +70,29 @@ class KeyResult:
         """Whether anything was done to the key."""
         return bool(self.killed or self.purged or self.cleared or self.resubmitted)
 
-    def stop(self, outcome: str, reason: str, message: str, invocation_ids: t.Sequence[str] = ()) -> None:
-        """Say that the key was left, or left half-way, and why."""
-        self.outcome, self.reason, self.message = outcome, reason, message
+    def stop(
+        self,
+        outcome: str,
+        reason: str,
+        message: str,
+        invocation_ids: t.Sequence[str] = (),
+        http: dict[str, t.Any] | None = None,
+    ) -> None:
+        """Say that the key was left, or left half-way, and why; O(http) is the request that failed."""
+        self.outcome, self.reason, self.message, self.http = outcome, reason, message, http
         self.invocation_ids = list(invocation_ids)
 
     def as_dict(self) -> dict[str, t.Any]:
-        """Return it as the result shows it."""
-        return dict(vars(self))
+        """Return it as the result shows it; the request that failed is shown with the error."""
+        return {name: value for name, value in vars(self).items() if name != "http"}
 
 
 @dataclass
 class Item:
-    """A key in work: what was seen, what is planned, what became of it."""
+    """A key in work: what was seen, what is planned, what became of it.
+
+    O(after) is what is there now, or None where that is unknown: something was sent, and not read again since.
+    """
 
     key: str
     seen: Situation
@@ -83,7 +100,10 @@ class Item:
     result: KeyResult
     owed: Owed | None = None
     input: Input | None = None
-    after: Situation | None = None
+    after: Situation | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.after = self.seen
 
     @property
     def is_in_work(self) -> bool:
@@ -94,8 +114,24 @@ class Item:
     def born(self) -> str:
         """When the run that the snapshot is of was created."""
         if self.owed:
-            return str(self.owed.content["created_at"])
+            return self.owed.created_at
         return str(self.seen.run["created_at"]) if self.seen.run else ""
+
+    @property
+    def is_run_gone(self) -> bool:
+        """Whether the run was destroyed, so that its resubmission is owed."""
+        run = self.seen.run
+        if run is None:
+            return True
+        # One that never began is gone once it was killed.
+        return run["id"] in (self.result.purged if run in self.plan.purge else self.result.killed)
+
+    def described_after(self) -> dict[str, t.Any]:
+        """Return what is there now as a diff shows it; what is unknown is said to be unknown."""
+        if self.after is None:
+            return {"unknown": "the task was cut off before it could read this again"}
+        shown = self.after.described()
+        return {**shown, "resubmitted": self.result.resubmitted} if self.result.resubmitted else shown
 
 
 @dataclass(frozen=True)
@@ -126,6 +162,7 @@ class KeyRun:
         self._snapshots = snapshots
         self._owed = owed or {}
         self._resubmission = resubmission
+        self._lost_ingress: OperatorError | None = None
 
     def recover(self, keys: t.Sequence[str], items: list[Item]) -> None:
         """Recover these keys and add each to O(items), as soon as it was looked at."""
@@ -140,12 +177,20 @@ class KeyRun:
             for item in mine:
                 self._foresee(item)
             return
-        self._kill(mine)
-        self._purge(mine)
-        self._clear_state(mine)
-        self._verify(mine)
-        if self._resubmission:
-            self._resubmit(mine, self._resubmission)
+        for item in mine:
+            if item.is_in_work and item.plan.steps:
+                item.after = None
+        try:
+            self._kill(mine)
+            self._purge(mine)
+            self._clear_state(mine)
+            self._verify(mine)
+            if self._resubmission:
+                self._resubmit(mine, self._resubmission)
+                self._forgive(mine, self._resubmission.snapshots)
+        finally:
+            if self._snapshots:
+                self._show_snapshots(mine, self._snapshots)
 
     # Plan
 
@@ -163,32 +208,48 @@ class KeyRun:
     def _settle(self, item: Item, owed: Owed, snapshots: Snapshots) -> None:
         """Take up what a run of the task that was cut off left to do for this key."""
         run = item.seen.run
-        if run and run["created_at"] == owed.content["created_at"]:
+        if run and run["created_at"] == owed.created_at:
             # It was cut off before the purge.
-            return
-        if run:
-            # It was cut off after the submission, or somebody else submitted it.
-            if not self._admin.check_mode:
-                born = {"invocation_id": run["id"], "created_at": run["created_at"]}
-                snapshots.close(self._workflow.name, item.key, owed.content["created_at"], born)
-            if item.plan.outcome == "blocked":
-                item.plan = KeyPlan("recovered")
-                item.result = KeyResult(self._workflow.name, item.key, "recovered")
-                item.result.message = "was submitted again already"
-                item.result.resubmitted, item.result.resubmitted_at = run["id"], run["created_at"]
+            item.input = owed.input
+        elif run:
+            self._settle_resubmitted(item, run, owed, snapshots)
         elif item.plan.outcome == "blank":
-            if owed.was_sent and self._workflow.forgets_completed_runs:
+            age = datetime.datetime.now(datetime.UTC) - owed.taken_at
+            if owed.was_sent and age.total_seconds() >= self._workflow.retention:
                 item.result.stop(
                     "blocked",
                     "resubmission_unknown",
-                    "whether its input was submitted again before is unknown, since its runs leave no trace: "
-                    f"see {owed.path}",
+                    "whether its input was submitted again before is unknown, since its run would leave no trace by "
+                    f"now: see {owed.path}",
                 )
                 return
             item.owed, item.input = owed, owed.input
-            item.result.snapshot = str(snapshots.path(self._workflow.name, item.key, item.born))
+            item.result.snapshot = str(snapshots.path(self._workflow.name, item.key, owed.created_at))
             item.plan = KeyPlan("recovered")
             item.result.outcome = "recovered"
+
+    def _settle_resubmitted(self, item: Item, run: Row, owed: Owed, snapshots: Snapshots) -> None:
+        """Note that it was cut off after the submission, or that somebody else submitted it."""
+        has_failed = run["status"] == "completed" and run.get("completion_result") == "failure"
+        if item.plan.outcome == "blocked" or not has_failed:
+            # Also where it might be killed: that was asked of the run before it.
+            item.plan = KeyPlan("recovered")
+            item.result = KeyResult(self._workflow.name, item.key, "recovered")
+            item.result.message = "was submitted again already"
+            item.result.resubmitted, item.result.resubmitted_at = run["id"], run["created_at"]
+        if not self._admin.check_mode:
+            self._close(item, owed.created_at, snapshots, run["id"], run["created_at"])
+
+    def _close(
+        self, item: Item, created_at: str, snapshots: Snapshots, run_id: str, born: str | None
+    ) -> None:
+        """Note that nothing is owed any more. Where that fails, the run that is there tells the next task the same."""
+        try:
+            snapshots.close(
+                self._workflow.name, item.key, created_at, {"invocation_id": run_id, "created_at": born}
+            )
+        except OSError as exc:
+            item.result.message = f"its snapshot could not be closed: {exc}"
 
     def _note_children(self, items: list[Item]) -> None:
         parents = {row["id"]: item.key for item in items if item.is_in_work for row in item.plan.kill}
@@ -206,7 +267,7 @@ class KeyRun:
         runs = {item.seen.run["id"]: item for item in going if item.seen.run}
         inputs = resubmission.read_inputs(admin, list(runs)) if runs else {}
         for invocation_id, item in runs.items():
-            item.input = inputs.get(invocation_id)
+            item.input = inputs.get(invocation_id) or item.input
         if self._resubmission:
             for item in going:
                 if item.input is None:
@@ -215,9 +276,6 @@ class KeyRun:
         going = [item for item in going if item.is_in_work]
         state, promises = self._read_contents([item.key for item in going])
         for item in going:
-            item.result.snapshot = str(snapshots.path(name, item.key, item.born))
-            if admin.check_mode:
-                continue
             content = {
                 "service_name": name,
                 "service_key": item.key,
@@ -230,8 +288,13 @@ class KeyRun:
                 "promises": promises.get(item.key, []),
                 "invocations": item.seen.invocations,
             }
+            # Without a run, what is kept tells one snapshot of a key from another.
+            kept_as = item.born or digest({**content, "taken_at": None})
+            item.result.snapshot = str(snapshots.path(name, item.key, kept_as))
+            if admin.check_mode:
+                continue
             try:
-                snapshots.write(content, item.born, owes_resubmission=self._resubmission is not None)
+                snapshots.write(content, kept_as, owes_resubmission=self._resubmission is not None)
             except OSError as exc:
                 item.result.snapshot = None
                 item.result.stop("blocked", "snapshot_failed", f"its snapshot could not be written: {exc}")
@@ -254,7 +317,6 @@ class KeyRun:
     # Check mode
 
     def _foresee(self, item: Item) -> None:
-        item.after = item.seen
         if not item.is_in_work:
             return
         result = item.result
@@ -265,41 +327,46 @@ class KeyRun:
             item.after = Situation(self._workflow.name, item.key)
         if self._resubmission and item.input is not None:
             # The id of a workflow's run is a function of its service and key.
-            result.resubmitted = (
-                item.owed.content["run_id"] if item.owed else str(item.seen.run and item.seen.run["id"])
-            )
+            result.resubmitted = item.owed.run_id if item.owed else str(item.seen.run and item.seen.run["id"])
 
     # Apply
 
     def _kill(self, items: list[Item]) -> None:
         planned = [row for item in items if item.is_in_work for row in item.plan.kill]
-        killed = termination.kill(self._admin, planned) if planned else set()
+        killed = termination.Terminated()
+        try:
+            if planned:
+                termination.kill(self._admin, planned, killed)
+        finally:
+            for item in items:
+                item.result.killed = [row["id"] for row in item.plan.kill if row["id"] in killed.done]
         for item in items:
-            item.result.killed = [row["id"] for row in item.plan.kill if row["id"] in killed]
+            refused = [row["id"] for row in item.plan.kill if row["id"] in killed.refused]
+            if refused:
+                words = killed.refused[refused[0]]
+                item.result.stop("blocked", "kill_failed", words, refused, killed.http)
 
     def _purge(self, items: list[Item]) -> None:
         """Purge the runs, and then, of the keys whose run is gone, the rest."""
         working = [item for item in items if item.is_in_work]
         runs = {item.seen.run["id"] for item in working if item.seen.run}
         for of_run in (True, False):
-            planned = [
-                row
+            planned = {
+                row["id"]: row
                 for item in working
                 if item.is_in_work
                 for row in item.plan.purge
                 if (row["id"] in runs) is of_run
-            ]
-            purged = termination.purge(self._admin, planned, runs=runs) if planned else termination.Purged()
+            }
+            purged = termination.Terminated()
+            try:
+                if planned:
+                    termination.purge(self._admin, list(planned.values()), purged, runs=runs)
+            finally:
+                for item in working:
+                    item.result.purged += [row["id"] for row in item.plan.purge if row["id"] in purged.done]
             for item in working:
-                for row in item.plan.purge:
-                    if row["id"] in purged.done:
-                        item.result.purged.append(row["id"])
-                    elif row["id"] in purged.succeeded:
-                        item.result.stop(
-                            "blocked", "already_succeeded", "its run succeeded meanwhile", [row["id"]]
-                        )
-                    elif row["id"] in purged.refused:
-                        item.result.stop("blocked", "purge_failed", purged.refused[row["id"]], [row["id"]])
+                _stop_unpurged(item, purged)
 
     def _clear_state(self, items: list[Item]) -> None:
         """Clear orphaned state if it is still what is read now and no run has come meanwhile.
@@ -322,9 +389,7 @@ class KeyRun:
     def _verify(self, items: list[Item]) -> None:
         """Read until nothing of what was planned is left."""
         deadline = time.monotonic() + _SETTLE_SECONDS
-        for item in items:
-            item.after = item.seen
-        left = [item for item in items if item.plan.steps and (item.is_in_work or item.result.changed)]
+        left = [item for item in items if item.after is None]
         while left:
             now = observe(self._admin, self._workflow, [item.key for item in left])
             for item in left:
@@ -343,28 +408,24 @@ class KeyRun:
     # Resubmit
 
     def _resubmit(self, items: list[Item], how: Resubmission) -> None:
-        name = self._workflow.name
         sent: dict[str, Item] = {}
-        for item in items:
-            if not item.is_in_work or item.input is None or item.result.resubmitted:
-                continue
-            how.snapshots.submitting(name, item.key, item.born)
-            try:
-                run_id = resubmission.submit(
-                    self._admin, how.ingress, (name, item.key, how.handler), item.input
-                )
-            except OperatorError as exc:
-                item.result.stop(
-                    "failed",
-                    "resubmission_failed",
-                    f"it is blank, but could not be submitted again: {exc.message}",
-                )
-                continue
-            sent[run_id] = item
-        births = resubmission.read_births(self._admin, list(sent)) if sent else {}
+        try:
+            for item in items:
+                if item.is_in_work and item.input is not None and not item.result.resubmitted:
+                    run_id = self._submit(item, item.input, how)
+                    if run_id:
+                        sent[run_id] = item
+                        item.after = None
+            births = resubmission.read_births(self._admin, list(sent)) if sent else {}
+        except OperatorError:
+            # What was sent is not proved yet: the snapshots still say that it may have been.
+            for run_id, item in sent.items():
+                item.result.resubmitted = run_id
+            raise
         for run_id, item in sent.items():
+            item.after = Situation(self._workflow.name, item.key)
             born = births.get(run_id)
-            if born == item.born or (born is None and not self._workflow.forgets_completed_runs):
+            if born == item.born or (born is None and self._workflow.retention):
                 item.result.stop(
                     "failed",
                     "resubmission_failed",
@@ -374,7 +435,60 @@ class KeyRun:
                 )
                 continue
             item.result.resubmitted, item.result.resubmitted_at = run_id, born
-            how.snapshots.close(name, item.key, item.born, {"invocation_id": run_id, "created_at": born})
+            self._close(item, item.born, how.snapshots, run_id, born)
+
+    def _submit(self, item: Item, content: Input, how: Resubmission) -> str | None:
+        """Submit a key's input, and return the id of its run; None, and why in the result, where that failed."""
+        name, result = self._workflow.name, item.result
+        failed = "it is blank, but could not be submitted again: "
+        if self._lost_ingress:
+            # Where it is gone or takes nothing from us, every other submission would wait for the same.
+            result.stop("failed", "resubmission_failed", failed + self._lost_ingress.message)
+            return None
+        try:
+            how.snapshots.submitting(name, item.key, item.born)
+            return resubmission.submit(self._admin, how.ingress, (name, item.key, how.handler), content)
+        except OSError as exc:
+            result.stop("failed", "resubmission_failed", f"{failed}its snapshot could not be renamed: {exc}")
+        except OperatorError as exc:
+            result.stop("failed", "resubmission_failed", failed + exc.message, http=exc.http)
+            if exc.outcome_unknown:
+                item.after = None
+            elif not (item.owed and item.owed.was_sent):
+                self._note_unsent(item, how.snapshots)
+            if exc.status is None or exc.status in (401, 403, 429):
+                self._lost_ingress = exc
+        return None
+
+    def _note_unsent(self, item: Item, snapshots: Snapshots) -> None:
+        try:
+            snapshots.unsent(self._workflow.name, item.key, item.born)
+        except OSError as exc:
+            item.result.message += f"; its snapshot still says that it may have been: {exc}"
+
+    def _forgive(self, items: list[Item], snapshots: Snapshots) -> None:
+        """Take back what the snapshots say is owed for keys whose run was left: it may yet succeed."""
+        for item in items:
+            if item.result.outcome == "blocked" and item.result.snapshot and not item.is_run_gone:
+                try:
+                    snapshots.forgive(self._workflow.name, item.key, item.born)
+                except OSError as exc:
+                    item.result.message += f"; its snapshot still says that a resubmission is owed: {exc}"
+
+    def _show_snapshots(self, items: list[Item], snapshots: Snapshots) -> None:
+        """Name the files as they are called now: while a resubmission is owed, that shows."""
+        for item in items:
+            if item.result.snapshot and item.born:
+                item.result.snapshot = str(snapshots.existing(self._workflow.name, item.key, item.born))
+
+
+def _stop_unpurged(item: Item, purged: termination.Terminated) -> None:
+    for row in item.plan.purge:
+        if row["id"] in purged.succeeded:
+            item.result.stop("blocked", "already_succeeded", "its run succeeded meanwhile", [row["id"]])
+        elif row["id"] in purged.refused:
+            words = purged.refused[row["id"]]
+            item.result.stop("blocked", "purge_failed", words, [row["id"]], purged.http)
 
 
 def _is_left(item: Item, now: Situation) -> bool:

@@ -54,16 +54,18 @@ def _input(entry_json: str | None) -> Input | None:
     try:
         entry = json.loads(entry_json or "")["Command"]["Input"]
         return Input(bytes(entry["payload"]), _headers(entry["headers"]))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
 def _headers(headers: list[dict[str, str]]) -> dict[str, str]:
-    return {
-        header["name"]: header["value"]
-        for header in headers
-        if header["name"].lower() not in _NOT_INPUT and not header["name"].lower().startswith("x-restate-")
-    }
+    kept: dict[str, str] = {}
+    for header in headers:
+        name = header["name"].lower()
+        if name not in _NOT_INPUT and not name.startswith("x-restate-"):
+            # Several of one name are one list.
+            kept[name] = f"{kept[name]}, {header['value']}" if name in kept else header["value"]
+    return kept
 
 
 def submit(admin: AdminClient, ingress: IngressClient, target: tuple[str, str, str], content: Input) -> str:
@@ -72,12 +74,15 @@ def submit(admin: AdminClient, ingress: IngressClient, target: tuple[str, str, s
     O(target) is service, key and handler. The server takes one submission a key, so where an answer was lost the
     same submission is sent again.
     """
+    may_have_been_taken = False
     for tries_left in range(admin.connection.retries, -1, -1):
         try:
             return ingress.submit(*target, content.payload, content.headers)
         except OperatorError as exc:
-            if not (exc.outcome_unknown and tries_left):
+            may_have_been_taken = exc.outcome_unknown = may_have_been_taken or exc.outcome_unknown
+            if not (may_have_been_taken and tries_left):
                 raise
+            time.sleep(admin.connection.back_off(tries_left))
     raise AssertionError("the last try returns or raises")
 
 

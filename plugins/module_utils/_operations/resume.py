@@ -53,11 +53,16 @@ class InvocationResult:
 
 @dataclass
 class Step:
-    """An invocation, and where it is to go on: on O(move_to), or where it is."""
+    """An invocation, and where it is to go on: on O(move_to), or where it is.
+
+    O(was_sent) says that something was asked of the server for it, and O(is_in_doubt) that no answer has come.
+    """
 
     row: Row
     result: InvocationResult
     move_to: str | None = None
+    was_sent: bool = False
+    is_in_doubt: bool = False
 
 
 @dataclass
@@ -86,6 +91,7 @@ def resume(restate: Restate, request: ResumeRequest) -> Report:
             _carry_out(admin, steps, warnings)
         except OperatorError as exc:
             error = exc
+            _stop_the_rest(steps, exc)
     results = [step.result for step in steps] + missing
     summary = dict.fromkeys(OUTCOMES, 0)
     for result in results:
@@ -93,13 +99,15 @@ def resume(restate: Restate, request: ResumeRequest) -> Report:
     after = {
         step.row["id"]: _place(step.result.deployment_id, "resumed")
         if step.result.outcome == "resumed"
+        else _place(None, "unknown")
+        if step.result.reason == "unknown"
         else before[step.row["id"]]
         for step in steps
     }
     if left_over:
         warnings.append(f"{count(left_over, 'more run')} match the selection: beyond select.limit, and left.")
     message = _sentence(results, summary, check_mode=admin.check_mode)
-    error = error or _error(message, results, request)
+    error = _cut_off(message, error) or _error(message, results, request)
     details: dict[str, t.Any] = {"results": [result.as_dict() for result in results], "summary": summary}
     if request.select is not None:
         details["left_over"] = left_over
@@ -108,7 +116,7 @@ def resume(restate: Restate, request: ResumeRequest) -> Report:
         subject=results[0].target or results[0].invocation_id
         if len(results) == 1
         else count(len(results), "invocation"),
-        changed=summary["resumed"] > 0,
+        changed=any(result.outcome == "resumed" or result.reason == "unknown" for result in results),
         details=details,
         before=before,
         after=after,
@@ -276,8 +284,10 @@ def _carry_out(admin: AdminClient, steps: list[Step], warnings: list[str]) -> No
         group = [step for step in going if step.move_to == destination]
         moved = migration.move(admin, [step.row for step in group], str(destination))
         for step in group:
+            step.was_sent = True
             if step.row["id"] in moved.failed:
-                _left(step, "failed", "not_moved", moved.failed[step.row["id"]])
+                reason = "unknown" if moved.is_unknown else "not_moved"
+                _left(step, "failed", reason, moved.failed[step.row["id"]])
                 step.result.deployment_id = step.row.get("pinned_deployment_id")
         if moved.mismatched:
             warnings.append(
@@ -286,7 +296,18 @@ def _carry_out(admin: AdminClient, steps: list[Step], warnings: list[str]) -> No
             )
 
 
+def _stop_the_rest(steps: list[Step], error: OperatorError) -> None:
+    """Say of what was not come to that it was not tried, and of what was in work that its outcome is unknown."""
+    for step in steps:
+        if step.result.outcome == "resumed" and not step.was_sent:
+            _left(step, "failed", "not_tried", "the task ended before")
+            step.result.deployment_id = step.row.get("pinned_deployment_id")
+        elif step.result.outcome == "resumed" and step.is_in_doubt:
+            _left(step, "failed", "unknown", f"whether it was resumed is unknown: {error.message}")
+
+
 def _resume_in_place(admin: AdminClient, step: Step) -> None:
+    step.was_sent = step.is_in_doubt = True
     for tries_left in range(admin.connection.retries, -1, -1):
         try:
             answer = admin.resume(step.row["id"], "keep")
@@ -297,8 +318,11 @@ def _resume_in_place(admin: AdminClient, step: Step) -> None:
             if not tries_left:
                 raise
             # A second resume of what goes on already does no harm.
+            time.sleep(admin.connection.back_off(tries_left))
             continue
-        if answer == "gone":
+        step.is_in_doubt = False
+        if answer in ("gone", "busy"):
+            # What stays on its deployment need never be paused first.
             _left(step, "unchanged", "completed", "it has completed meanwhile")
         return
 
@@ -308,6 +332,15 @@ def _resume_in_place(admin: AdminClient, step: Step) -> None:
 
 def _place(deployment_id: str | None, status: str) -> dict[str, str | None]:
     return {"deployment_id": deployment_id, "status": status}
+
+
+def _cut_off(message: str, error: OperatorError | None) -> OperatorError | None:
+    """Return what ended the task half-way, with how far it had come."""
+    if error is None:
+        return None
+    return OperatorError(
+        error.code, f"{message} The task was cut off: {error.message}", reason="interrupted", http=error.http
+    )
 
 
 def _error(message: str, results: list[InvocationResult], request: ResumeRequest) -> OperatorError | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._operations import durations
+from ansible_collections.dalp.restate.plugins.module_utils._restate import instants
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 
 KINDS = ("failed", "paused", "backing_off")
@@ -37,6 +38,8 @@ class Select:
         """Return the typed option; raise RESTATE_INVALID_ARGUMENT where it cannot be right."""
         if option["limit"] < 1:
             raise OperatorError("RESTATE_INVALID_ARGUMENT", "select.limit must be 1 or more.")
+        if not option["kinds"]:
+            raise OperatorError("RESTATE_INVALID_ARGUMENT", "select.kinds must name one kind or more.")
         pattern = option["failure_matches"]
         try:
             failure = re.compile(pattern) if pattern is not None else None
@@ -44,11 +47,18 @@ class Select:
             raise OperatorError(
                 "RESTATE_INVALID_ARGUMENT", f"select.failure_matches is no regular expression: {exc}."
             ) from None
+        before = _instant("select.failed_before", option["failed_before"])
+        since = _instant("select.failed_after", option["failed_after"])
+        if before and since and before <= since:
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                "select.failed_after must be earlier than select.failed_before: of two ages, it is the longer one.",
+            )
         return cls(
             option["service_name"],
             tuple(dict.fromkeys(option["kinds"])),
-            _instant("select.failed_before", option["failed_before"]),
-            _instant("select.failed_after", option["failed_after"]),
+            before,
+            since,
             failure,
             option["limit"],
         )
@@ -81,7 +91,7 @@ def select_runs(admin: AdminClient, select: Select) -> tuple[list[Run], int]:
         )
     found = heapq.merge(
         *(_of_kind(admin, select, kind, workflows) for kind in select.kinds),
-        key=lambda run: (run.failed_at, run.invocation_id),
+        key=lambda run: (instants.parse(run.failed_at), run.invocation_id),
     )
     chosen: dict[str, Run] = {}
     left = 0
@@ -132,20 +142,17 @@ def _instant(option: str, text: str | None) -> str | None:
     """Return an instant, given as one or as an age, in RFC 3339 and UTC."""
     if text is None:
         return None
-    if re.fullmatch(r"\d+\s*[smhdw]?", text.strip()):
-        age = datetime.timedelta(seconds=durations.seconds(option, text))
-        moment = datetime.datetime.now(datetime.UTC) - age
-    else:
-        try:
-            moment = datetime.datetime.fromisoformat(text)
-        except ValueError:
-            raise OperatorError(
-                "RESTATE_INVALID_ARGUMENT",
-                f"{option} must be a time like 2026-11-22T03:00:00Z or an age like 2h; it is {text!r}.",
-            ) from None
-        if moment.tzinfo is None:
-            raise OperatorError(
-                "RESTATE_INVALID_ARGUMENT", f"{option} needs a time zone, as in {text}Z for UTC."
-            )
-        moment = moment.astimezone(datetime.UTC)
+    text = text.strip()
+    wrong = OperatorError(
+        "RESTATE_INVALID_ARGUMENT",
+        f"{option} must be a time with its zone, like 2026-11-22T03:00:00Z, or an age like 2h; it is {text!r}.",
+    )
+    try:
+        if re.fullmatch(r"\d+\s*[smhdw]?", text):
+            age = datetime.timedelta(seconds=durations.seconds(option, text))
+            moment = datetime.datetime.now(datetime.UTC) - age
+        else:
+            moment = instants.parse(text).astimezone(datetime.UTC)
+    except (ValueError, OverflowError):
+        raise wrong from None
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

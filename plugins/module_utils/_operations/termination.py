@@ -11,7 +11,6 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._operations.report import count
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 
 Row = dict[str, t.Any]
@@ -27,12 +26,17 @@ _POLL_SECONDS = 0.1
 
 
 @dataclass
-class Purged:
-    """What became of a purge: ids that are gone, runs that succeeded meanwhile, and why others were refused."""
+class Terminated:
+    """What became of a kill or a purge; the caller makes it, so that an error half-way does not lose it.
+
+    O(done) are ids that were killed or purged, O(succeeded) runs that succeeded meanwhile and were left, O(refused)
+    says why others were, by id, and O(http) is the request that was refused.
+    """
 
     done: set[str] = field(default_factory=set)
     succeeded: set[str] = field(default_factory=set)
     refused: dict[str, str] = field(default_factory=dict)
+    http: dict[str, t.Any] | None = None
 
 
 def chunks(items: t.Sequence[t.Any]) -> t.Iterator[t.Sequence[t.Any]]:
@@ -56,94 +60,115 @@ def still_there(admin: AdminClient, planned: t.Sequence[Row]) -> dict[str, Row]:
     }
 
 
-def kill(admin: AdminClient, planned: t.Sequence[Row]) -> set[str]:
-    """Kill what is unfinished of the planned invocations, and return the ids.
+def kill(admin: AdminClient, planned: t.Sequence[Row], result: Terminated) -> None:
+    """Kill what is unfinished of the planned invocations, and say in O(result) what became of them.
 
-    Each call names only what was read just before it; where its answer was lost, it is read what is left of it. One
+    Each call names only what was read just before it; where its answer was lost, what is left of it is read again. One
     that was killed meanwhile, as a child of another that was, counts as killed.
+    Raises OperatorError where no answer came, or none that tells what was done.
     """
-    killed: set[str] = set()
     for chunk in chunks(planned):
-        sent: set[str] = set()
-        for tries_left in range(admin.connection.retries, -1, -1):
-            now = still_there(admin, chunk)
-            left = [row["id"] for row in now.values() if row["status"] != "completed"]
-            killed |= sent - set(left)
-            killed |= {row["id"] for row in now.values() if row.get("completion_failure") == _KILLED}
-            if not left:
-                break
-            try:
-                answers = admin.terminate("kill", left)
-            except OperatorError as exc:
-                if not (exc.outcome_unknown and tries_left):
-                    raise
-                # What of this is not left when it is read again was killed, though the answer was lost.
-                sent = set(left)
-                time.sleep(admin.connection.back_off(tries_left))
-                continue
-            killed |= {each for each, answer in answers.items() if answer == "done"}
-            refused = {
-                each: words for each, words in answers.items() if words not in ("done", "gone", "completed")
-            }
-            if refused:
-                raise OperatorError(
-                    "RESTATE_UNEXPECTED_RESPONSE",
-                    f"Restate did not kill {count(len(refused), 'invocation')}: {next(iter(refused.values()))}",
-                    invocation_ids=list(refused),
-                )
-            if all(answer == "done" for answer in answers.values()):
-                break
-    return killed
+        _kill_chunk(admin, chunk, result)
 
 
-def purge(admin: AdminClient, planned: t.Sequence[Row], *, runs: t.Container[str]) -> Purged:
-    """Purge the planned invocations, which are completed or are being killed.
+def _kill_chunk(admin: AdminClient, planned: t.Sequence[Row], result: Terminated) -> None:
+    tries_left = admin.connection.retries
+    # What was sent without an answer that tells what became of it.
+    lost: set[str] = set()
+    while True:
+        now = still_there(admin, planned)
+        result.done |= lost - set(now)
+        result.done |= {row["id"] for row in now.values() if row.get("completion_failure") == _KILLED}
+        left = [
+            row["id"]
+            for row in now.values()
+            if row["status"] != "completed" and row["id"] not in result.done | set(result.refused)
+        ]
+        if not left or tries_left < 0:
+            return
+        try:
+            _terminate(admin, "kill", left, result)
+            lost = set()
+        except OperatorError as exc:
+            if not (exc.outcome_unknown and tries_left):
+                raise
+            lost = set(exc.invocation_ids or left)
+        if result.done.issuperset(left):
+            return
+        time.sleep(admin.connection.back_off(tries_left))
+        tries_left -= 1
+
+
+def purge(
+    admin: AdminClient, planned: t.Sequence[Row], result: Terminated, *, runs: t.Container[str]
+) -> None:
+    """Purge the planned invocations, which are completed or are being killed, and say in O(result) what became of them.
 
     Those whose id is in O(runs) are only purged if they failed: a run that succeeded meanwhile is left.
+    Raises OperatorError where no answer came.
     """
-    result = Purged()
     for chunk in chunks(planned):
         _purge_chunk(admin, list(chunk), runs, result)
-    return result
 
 
-def _purge_chunk(admin: AdminClient, planned: list[Row], runs: t.Container[str], result: Purged) -> None:
+def _purge_chunk(admin: AdminClient, planned: list[Row], runs: t.Container[str], result: Terminated) -> None:
     deadline = time.monotonic() + _SETTLE_SECONDS
     tries_left = admin.connection.retries
-    sent: set[str] = set()
-    while planned:
+    lost: set[str] = set()
+    while True:
         now = still_there(admin, planned)
-        result.done |= sent - set(now)
-        planned = [row for row in planned if row["id"] in now]
-        for row in list(planned):
-            current = now[row["id"]]
-            has_succeeded = current["status"] == "completed" and current.get("completion_result") != "failure"
-            if has_succeeded and row["id"] in runs:
-                result.succeeded.add(row["id"])
-                planned.remove(row)
+        result.done |= lost - set(now)
+        planned = [
+            row for row in planned if row["id"] in now and not _succeeded(now[row["id"]], runs, result)
+        ]
         completed = [row["id"] for row in planned if now[row["id"]]["status"] == "completed"]
-        sent = set(completed)
+        delay = _POLL_SECONDS
         try:
-            answers = admin.terminate("purge", completed) if completed else {}
+            answers = _terminate(admin, "purge", completed, result) if completed else {}
+            lost = set()
         except OperatorError as exc:
-            if exc.outcome_unknown and tries_left:
-                time.sleep(admin.connection.back_off(tries_left))
-                tries_left -= 1
-                continue
-            if exc.status is None or exc.outcome_unknown:
+            if not (exc.outcome_unknown and tries_left):
                 raise
-            result.refused.update(dict.fromkeys(completed, exc.message))
+            answers, lost = {}, set(exc.invocation_ids or completed)
+            delay = admin.connection.back_off(tries_left)
+            tries_left -= 1
+        settled = {each for each, answer in answers.items() if answer != "unfinished"}
+        planned = [row for row in planned if row["id"] not in settled | result.done | set(result.refused)]
+        if not planned:
             return
-        for invocation_id, answer in answers.items():
-            if answer == "done":
-                result.done.add(invocation_id)
-            elif answer not in ("gone", "unfinished"):
-                result.refused[invocation_id] = answer
-        answered = {key for key, answer in answers.items() if answer != "unfinished"}
-        planned = [row for row in planned if row["id"] not in answered]
-        if planned and time.monotonic() >= deadline:
-            result.refused.update({row["id"]: "it has not completed" for row in planned})
+        if time.monotonic() >= deadline:
+            result.refused |= {row["id"]: "it has not completed" for row in planned}
             return
-        if planned:
-            # A kill is applied at once where the leader answers; a read elsewhere may be behind.
-            time.sleep(_POLL_SECONDS)
+        # A kill is applied at once where the leader answers; a read elsewhere may be behind.
+        time.sleep(delay)
+
+
+def _succeeded(now: Row, runs: t.Container[str], result: Terminated) -> bool:
+    has = now["status"] == "completed" and now.get("completion_result") != "failure" and now["id"] in runs
+    if has:
+        result.succeeded.add(now["id"])
+    return has
+
+
+def _terminate(admin: AdminClient, verb: str, ids: t.Sequence[str], result: Terminated) -> dict[str, str]:
+    """Send one round of calls, note what was done and what was refused, and return the answers by id."""
+    answers: dict[str, str] = {}
+    rest = list(ids)
+    while rest:
+        try:
+            for invocation_id, answer in admin.terminate(verb, rest):
+                answers[invocation_id] = answer
+                if answer == "done":
+                    result.done.add(invocation_id)
+                elif answer not in ("gone", "completed", "unfinished"):
+                    result.refused[invocation_id] = answer
+            return answers
+        except OperatorError as exc:
+            # Where the server is gone or takes nothing from us, every other call would meet the same.
+            if exc.status is None or exc.outcome_unknown or exc.status in (401, 403, 429):
+                raise
+            hit = exc.invocation_ids or rest
+            result.refused |= dict.fromkeys(hit, exc.message)
+            result.http = exc.http
+            rest = [each for each in rest if each not in answers and each not in hit]
+    return answers

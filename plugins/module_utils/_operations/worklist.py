@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from dataclasses import dataclass
 
@@ -16,6 +17,9 @@ from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import
 from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Service
 
 _DEPTH = 20
+_DEFAULT_RETENTION = 86400
+# As Restate writes durations, in the long and the short form; what is not known counts as nothing.
+_UNITS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hou": 3600, "hr": 3600, "d": 86400, "day": 86400}
 
 
 @dataclass(frozen=True)
@@ -27,10 +31,13 @@ class Workflow:
     service: Service | None
 
     @property
-    def forgets_completed_runs(self) -> bool:
-        """Whether a run leaves no row when it has completed (retention zero)."""
-        retention = self.service.workflow_completion_retention if self.service else None
-        return retention is not None and not any(digit in retention for digit in "123456789")
+    def retention(self) -> int:
+        """For how long at least a run leaves a row when it has completed, in seconds; zero where it leaves none."""
+        text = self.service.workflow_completion_retention if self.service else None
+        if text is None:
+            return _DEFAULT_RETENTION
+        amounts: list[tuple[str, str]] = re.findall(r"(\d+)\s*([a-z]*)", text)
+        return sum(int(number) * _UNITS.get(unit[:3], 0) for number, unit in amounts)
 
 
 def read_workflow(admin: AdminClient, name: str) -> Workflow:

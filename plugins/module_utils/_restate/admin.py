@@ -159,28 +159,38 @@ class AdminClient:
         body = {"version": version, "object_key": key, "new_state": {}}
         self._expect(self._send("POST", f"/services/{_segment(service)}/state", body=body), 202)
 
-    def terminate(self, verb: str, ids: t.Sequence[str]) -> dict[str, str]:
-        """Kill or purge invocations, 1,000 at most, and return what became of each.
+    def terminate(self, verb: str, ids: t.Sequence[str]) -> t.Iterator[tuple[str, str]]:
+        """Kill or purge invocations, 1,000 at most, and yield what became of each as soon as it is known.
 
         That is V(done), V(gone) where there is none, V(completed) where a kill came too late, V(unfinished) where a
         purge came too early (the server refuses it), else the server's words. A kill takes along what was called, a
         purge of a workflow's run its state and promises.
-        The batch call is internal to the server (from 1.6); where there is none, single calls do the same.
+        The batch call is internal to the server (from 1.6); where there is none, single calls do the same. An error of
+        a single call names its invocation.
         """
         if len(ids) > 1 and self.version.at_least(1, 6):
             path = f"/internal/invocations_batch_operations/{verb}"
             response = self._send("POST", path, body={"invocation_ids": list(ids)})
             if response.status_code not in (404, 405):
-                try:
-                    answer = self._parsed(wire.Batch, self._expect(response, 200))
-                except OperatorError as exc:
-                    exc.outcome_unknown = True
-                    raise
-                return {
-                    **dict.fromkeys(answer.succeeded, "done"),
-                    **{failure.invocation_id: _in_short(failure.error) for failure in answer.failed},
-                }
-        return {invocation_id: self._terminate_one(verb, invocation_id) for invocation_id in ids}
+                yield from self._batch_answers(response)
+                return
+        for invocation_id in ids:
+            try:
+                answer = self._terminate_one(verb, invocation_id)
+            except OperatorError as exc:
+                exc.invocation_ids = [invocation_id]
+                raise
+            yield invocation_id, answer
+
+    def _batch_answers(self, response: httpx.Response) -> t.Iterator[tuple[str, str]]:
+        try:
+            answer = self._parsed(wire.Batch, self._expect(response, 200))
+        except OperatorError as exc:
+            # A server that began a batch may have carried out a part of it.
+            exc.outcome_unknown = response.status_code == 200 or response.status_code >= 500
+            raise
+        yield from ((invocation_id, "done") for invocation_id in answer.succeeded)
+        yield from ((failure.invocation_id, _in_short(failure.error)) for failure in answer.failed)
 
     def _terminate_one(self, verb: str, invocation_id: str) -> str:
         response = self._send("PATCH", f"/invocations/{_segment(invocation_id)}/{verb}")

@@ -86,6 +86,8 @@ class IngressClient:
 
     def __init__(self, connection: Connection, guard: WriteGuard) -> None:
         self.shown_url = connection.shown_url
+        self._own_headers = {"authorization"} if connection.auth_token else set()
+        self._own_headers |= {name.lower() for name in connection.headers}
         self._guard = guard
         self._transport = Transport(connection)
 
@@ -110,6 +112,9 @@ class IngressClient:
         """
         path = f"/{quote(service, safe='')}/{quote(key, safe='')}/{quote(handler, safe='')}/send"
         self._guard.pass_write(f"POST {path}")
+        # What the operator sends to get in stands before what somebody once sent to get in.
+        own = self._own_headers
+        headers = {name: text for name, text in headers.items() if name.lower() not in own}
         response = self._transport.send(
             "POST", path, content=payload, headers=headers, writes=True, repeatable=False
         )

@@ -178,9 +178,9 @@ class Sql:
         conditions = [condition, f"({runs})"]
         if self.has_scopes:
             conditions.append("scope IS NULL")
-        if before:
+        if before is not None:
             conditions.append(f"{instant} < TIMESTAMP {literal(before)}")
-        if since:
+        if since is not None:
             conditions.append(f"{instant} >= TIMESTAMP {literal(since)}")
         if after:
             moment = f"TIMESTAMP {literal(after[0])}"

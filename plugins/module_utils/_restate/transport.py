@@ -97,8 +97,9 @@ class Transport:
             delay = self.connection.back_off(tries_left)
             response = None
             try:
+                raw = [(name.encode(), text.encode()) for name, text in (headers or {}).items()]
                 request = self._client.build_request(
-                    method, path, json=body, content=content, headers=headers, params=params
+                    method, path, json=body, content=content, headers=raw, params=params
                 )
                 response = self._client.send(request, stream=True)
                 response.read()

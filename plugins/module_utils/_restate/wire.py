@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 
-from ansible_collections.dalp.restate.plugins.module_utils._restate import urls
+from ansible_collections.dalp.restate.plugins.module_utils._restate import instants, urls
 from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import (
     BaseModel,
     ConfigDict,
@@ -102,6 +103,15 @@ class _Endpoint(Wire):
     max_protocol_version: int | None = None
     sdk_version: str | None = None
     auth: t.Any | None = None
+
+    def model_post_init(self, _context: t.Any, /) -> None:
+        """Refuse an answer whose created_at is no instant: how old the deployment is would be a guess."""
+        _ = self.created
+
+    @property
+    def created(self) -> datetime.datetime:
+        """When it was registered, or last overwritten."""
+        return instants.parse(self.created_at)
 
     @property
     def shown_url(self) -> str:

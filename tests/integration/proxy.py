@@ -1,0 +1,182 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A reverse proxy in front of a real server: it records every request, and can do to an answer what a network does."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import httpx
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that came to the proxy; `body` is what its JSON says."""
+
+    method: str
+    path: str
+    body: Any = None
+
+    @property
+    def writes(self) -> bool:
+        """Whether it asks the server to change something."""
+        if self.method == "GET" or (self.method, self.path) == ("POST", "/query"):
+            return False
+        return not ((self.method, self.path) == ("POST", "/deployments") and self.body.get("dry_run") is True)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer; of a body that is `cut` only half is sent before the connection ends."""
+
+    status: int
+    body: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    cut: bool = False
+
+
+class LostError(Exception):
+    """The connection ends without an answer."""
+
+
+Forward = Callable[[], Answer]
+Fault = Callable[[Request, Forward], Answer]
+
+
+class Proxy:
+    """What stands in front of the server."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.requests: list[Request] = []
+        self._faults: list[tuple[str, re.Pattern[str], Fault]] = []
+        self._lock = threading.Lock()
+
+    @property
+    def writes(self) -> list[str]:
+        """The write calls that came, in their order."""
+        return [str(request) for request in self.requests if request.writes]
+
+    def once(self, method: str, path: str, *faults: Fault) -> None:
+        """Do this to the next request, or the next ones, whose path matches; those after them pass."""
+        self._faults += [(method, re.compile(path), fault) for fault in faults]
+
+    def take(self, request: Request) -> Fault | None:
+        """Record a request, and return what is to be done to it."""
+        with self._lock:
+            self.requests.append(request)
+            for entry in self._faults:
+                method, path, fault = entry
+                if request.method == method and path.search(request.path):
+                    self._faults.remove(entry)
+                    return fault
+        return None
+
+    @property
+    def is_used_up(self) -> bool:
+        """Whether all faults have been met."""
+        return not self._faults
+
+
+def lose(_request: Request, forward: Forward) -> Answer:
+    """Let the server act, and lose its answer."""
+    forward()
+    raise LostError
+
+
+def answer(status: int, body: Any = None, **headers: str) -> Fault:
+    """Answer this in the server's place, which never hears of the request."""
+    return lambda _request, _forward: Answer(status, json.dumps(body or {}).encode(), headers)
+
+
+def cut(_request: Request, forward: Forward) -> Answer:
+    """End the server's answer in its middle."""
+    whole = forward()
+    return Answer(whole.status, whole.body, whole.headers, cut=True)
+
+
+def before(act: Callable[[], object]) -> Fault:
+    """Let something else happen between the module's decision and the server's action."""
+
+    def fault(_request: Request, forward: Forward) -> Answer:
+        act()
+        return forward()
+
+    return fault
+
+
+def changed(change: Callable[[Any], Any], **headers: str) -> Fault:
+    """Change what the JSON of the server's answer says."""
+
+    def fault(_request: Request, forward: Forward) -> Answer:
+        whole = forward()
+        body = json.dumps(change(json.loads(whole.body))).encode()
+        return Answer(whole.status, body, {**whole.headers, **headers})
+
+    return fault
+
+
+@contextlib.contextmanager
+def proxy_of(target: str) -> Iterator[Proxy]:
+    """Stand in front of a server until the end of the context."""
+    with httpx.Client(base_url=target, trust_env=False, timeout=30) as client:
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_any(self) -> None:
+                content = self.rfile.read(int(self.headers.get("content-length") or 0))
+                url = httpx.URL(self.path)
+                request = Request(self.command, url.path, json.loads(content) if content else None)
+
+                def forward() -> Answer:
+                    headers = {"accept": "application/json"}
+                    if content:
+                        headers["content-type"] = "application/json"
+                    reply = client.request(self.command, url, content=content, headers=headers)
+                    kept = {name: reply.headers[name] for name in ("content-type",) if name in reply.headers}
+                    return Answer(reply.status_code, reply.content, kept)
+
+                fault = proxy.take(request)
+                try:
+                    self._answer(fault(request, forward) if fault else forward())
+                except LostError:
+                    self.close_connection = True
+
+            def _answer(self, reply: Answer) -> None:
+                self.send_response(reply.status)
+                for name, value in reply.headers.items():
+                    self.send_header(name.replace("_", "-"), value)
+                self.send_header("content-length", str(len(reply.body)))
+                self.end_headers()
+                self.wfile.write(reply.body[: len(reply.body) // 2] if reply.cut else reply.body)
+                self.close_connection = self.close_connection or reply.cut
+
+            do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = handle_any  # noqa: N815
+
+            def log_message(self, format: str, *args: Any) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        proxy = Proxy(f"http://127.0.0.1:{server.server_address[1]}")
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield proxy
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()

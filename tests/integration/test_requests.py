@@ -1,0 +1,125 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What leaves a module: nothing that writes in check mode, and never a call that would hit more than was planned."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.integration.proxy import Proxy, proxy_of
+from tests.integration.versions import on, on_all_versions
+from tests.integration.world import World
+
+
+@pytest.fixture
+def proxy(world: World) -> Iterator[Proxy]:
+    with proxy_of(world.admin_url) as started:
+        yield started
+
+
+FORCED = {"force_drain": True, "drain_timeout": 0}
+
+CHANGES: list[tuple[str, dict[str, Any]]] = [
+    ("doctor", {"probe_services": True, "fail_on": ["warning"]}),
+    ("redeploy", {"service_url": "release-2"}),
+    ("redeploy", {"service_url": "new", "breaking": True}),
+    ("redeploy", {"service_url": "changed"}),
+    ("redeploy", {"service_url": "nothing", "wait_timeout": 1}),
+    ("cleanup", {"service_url": "release-2", "remove": "superseded"}),
+    *(
+        ("cleanup", {"service_url": "release-2", "remove": "superseded", **FORCED, "pending": pending})
+        for pending in ("migrate", "cancel", "kill", "abandon")
+    ),
+    *(
+        ("recover_workflow", {"service_name": "OrderWorkflow", "service_key": key, "kill_active": "any"})
+        for key in ("failed", "retrying", "waiting", "calling")
+    ),
+    (
+        "recover_workflow",
+        {"service_name": "ForgetfulWorkflow", "service_key": "done", "clear_orphaned_state": True},
+    ),
+]
+
+
+@on_all_versions
+def test_no_write_leaves_in_check_mode(world: World, proxy: Proxy) -> None:
+    world.release("zero-retention")
+    world.submit("ForgetfulWorkflow", "done", "run", {})
+    world.release("changed", "release-1")
+    world.release("release-1")
+    for key, mode in (("failed", "fail"), ("retrying", "retry"), ("waiting", "wait"), ("calling", "child")):
+        world.order(key, mode)
+    world.release("release-2")
+    world.serve("changed", "extra-service")
+    world.serve("new", "type-changed")
+    before = world.snapshot()
+
+    changes = 0
+    for module, args in CHANGES:
+        if "service_url" in args:
+            args = {**args, "service_url": world.services.url(args["service_url"])}
+        result = world.task(module, check=True, admin_url=proxy.url, **args)
+        assert "error" in result or not result["failed"], result["msg"]
+        changes += bool(result["changed"])
+
+    assert proxy.writes == []
+    assert {str(request) for request in proxy.requests if request.method != "GET"} == {
+        "POST /query",
+        "POST /deployments",
+    }
+    assert world.snapshot() == before
+    assert changes >= 9
+
+
+@on("1.7.12", "1.5.3")
+def test_a_state_call_never_follows_a_purge(world: World, proxy: Proxy) -> None:
+    world.release("release-1")
+    world.order("order-1", "fail")
+    world.order("order-2", "retry")
+
+    for key in ("order-1", "order-2"):
+        recovered = world.task(
+            "recover_workflow",
+            admin_url=proxy.url,
+            service_name="OrderWorkflow",
+            service_key=key,
+            kill_active="stuck",
+            clear_orphaned_state=True,
+        )
+        assert recovered["outcome"] == "recovered"
+
+    assert [write.rpartition("/")[2] for write in proxy.writes] == ["purge", "kill", "purge"]
+
+
+def test_a_blocked_key_and_a_registration_that_is_there_send_no_write(world: World, proxy: Proxy) -> None:
+    release = world.release("release-1")
+    world.order("order-1", "wait")
+
+    world.task("recover_workflow", admin_url=proxy.url, service_name="OrderWorkflow", service_key="order-1")
+    world.task("redeploy", admin_url=proxy.url, service_url=release.url)
+    world.task("cleanup", admin_url=proxy.url, service_url=release.url)
+
+    assert proxy.writes == []
+
+
+@on("1.7.12", "1.5.3")
+def test_force_is_always_said_outright(world: World, proxy: Proxy) -> None:
+    url = world.serve("release-1", "release-1")
+    world.task("redeploy", admin_url=proxy.url, service_url=url)
+    world.serve("release-1", "extra-service")
+    world.task("redeploy", admin_url=proxy.url, service_url=url)
+
+    sent = [request.body for request in proxy.requests if str(request) == "POST /deployments"]
+
+    assert [(body["force"], body.get("dry_run", False)) for body in sent] == [
+        (False, True),
+        (False, False),
+        (True, True),
+        (True, False),
+    ]
+    assert all(("breaking" in body) == world.since(1, 6) for body in sent)
