@@ -81,7 +81,7 @@ def run(
     The fields of O(request_type) are options of the same names.
     """
     spec = {**argument_spec, **CONNECTION_SPEC, **AUDIT_SPEC}
-    module = AnsibleModule(argument_spec=spec, supports_check_mode=True, **module_options)
+    module = _Module(argument_spec=spec, supports_check_mode=True, **module_options)
     params = module.params
     exit_ = Exit(module, operation, spec)
     admin: AdminClient | None = None
@@ -180,6 +180,30 @@ def _connection(params: dict[str, t.Any]) -> Connection:
     )
 
 
+class _Module(AnsibleModule):  # type: ignore[misc]
+    """Shows no secret either where Ansible itself refuses the options, before there is an L(Exit)."""
+
+    def fail_json(self, *args: t.Any, **kwargs: t.Any) -> t.NoReturn:
+        """Leave with an error."""
+        if "invocation" not in kwargs:
+            spec = self.argument_spec
+            known = {name: value for name, value in self.params.items() if name in spec}
+            secret_options = {name for name, option in spec.items() if option.get("no_log")}
+            kwargs["invocation"] = {"module_args": _shown_arguments(known, secret_options)}
+        super().fail_json(*args, **kwargs)
+        raise AssertionError("it has left")
+
+
+def _shown_arguments(params: dict[str, t.Any], secret_options: t.Collection[str]) -> dict[str, t.Any]:
+    shown = redacted_arguments(params, secret_options)
+    for name in _URLS:
+        url = str(shown.get(name, ""))
+        # It is refused, since there may be a secret in it, and would be shown with the refusal.
+        if "?" in url or "#" in url:
+            shown[name] = urls.shown(url)
+    return shown
+
+
 class Exit:
     """The one way out: everything that leaves is redacted and recorded here."""
 
@@ -198,7 +222,7 @@ class Exit:
         self._attempt = Attempt(
             operation=operation,
             source=Connection(url=params["admin_url"]).shown_url,
-            arguments=redacted_arguments(params, self._secret_options),
+            arguments=_shown_arguments(params, self._secret_options),
             actor=params["actor"] or user(),
             reason=params["reason"],
             context=params["audit_context"],
@@ -262,7 +286,7 @@ class Exit:
             report.acknowledged = None
         result = self._result(report, wrote=wrote)
         result["audit"] = record
-        result["invocation"] = {"module_args": redacted_arguments(self._module.params, self._secret_options)}
+        result["invocation"] = {"module_args": _shown_arguments(self._module.params, self._secret_options)}
         for warning in report.warnings:
             self._module.warn(self._scrubbed(warning))
         result = self._scrubbed(result)

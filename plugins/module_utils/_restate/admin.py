@@ -46,7 +46,7 @@ class AdminClient:
     def __init__(self, connection: Connection, guard: WriteGuard) -> None:
         self.connection = connection
         self.check_mode = guard.check_mode
-        self._guard = guard
+        self.guard = guard
         self._transport = Transport(connection)
 
     def close(self) -> None:
@@ -236,7 +236,7 @@ class AdminClient:
     ) -> httpx.Response:
         is_read = _is_read(method, path, body)
         if not is_read:
-            self._guard.pass_write(f"{method} {path}")
+            self.guard.pass_write(f"{method} {path}")
         return self._transport.send(
             method,
             path,
