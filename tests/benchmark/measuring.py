@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import statistics
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
+
+_FAREWELL = 5.0
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,9 @@ class Player:
         environment = _environment() | {
             "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback_plugins"),
             "BENCHMARK_RESULT": str(self._result),
+            # What a module that is cut off leaves behind goes with the directory.
+            "TMPDIR": str(self._directory),
+            "ANSIBLE_REMOTE_TEMP": str(self._directory / "remote"),
         }
         if stages:
             environment["BENCHMARK_STAGES"] = str(self._directory / "marks.json")
@@ -111,12 +117,26 @@ class Player:
 def timed(command: Sequence[str], environment: Mapping[str, str]) -> float:
     """Run a command and give its wall time in seconds. Raises RuntimeError with its output when it fails."""
     started = time.monotonic()
-    ended = subprocess.run(
-        command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            output, _ = process.communicate()
+        except BaseException:
+            # ansible-playbook ends the processes of its tasks, which are in sessions of their own.
+            process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_FAREWELL)
+            process.kill()
+            raise
     seconds = time.monotonic() - started
-    if ended.returncode != 0:
-        raise RuntimeError(f"{command[0]} ended with {ended.returncode}:\n{ended.stdout}{ended.stderr}")
+    if process.returncode != 0:
+        raise RuntimeError(f"{command[0]} ended with {process.returncode}:\n{output}")
     return seconds
 
 
