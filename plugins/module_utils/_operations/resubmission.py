@@ -53,6 +53,9 @@ def read_inputs(admin: AdminClient, ids: t.Sequence[str]) -> dict[str, Input]:
 def _input(entry_json: str | None) -> Input | None:
     try:
         entry = json.loads(entry_json or "")["Command"]["Input"]
+        if not isinstance(entry["payload"], list):
+            # bytes() would make zeros of a number.
+            return None
         return Input(bytes(entry["payload"]), _headers(entry["headers"]))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
@@ -61,10 +64,12 @@ def _input(entry_json: str | None) -> Input | None:
 def _headers(headers: list[dict[str, str]]) -> dict[str, str]:
     kept: dict[str, str] = {}
     for header in headers:
-        name = header["name"].lower()
+        name, value = header["name"].lower(), header["value"]
+        if not isinstance(value, str):
+            raise TypeError("a header whose value is no text")
         if name not in _NOT_INPUT and not name.startswith("x-restate-"):
             # Several of one name are one list.
-            kept[name] = f"{kept[name]}, {header['value']}" if name in kept else header["value"]
+            kept[name] = f"{kept[name]}, {value}" if name in kept else value
     return kept
 
 
