@@ -15,7 +15,10 @@ from typing import Any
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
-from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteInCheckModeError
+from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import (
+    WriteGuard,
+    WriteInCheckModeError,
+)
 from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.loopback import HANG, RESET, answer, chunked
@@ -68,7 +71,9 @@ READS: dict[str, tuple[Callable[[AdminClient], object], bytes, str]] = {
 
 
 def client(url: str, *, check_mode: bool = False, retries: int = 1) -> AdminClient:
-    return AdminClient(Connection(url=url, request_timeout=2.0, retries=retries), check_mode=check_mode)
+    return AdminClient(
+        Connection(url=url, request_timeout=2.0, retries=retries), WriteGuard(check_mode=check_mode)
+    )
 
 
 def failure(call: Callable[[], object]) -> OperatorError:
@@ -93,7 +98,7 @@ def test_a_write_in_check_mode_raises_and_nothing_is_sent(name: str, serve: Serv
     with pytest.raises(WriteInCheckModeError):
         write(admin)
     assert server.requests == []
-    assert not admin.wrote
+    assert not admin.guard.wrote
 
 
 @pytest.mark.parametrize("name", WRITES)
@@ -104,7 +109,7 @@ def test_a_write_is_sent_as_restate_wants_it_and_noted(name: str, serve: Serve) 
     write(admin)
     assert server.calls == [call]
     assert (server.requests[0].json if server.requests[0].body else None) == body
-    assert admin.wrote
+    assert admin.guard.wrote
 
 
 @pytest.mark.parametrize("check_mode", [True, False], ids=["in check mode", "for real"])
@@ -115,7 +120,7 @@ def test_a_read_works_in_check_mode_and_is_no_write(name: str, check_mode: bool,
     admin = client(server.url, check_mode=check_mode)
     read(admin)
     assert server.calls == [call]
-    assert not admin.wrote
+    assert not admin.guard.wrote
 
 
 @pytest.mark.parametrize("dry_run", [False, None, "true", 1], ids=repr)
@@ -229,7 +234,7 @@ def test_many_are_sent_in_one_call_and_what_it_says_of_each_is_put_in_a_word(ser
     }
     assert server.calls == ["GET /version", BATCH]
     assert server.requests[1].json == {"invocation_ids": ["inv_1", "inv_2", "inv_3", "inv_4", "inv_5"]}
-    assert admin.wrote
+    assert admin.guard.wrote
 
 
 @pytest.mark.parametrize(
@@ -363,7 +368,7 @@ def test_the_warnings_of_a_partial_answer_are_shown_and_its_rows_are_not(serve: 
 
 
 def test_a_query_that_gets_no_answer_is_no_empty_answer(serve: Serve) -> None:
-    admin = AdminClient(Connection(url=serve(HANG).url, request_timeout=0.1), check_mode=True)
+    admin = AdminClient(Connection(url=serve(HANG).url, request_timeout=0.1), WriteGuard(check_mode=True))
     assert failure(lambda: admin.query("SELECT 1")).code == "RESTATE_ADMIN_UNREACHABLE"
 
 

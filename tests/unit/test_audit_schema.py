@@ -10,7 +10,7 @@ import json
 import sys
 from pathlib import Path
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from tests.unit.test_audit_log import record
@@ -21,7 +21,7 @@ SCHEMA = ROOT / "docs" / "audit-record.schema.json"
 
 def test_the_schema_in_the_docs_is_that_of_the_record() -> None:
     sys.path.append(str(ROOT / "scripts"))
-    from audit_schema import schema
+    from audit_schema import schema  # type: ignore[import-not-found]
 
     assert SCHEMA.read_text(encoding="utf-8") == schema(), "run scripts/audit_schema.py"
 

@@ -16,6 +16,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery 
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
+from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
 from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
 from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection
@@ -78,9 +79,10 @@ def recover(server: LoopbackServer, *, retries: int = 0, **asked: Any) -> Report
         "resubmit": None,
         "skip_blocked": False,
     }
-    admin = AdminClient(connection, check_mode=False)
+    admin = AdminClient(connection, WriteGuard(check_mode=False))
     return recover_workflow(
-        Restate(admin, Ingress(connection, None, check_mode=False)), RecoveryRequest(**{**request, **asked})
+        Restate(admin, Ingress(connection, None, WriteGuard(check_mode=False))),
+        RecoveryRequest(**{**request, **asked}),
     )
 
 

@@ -14,7 +14,10 @@ from ansible_collections.dalp.restate.plugins.module_utils._errors import Operat
 from ansible_collections.dalp.restate.plugins.module_utils._operations import resubmission
 from ansible_collections.dalp.restate.plugins.module_utils._operations.snapshots import Input
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
-from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteInCheckModeError
+from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import (
+    WriteGuard,
+    WriteInCheckModeError,
+)
 from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress, IngressClient
 from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
@@ -29,7 +32,7 @@ VERSION = answer(200, {"version": "1.7.12"})
 
 def read(serve: Serve, *rows: dict[str, Any]) -> dict[str, Input]:
     server = serve(VERSION, answer(200, {"rows": list(rows)}))
-    admin = AdminClient(Connection(url=server.url, retries=0), check_mode=True)
+    admin = AdminClient(Connection(url=server.url, retries=0), WriteGuard(check_mode=True))
     return resubmission.read_inputs(admin, ["inv_1", "inv_2"])
 
 
@@ -109,7 +112,9 @@ def test_what_is_no_input_is_none(row: dict[str, Any], serve: Serve) -> None:
 
 
 def client(url: str, *, check_mode: bool = False, **more: Any) -> IngressClient:
-    return IngressClient(Connection(url=url, request_timeout=2.0, retries=0, **more), check_mode=check_mode)
+    return IngressClient(
+        Connection(url=url, request_timeout=2.0, retries=0, **more), WriteGuard(check_mode=check_mode)
+    )
 
 
 def test_a_submission_does_not_wait_for_the_workflow(serve: Serve) -> None:
@@ -157,7 +162,7 @@ def test_the_callers_credentials_are_input_where_the_operator_has_none(serve: Se
 
 def test_in_check_mode_nothing_is_submitted(serve: Serve) -> None:
     server = serve(HEALTHY)
-    ingress = Ingress(Connection(url="http://h:9070"), server.url, check_mode=True)
+    ingress = Ingress(Connection(url="http://h:9070"), server.url, WriteGuard(check_mode=True))
     found = ingress.connect(lambda: None)
     with pytest.raises(WriteInCheckModeError):
         found.submit("Flow", "k", "run", b"", {})
@@ -167,7 +172,7 @@ def test_in_check_mode_nothing_is_submitted(serve: Serve) -> None:
 
 def test_a_submission_is_a_write_of_the_ingress_that_was_found(serve: Serve) -> None:
     server = serve(HEALTHY, TAKEN)
-    ingress = Ingress(Connection(url="http://h:9070"), server.url, check_mode=False)
+    ingress = Ingress(Connection(url="http://h:9070"), server.url, WriteGuard(check_mode=False))
     found = ingress.connect(lambda: None)
     assert not ingress.wrote
     found.submit("Flow", "k", "run", b"", {})
@@ -198,7 +203,7 @@ def test_a_submission_that_is_answered_otherwise_raises(content: bytes, unknown:
 
 
 def submit(server: Any, retries: int = 2) -> str:
-    admin = AdminClient(Connection(url="http://h:9070", retries=retries), check_mode=False)
+    admin = AdminClient(Connection(url="http://h:9070", retries=retries), WriteGuard(check_mode=False))
     return resubmission.submit(admin, client(server.url), ("Flow", "k", "run"), Input(b"x", {}))
 
 

@@ -19,6 +19,7 @@ import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._restate import transport
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
+from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection, Transport
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.loopback import HANG, RESET, answer, chunked
@@ -29,7 +30,9 @@ SECRET = "hunter22-and-more"
 
 
 def client(url: str, *, check_mode: bool = False, **options: Any) -> AdminClient:
-    return AdminClient(Connection(url=url, **{"request_timeout": 2.0, **options}), check_mode=check_mode)
+    return AdminClient(
+        Connection(url=url, **{"request_timeout": 2.0, **options}), WriteGuard(check_mode=check_mode)
+    )
 
 
 def failure(call: Callable[[], object]) -> OperatorError:

@@ -203,7 +203,7 @@ def recover_workflow(restate: Restate, request: RecoveryRequest) -> Report:
         details={"results": [result.as_dict() for result in results], "summary": summary},
         before={item.result.name: item.seen.described() for item in items},
         after={item.result.name: item.described_after() for item in items},
-        warnings=_warnings(items, recovery),
+        warnings=_warnings(items, recovery) + _warnings_of_1_5(items, restate),
     )
     if request.select is not None:
         report.details["left_over"] = recovery.left_over
@@ -284,6 +284,25 @@ def _warnings(items: list[Item], recovery: _Recovery) -> list[str]:
     return warnings
 
 
+def _warnings_of_1_5(items: list[Item], restate: Restate) -> list[str]:
+    """Say which runs a server before 1.6 may not let go of: under way, and not one of many attempts that fail."""
+    held = [
+        run["id"]
+        for item in items
+        if (run := item.seen.run)
+        and run in item.plan.kill
+        and run["status"] == "invoked"
+        and item.seen.retries.get(run["id"], 0) <= 1
+    ]
+    if not held or restate.admin.version.at_least(1, 6):
+        return []
+    return [
+        f"An attempt of {', '.join(held[:_SAMPLE])} is under way, and this server lets go of it only when the service has "
+        "been silent for its inactivity_timeout (a minute by default). Before that the run is killed but not purged, "
+        "since the server could not bear that the key is submitted again: then run the task again after a minute."
+    ]
+
+
 def _sentence(results: list[KeyResult], summary: dict[str, int], *, check_mode: bool) -> str:
     if not results:
         return "No workflow matches the selection; nothing to do."
@@ -317,6 +336,7 @@ def _sentence_of_one(result: KeyResult, *, check_mode: bool) -> str:
 
 
 _REMEDIES = {
+    "purge_failed": "Wait a minute and run the task again: it goes on where it was.",
     "already_succeeded": "Nothing to recover: submit under another key, or wait until its retention is over.",
     "active_invocation": "Let it finish or resume it (restate_resume). Where it is stuck: kill_active: stuck; to "
     "give it up in any case: kill_active: any. Dry-run it first.",
