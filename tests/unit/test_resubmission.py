@@ -111,20 +111,21 @@ def test_what_is_no_input_is_none(row: dict[str, Any], serve: Serve) -> None:
 # Submitting
 
 
-def client(url: str, *, check_mode: bool = False, **more: Any) -> IngressClient:
+def client(url: str, guard: WriteGuard | None = None, **more: Any) -> IngressClient:
     return IngressClient(
-        Connection(url=url, request_timeout=2.0, retries=0, **more), WriteGuard(check_mode=check_mode)
+        Connection(url=url, request_timeout=2.0, retries=0, **more), guard or WriteGuard(check_mode=False)
     )
 
 
 def test_a_submission_does_not_wait_for_the_workflow(serve: Serve) -> None:
     server = serve(TAKEN)
-    ingress = client(server.url)
+    guard = WriteGuard(check_mode=False)
+    ingress = client(server.url, guard)
     assert ingress.submit("Flow", "k", "run", b"\x00\xff", {"content-type": "a/b"}) == "inv_1"
     assert server.calls == ["POST /Flow/k/run/send"]
     assert server.requests[0].body == b"\x00\xff"
     assert server.requests[0].headers["content-type"] == "a/b"
-    assert ingress.wrote
+    assert guard.wrote
 
 
 def test_an_input_without_a_content_type_gets_none(serve: Serve) -> None:
@@ -162,21 +163,23 @@ def test_the_callers_credentials_are_input_where_the_operator_has_none(serve: Se
 
 def test_in_check_mode_nothing_is_submitted(serve: Serve) -> None:
     server = serve(HEALTHY)
-    ingress = Ingress(Connection(url="http://h:9070"), server.url, WriteGuard(check_mode=True))
+    guard = WriteGuard(check_mode=True)
+    ingress = Ingress(Connection(url="http://h:9070"), server.url, guard)
     found = ingress.connect(lambda: None)
     with pytest.raises(WriteInCheckModeError):
         found.submit("Flow", "k", "run", b"", {})
     assert server.calls == ["GET /restate/health"]
-    assert not ingress.wrote
+    assert not guard.wrote
 
 
 def test_a_submission_is_a_write_of_the_ingress_that_was_found(serve: Serve) -> None:
     server = serve(HEALTHY, TAKEN)
-    ingress = Ingress(Connection(url="http://h:9070"), server.url, WriteGuard(check_mode=False))
+    guard = WriteGuard(check_mode=False)
+    ingress = Ingress(Connection(url="http://h:9070"), server.url, guard)
     found = ingress.connect(lambda: None)
-    assert not ingress.wrote
+    assert not guard.wrote
     found.submit("Flow", "k", "run", b"", {})
-    assert ingress.wrote
+    assert guard.wrote
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._restate import wire
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
+from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import (
     Connection,
     server_words,
@@ -205,7 +206,7 @@ def test_the_value_of_a_header_is_in_no_error_about_its_answer(version: str, ser
     whole = json.dumps(body).encode()
     cut = whole[: whole.index(SECRET.encode()) + len(SECRET)]
     for content in (whole, cut):
-        admin = AdminClient(Connection(url=serve(answer(200, content)).url), check_mode=True)
+        admin = AdminClient(Connection(url=serve(answer(200, content)).url), WriteGuard(check_mode=True))
         with pytest.raises(OperatorError) as raised:
             admin.deployment("dp_1")
         assert raised.value.reason == "not_restate"

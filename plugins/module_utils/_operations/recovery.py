@@ -297,9 +297,9 @@ def _warnings_of_1_5(items: list[Item], restate: Restate) -> list[str]:
     if not held or restate.admin.version.at_least(1, 6):
         return []
     return [
-        f"An attempt of {', '.join(held[:_SAMPLE])} is under way, and this server lets go of it only when the service has "
-        "been silent for its inactivity_timeout (a minute by default). Before that the run is killed but not purged, "
-        "since the server could not bear that the key is submitted again: then run the task again after a minute."
+        f"An attempt of {', '.join(held[:_SAMPLE])} is under way, and this server lets go of it only when the service "
+        "has been silent for its inactivity_timeout (a minute by default). Before that the run is killed but not "
+        "purged, since the server could not bear that the key is submitted again: then run the task again after a minute."
     ]
 
 
