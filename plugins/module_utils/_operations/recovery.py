@@ -17,7 +17,12 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery_
     KeyRun,
     Resubmission,
 )
-from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report, count, tally
+from ansible_collections.dalp.restate.plugins.module_utils._operations.report import (
+    Report,
+    count,
+    tally,
+    what_was_left,
+)
 from ansible_collections.dalp.restate.plugins.module_utils._operations.selection import Select, select_runs
 from ansible_collections.dalp.restate.plugins.module_utils._operations.snapshots import Owed, Snapshots
 from ansible_collections.dalp.restate.plugins.module_utils._operations.termination import chunks
@@ -255,7 +260,7 @@ def _error(message: str, results: list[KeyResult], request: RecoveryRequest) -> 
     reason = reasons.pop() if len(reasons) == 1 else "several"
     return OperatorError(
         "RESTATE_WORKFLOW_RETRY_BLOCKED",
-        message,
+        message if len(results) == 1 else what_was_left(stopped, len(results), "workflow"),
         remedy=_REMEDIES.get(reason),
         reason=reason,
         invocation_ids=[each for result in stopped for each in result.invocation_ids][:_SAMPLE],
@@ -299,7 +304,8 @@ def _warnings_of_1_5(items: list[Item], restate: Restate) -> list[str]:
     return [
         f"An attempt of {', '.join(held[:_SAMPLE])} is under way, and this server lets go of it only when the service "
         "has been silent for its inactivity_timeout (a minute by default). Before that the run is killed but not "
-        "purged, since the server could not bear that the key is submitted again: then run the task again after a minute."
+        "purged, since the server could not bear that the key is submitted again: then run the task again "
+        "after a minute."
     ]
 
 

@@ -43,6 +43,12 @@ def tally(results: t.Iterable[t.Any], outcome: str) -> str:
     return f"{sum(reasons.values())} {outcome} ({why})" if reasons else ""
 
 
+def what_was_left(stopped: t.Sequence[t.Any], number: int, noun: str) -> str:
+    """Return how many of so many were left, and why: the same in a dry run and for real."""
+    parts = [tally(stopped, outcome) for outcome in dict.fromkeys(result.outcome for result in stopped)]
+    return f"{len(stopped)} of {count(number, noun)} left: {'; '.join(parts)}. The results tell of each."
+
+
 def count(number: int, noun: str) -> str:
     """Return the number with its noun, in the plural where it is one."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -13,7 +13,12 @@ from dataclasses import dataclass, field
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._operations import migration
 from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments import Registry
-from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report, count, tally
+from ansible_collections.dalp.restate.plugins.module_utils._operations.report import (
+    Report,
+    count,
+    tally,
+    what_was_left,
+)
 from ansible_collections.dalp.restate.plugins.module_utils._operations.selection import Select, select_runs
 from ansible_collections.dalp.restate.plugins.module_utils._operations.termination import Row, chunks
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
@@ -107,7 +112,7 @@ def resume(restate: Restate, request: ResumeRequest) -> Report:
     if left_over:
         warnings.append(f"{count(left_over, 'more run')} match the selection: beyond select.limit, and left.")
     message = _sentence(results, summary, check_mode=admin.check_mode)
-    error = _cut_off(message, error) or _error(message, results, request)
+    error = _cut_off(message, error) or _error(results, request)
     details: dict[str, t.Any] = {"results": [result.as_dict() for result in results], "summary": summary}
     if request.select is not None:
         details["left_over"] = left_over
@@ -343,7 +348,7 @@ def _cut_off(message: str, error: OperatorError | None) -> OperatorError | None:
     )
 
 
-def _error(message: str, results: list[InvocationResult], request: ResumeRequest) -> OperatorError | None:
+def _error(results: list[InvocationResult], request: ResumeRequest) -> OperatorError | None:
     tolerated = ("resumed", "unchanged", "blocked") if request.skip_blocked else ("resumed", "unchanged")
     stopped = [result for result in results if result.outcome not in tolerated]
     if not stopped:
@@ -351,7 +356,7 @@ def _error(message: str, results: list[InvocationResult], request: ResumeRequest
     reasons = {result.reason or "" for result in stopped}
     return OperatorError(
         "RESTATE_WORKFLOW_RETRY_BLOCKED",
-        message,
+        what_was_left(stopped, len(results), "invocation"),
         remedy=_REMEDIES.get(next(iter(reasons))) if len(reasons) == 1 else None,
         reason=reasons.pop() if len(reasons) == 1 else "several",
         invocation_ids=[result.invocation_id for result in stopped][:_SAMPLE],

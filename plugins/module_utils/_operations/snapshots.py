@@ -89,11 +89,11 @@ class Snapshots:
 
     def _check_writable(self, check_mode: bool) -> None:
         try:
-            if not check_mode:
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             nearest = next(path for path in (self._folder, *self._folder.parents) if path.exists())
             if not nearest.is_dir() or not os.access(nearest, os.R_OK | os.W_OK | os.X_OK):
                 raise NotADirectoryError(f"{nearest} is no folder that can be written to")
+            if not check_mode:
+                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as exc:
             raise OperatorError(
                 "RESTATE_INVALID_ARGUMENT", f"snapshot_dir cannot be used, so nothing was touched: {exc}."
