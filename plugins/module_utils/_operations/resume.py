@@ -202,7 +202,8 @@ def _places(admin: AdminClient, request: ResumeRequest) -> Places:
                 handler.name for handler in service.handlers
             )
     elif request.deployment != "keep":
-        detail = admin.deployment(request.deployment) if request.deployment.startswith("dp_") else None
+        is_registered = any(each.id == request.deployment for each in registry.deployments)
+        detail = admin.deployment(request.deployment) if is_registered else None
         if detail is None:
             raise OperatorError(
                 "RESTATE_DEPLOYMENT_NOT_FOUND",
