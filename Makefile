@@ -46,6 +46,10 @@ test: lint ## lint, then all tests (unit and integration)
 unit: setup ## the quick tests
 	$(IN_VENV) python -m pytest tests/unit
 
+.PHONY: benchmark
+benchmark: setup ## what tasks cost beside other ways of doing the same; with BENCHMARK='--keys 100 --only doctor', a part
+	$(IN_VENV) python tests/benchmark/benchmark.py $(BENCHMARK)
+
 .PHONY: lint
 lint: ruff mypy ansible-lint sanity ## all static checks
 

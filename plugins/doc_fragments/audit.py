@@ -22,4 +22,37 @@ options:
     description: What else the audit record should tell, such as a change ticket or the id of a job.
     type: dict
     default: {}
+  audit_log:
+    description:
+      - A file to which every record is appended, one JSON object a line, each with the hash of the line before it. It
+        is made with mode 0600.
+      - The attempt is on disk before the first write call to Restate, and its outcome after the last. A log that
+        cannot be written, is a symbolic link, is open to others or is no such log refuses the operation.
+      - If not set, the environment variable E(RESTATE_AUDIT_LOG) is used, where the module runs.
+      - M(dalp.restate.restate_audit_info) reads and verifies it.
+    type: path
+  audit_detail:
+    description:
+      - V(digest) records SHA-256 digests of what was there before and after, V(full) what the C(diff) shows, too.
+    type: str
+    choices: [digest, full]
+    default: digest
+  audit_webhook:
+    description:
+      - A URL (https, or http on this machine) to which every record is posted as a CloudEvent in structured mode, with
+        the TLS options of the connection and none of its credentials. It is treated as a secret.
+    type: str
+  audit_required:
+    description:
+      - Whether a record that O(audit_webhook) does not take refuses the operation (before its first write call), or
+        fails the task (after its last), rather than giving a warning.
+    type: bool
+    default: false
+  redact_patterns:
+    description:
+      - Regular expressions of what a site calls secret. What matches is hidden in everything that leaves the module,
+        results, diffs, warnings, errors and records, but not in the files of C(snapshot_dir).
+    type: list
+    elements: str
+    default: []
 """

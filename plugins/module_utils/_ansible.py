@@ -6,14 +6,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import re
+import signal
+import traceback
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
 from ansible_collections.dalp.restate.plugins.module_utils import _thirdparty
-from ansible_collections.dalp.restate.plugins.module_utils._audit import Attempt, user
+from ansible_collections.dalp.restate.plugins.module_utils._audit import Attempt, Record, user
+from ansible_collections.dalp.restate.plugins.module_utils._audit_log import AuditLog
+from ansible_collections.dalp.restate.plugins.module_utils._audit_webhook import AuditWebhook
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
+from ansible_collections.dalp.restate.plugins.module_utils._operations.texts import texts
 from ansible_collections.dalp.restate.plugins.module_utils._redaction import (
     redacted_arguments,
     scrub,
@@ -22,6 +29,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._redaction import (
 )
 from ansible_collections.dalp.restate.plugins.module_utils._restate import urls
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
+from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
 from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
 from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection
@@ -48,9 +56,14 @@ AUDIT_SPEC: dict[str, dict[str, t.Any]] = {
     "reason": {"type": "str"},
     "actor": {"type": "str"},
     "audit_context": {"type": "dict", "default": {}},
+    "audit_log": {"type": "path", "fallback": (env_fallback, ["RESTATE_AUDIT_LOG"])},
+    "audit_detail": {"type": "str", "choices": ["digest", "full"], "default": "digest"},
+    "audit_webhook": {"type": "str", "no_log": True},
+    "audit_required": {"type": "bool", "default": False},
+    "redact_patterns": {"type": "list", "elements": "str", "default": []},
 }
 
-_URLS = ("admin_url", "ingress_url", "service_url")
+_URLS = ("admin_url", "ingress_url", "service_url", "audit_webhook")
 
 _Request = t.TypeVar("_Request")
 
@@ -69,29 +82,79 @@ def run(
     """
     spec = {**argument_spec, **CONNECTION_SPEC, **AUDIT_SPEC}
     module = _Module(argument_spec=spec, supports_check_mode=True, **module_options)
-    exit_ = _Exit(module, operation, spec)
-    if _thirdparty.MISSING:
-        library, trace = _thirdparty.MISSING
-        message = missing_required_lib(library, reason="on the host that runs this module")
-        exit_.fail(
-            OperatorError("RESTATE_UNSUPPORTED", message, remedy=f"Install {library} for that Python."), trace
-        )
     params = module.params
+    exit_ = Exit(module, operation, spec)
+    admin: AdminClient | None = None
+    guard = WriteGuard(check_mode=module.check_mode)
     try:
+        exit_.read_patterns()
+        require_libraries()
         connection = _connection(params)
-        admin = AdminClient(connection, check_mode=module.check_mode)
+        fields = dataclasses.fields(request_type)  # type: ignore[arg-type]
+        request = request_type(**{field.name: params[field.name] for field in fields})
+        exit_.open_sinks(connection)
+        guard = WriteGuard(
+            check_mode=module.check_mode, announce=lambda: exit_.announce(known_version(admin))
+        )
+        admin = AdminClient(connection, guard)
+        with ending_by_signal():
+            report = operate(Restate(admin, Ingress(connection, params["ingress_url"], guard)), request)
     except OperatorError as exc:
-        exit_.fail(exc)
-        raise
-    fields = dataclasses.fields(request_type)  # type: ignore[arg-type]
-    request = request_type(**{field.name: params[field.name] for field in fields})
-    try:
-        report = operate(Restate(admin, Ingress(connection, params["ingress_url"])), request)
-    except OperatorError as exc:
-        report = Report(msg=exc.message, subject=connection.shown_url, error=exc)
+        report = exit_.failure(exc)
+    except EndedBySignal as exc:
+        report = exit_.failure(
+            OperatorError("RESTATE_INTERRUPTED", f"The task was ended by {exc}.", reason="signal")
+        )
+    except Exception as exc:
+        report = exit_.failure(unexpected(exc), trace=traceback.format_exc())
     finally:
-        admin.close()
-    exit_.leave(report, admin)
+        if admin:
+            admin.close()
+    exit_.leave(report, wrote=guard.wrote, version=known_version(admin))
+
+
+def known_version(admin: AdminClient | None) -> str | None:
+    """Return the server's version where it was read; nothing is asked for it."""
+    version = admin.__dict__.get("version") if admin else None
+    return version.version if version else None
+
+
+def require_libraries() -> None:
+    """Raise RESTATE_UNSUPPORTED where a library is missing on the host that runs the module."""
+    if _thirdparty.MISSING:
+        library, _trace = _thirdparty.MISSING
+        raise OperatorError(
+            "RESTATE_UNSUPPORTED",
+            missing_required_lib(library, reason="on the host that runs this module"),
+            remedy=f"Install {library} for that Python.",
+        )
+
+
+def unexpected(exc: Exception) -> OperatorError:
+    """Return what an operator is told of an error in this collection."""
+    return OperatorError(
+        "RESTATE_INTERRUPTED",
+        f"An error in this collection: {type(exc).__name__}: {exc}",
+        reason=type(exc).__name__,
+    )
+
+
+class EndedBySignal(BaseException):
+    """SIGTERM came. No operation may take it for an error of its own, hence a BaseException."""
+
+
+@contextlib.contextmanager
+def ending_by_signal() -> t.Iterator[None]:
+    """Turn SIGTERM into EndedBySignal, so that the attempt leaves a record of its end."""
+
+    def end(number: int, _frame: t.Any) -> None:
+        raise EndedBySignal(signal.Signals(number).name)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _connection(params: dict[str, t.Any]) -> Connection:
@@ -107,7 +170,7 @@ def _connection(params: dict[str, t.Any]) -> Connection:
     return Connection(
         url=params["admin_url"],
         auth_token=params["auth_token"],
-        headers={name: str(value) for name, value in params["headers"].items()},
+        headers=texts("headers", params["headers"]),
         ca_path=params["ca_path"],
         client_cert=params["client_cert"],
         client_key=params["client_key"],
@@ -118,7 +181,7 @@ def _connection(params: dict[str, t.Any]) -> Connection:
 
 
 class _Module(AnsibleModule):  # type: ignore[misc]
-    """Shows no secret either where Ansible itself refuses the options, before there is an L(_Exit)."""
+    """Shows no secret either where Ansible itself refuses the options, before there is an L(Exit)."""
 
     def fail_json(self, *args: t.Any, **kwargs: t.Any) -> t.NoReturn:
         """Leave with an error."""
@@ -141,56 +204,72 @@ def _shown_arguments(params: dict[str, t.Any], secret_options: t.Collection[str]
     return shown
 
 
-class _Exit:
-    """The one way out: everything that leaves is redacted here."""
+class Exit:
+    """The one way out: everything that leaves is redacted and recorded here."""
 
     def __init__(self, module: AnsibleModule, operation: str, spec: dict[str, t.Any]) -> None:
         self._module = module
         params = module.params
-        secret_options = {name for name, option in spec.items() if option.get("no_log")}
-        self._secrets = {text for name in secret_options for text in secrets_in(params[name])}
+        self._secret_options = {name for name, option in spec.items() if option.get("no_log")}
+        self._secrets = {text for name in self._secret_options for text in secrets_in(params[name])}
         for name in _URLS:
             self._secrets |= userinfo_secrets(params.get(name) or "")
         # Ansible would replace even a "1" wherever it stands, and so make other results unusable.
         module.no_log_values = set(self._secrets)
-        self._arguments = _shown_arguments(params, secret_options)
-        admin_url = params["admin_url"]
+        self._patterns: list[re.Pattern[str]] = []
+        self._log: AuditLog | None = None
+        self._webhook: AuditWebhook | None = None
         self._attempt = Attempt(
             operation=operation,
-            source=Connection(url=admin_url).shown_url,
-            arguments=self._arguments,
+            source=Connection(url=params["admin_url"]).shown_url,
+            arguments=_shown_arguments(params, self._secret_options),
             actor=params["actor"] or user(),
             reason=params["reason"],
             context=params["audit_context"],
             check_mode=module.check_mode,
+            full_detail=params["audit_detail"] == "full",
         )
 
-    def fail(self, error: OperatorError, trace: str | None = None) -> None:
-        """Leave with an error, before a server was asked anything."""
-        report = Report(msg=error.message, subject=self._attempt.source, error=error)
-        self._leave(report, wrote=False, version=None, **({"exception": trace} if trace else {}))
+    def read_patterns(self) -> None:
+        """Take up redact_patterns; raise RESTATE_INVALID_ARGUMENT for one that is no regular expression."""
+        for pattern in self._module.params["redact_patterns"]:
+            try:
+                self._patterns.append(re.compile(pattern))
+            except re.error as exc:
+                raise OperatorError(
+                    "RESTATE_INVALID_ARGUMENT", f"redact_patterns holds no regular expression: {exc}."
+                ) from None
 
-    def leave(self, report: Report, admin: AdminClient) -> None:
+    def open_sinks(self, connection: Connection) -> None:
+        """Open the audit log and the webhook; raise RESTATE_AUDIT_UNAVAILABLE for a log that cannot be kept."""
+        params = self._module.params
+        if params["audit_log"]:
+            self._log = AuditLog(params["audit_log"])
+        if params["audit_webhook"]:
+            self._webhook = AuditWebhook(params["audit_webhook"], connection)
+
+    def announce(self, version: str | None) -> None:
+        """Record that the first write call is about to be sent; raise where it must not, for want of a record."""
+        if self._log or self._webhook:
+            self._keep(self._attempt.attempted(self._target(), version), is_last=False)
+
+    def _target(self) -> str:
+        """Return what the operation is about, as far as the options tell."""
+        params = self._module.params
+        if params.get("service_url"):
+            return urls.shown(params["service_url"])
+        if params.get("service_key"):
+            return f"{params['service_name']}/{params['service_key']}"
+        return self._attempt.source
+
+    def failure(self, error: OperatorError, *, trace: str | None = None) -> Report:
+        """Return the report of an operation that told nothing but its error."""
+        details = {"exception": trace} if trace else {}
+        return Report(msg=error.message, subject=self._attempt.source, error=error, details=details)
+
+    def leave(self, report: Report, *, wrote: bool, version: str | None) -> None:
         """Leave with a report."""
-        version = admin.__dict__.get("version")
-        self._leave(report, wrote=admin.wrote, version=version.version if version else None)
-
-    def _leave(self, report: Report, *, wrote: bool, version: str | None, **more: t.Any) -> None:
-        result: dict[str, t.Any] = {
-            "changed": report.changed,
-            "msg": report.msg,
-            "diff": {"before": report.before, "after": report.after},
-            **report.details,
-            **more,
-        }
-        if report.acknowledged:
-            result["acknowledged"] = True
-        if report.error:
-            result["error"] = report.error.as_dict()
-            result["msg"] = f"{report.error.message} What to do: {report.error.remedy}"
-            if wrote:
-                result["done"], result["not_done"] = report.done, report.not_done
-        result["audit"] = self._attempt.outcome(
+        record = self._attempt.outcome(
             subject=report.subject,
             changed=report.changed,
             wrote=wrote,
@@ -199,10 +278,53 @@ class _Exit:
             after=report.after,
             restate_version=version,
         )
-        result["invocation"] = {"module_args": self._arguments}
+        try:
+            self._keep(record, is_last=True)
+        except OperatorError as exc:
+            # What was done was done: its record is in the result, but the log must not be trusted to be whole.
+            report.error = report.error or exc
+            report.acknowledged = None
+        result = self._result(report, wrote=wrote)
+        result["audit"] = record
+        result["invocation"] = {"module_args": _shown_arguments(self._module.params, self._secret_options)}
         for warning in report.warnings:
-            self._module.warn(scrub(warning, self._secrets))
-        result = scrub(result, self._secrets)
+            self._module.warn(self._scrubbed(warning))
+        result = self._scrubbed(result)
         if report.error:
             self._module.fail_json(**result)
         self._module.exit_json(**result)
+
+    def _keep(self, record: Record, *, is_last: bool) -> None:
+        """Write a record to the log and the webhook; raise RESTATE_AUDIT_UNAVAILABLE where it is not taken."""
+        content = self._scrubbed(record)
+        if self._log:
+            line_hash = self._log.append(content)
+            if is_last:
+                record["linehash"] = line_hash
+        if self._webhook:
+            try:
+                self._webhook.send(content)
+            except OperatorError as exc:
+                if self._module.params["audit_required"]:
+                    raise
+                self._module.warn(self._scrubbed(exc.message))
+
+    def _scrubbed(self, value: t.Any) -> t.Any:
+        return scrub(value, self._secrets, self._patterns)
+
+    @staticmethod
+    def _result(report: Report, *, wrote: bool) -> dict[str, t.Any]:
+        result: dict[str, t.Any] = {
+            "changed": report.changed,
+            "msg": report.msg,
+            "diff": {"before": report.before, "after": report.after},
+            **report.details,
+        }
+        if report.acknowledged:
+            result["acknowledged"] = True
+        if report.error:
+            result["error"] = report.error.as_dict()
+            result["msg"] = f"{report.error.message} What to do: {report.error.remedy}"
+            if wrote:
+                result["done"], result["not_done"] = report.done, report.not_done
+        return result

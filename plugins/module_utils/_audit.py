@@ -47,6 +47,52 @@ def digest(content: dict[str, t.Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+class RecordData(t.TypedDict):
+    """What a record tells of the attempt."""
+
+    attempt: str
+    """The same in the records of one attempt."""
+    actor: str
+    operation: str
+    arguments: dict[str, t.Any]
+    """The options that were set, secrets hidden."""
+    reason: str | None
+    check_mode: bool
+    changed: bool
+    outcome: t.Literal["attempted", "succeeded", "failed", "refused", "planned"]
+    error_code: str | None
+    error_message: str | None
+    duration_ms: int
+    restate_version: str | None
+    before_digest: str | None
+    after_digest: str | None
+    before: t.NotRequired[dict[str, t.Any]]
+    """With audit_detail full."""
+    after: t.NotRequired[dict[str, t.Any]]
+    """With audit_detail full."""
+    context: dict[str, t.Any]
+
+
+class Record(t.TypedDict):
+    """An audit record: a CloudEvents 1.0 JSON object."""
+
+    specversion: t.Literal["1.0"]
+    id: str
+    time: str
+    """RFC 3339, in UTC."""
+    source: str
+    """The URL of the server, without userinfo."""
+    type: str
+    """dalp.restate.OPERATION.OUTCOME"""
+    subject: str
+    datacontenttype: t.Literal["application/json"]
+    data: RecordData
+    previoushash: t.NotRequired[str]
+    """In a log: the SHA-256 of the line before, or empty on the first."""
+    linehash: t.NotRequired[str]
+    """In a result: the SHA-256 of the record's own line in the log."""
+
+
 @dataclass
 class Attempt:
     """An attempt that has begun. O(source) is the server's URL, O(arguments) are redacted already."""
@@ -58,7 +104,13 @@ class Attempt:
     reason: str | None
     context: dict[str, t.Any]
     check_mode: bool
+    full_detail: bool = False
     started: float = field(default_factory=time.monotonic)
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def attempted(self, subject: str, restate_version: str | None) -> Record:
+        """Return the record that precedes the first write call."""
+        return self._record("attempted", subject, changed=False, restate_version=restate_version)
 
     def outcome(
         self,
@@ -70,12 +122,22 @@ class Attempt:
         before: dict[str, t.Any],
         after: dict[str, t.Any],
         restate_version: str | None,
-    ) -> dict[str, t.Any]:
+    ) -> Record:
         """Return the record of how it ended; O(wrote) says whether any write call was sent."""
         if error is None:
             phase = "planned" if self.check_mode else "succeeded"
         else:
             phase = "refused" if error.code in REFUSALS and not wrote else "failed"
+        record = self._record(phase, subject, changed=changed, restate_version=restate_version)
+        data = record["data"]
+        if error:
+            data["error_code"], data["error_message"] = error.code, error.message
+        data["before_digest"], data["after_digest"] = digest(before), digest(after)
+        if self.full_detail:
+            data["before"], data["after"] = before, after
+        return record
+
+    def _record(self, phase: t.Any, subject: str, *, changed: bool, restate_version: str | None) -> Record:
         now = datetime.datetime.now(datetime.UTC)
         return {
             "specversion": "1.0",
@@ -86,6 +148,7 @@ class Attempt:
             "subject": subject,
             "datacontenttype": "application/json",
             "data": {
+                "attempt": self.id,
                 "actor": self.actor,
                 "operation": self.operation,
                 "arguments": self.arguments,
@@ -93,12 +156,12 @@ class Attempt:
                 "check_mode": self.check_mode,
                 "changed": changed,
                 "outcome": phase,
-                "error_code": error.code if error else None,
-                "error_message": error.message if error else None,
+                "error_code": None,
+                "error_message": None,
                 "duration_ms": round((time.monotonic() - self.started) * 1000),
                 "restate_version": restate_version,
-                "before_digest": digest(before),
-                "after_digest": digest(after),
+                "before_digest": None,
+                "after_digest": None,
                 "context": self.context,
             },
         }

@@ -76,6 +76,10 @@ ERROR_CODES: dict[str, ErrorCode] = {
         "The audit record could not be kept, so nothing was done.",
         "Repair the audit log, then run the task again.",
     ),
+    "RESTATE_INTERRUPTED": ErrorCode(
+        "The task was ended in the middle, by a signal or by an error in this collection.",
+        "Run restate_doctor to see what is left, then run the task again; report an error in this collection.",
+    ),
     "RESTATE_INVALID_ARGUMENT": ErrorCode(
         "An option has a value that cannot be right.",
         "Correct the option that the message names.",

@@ -17,17 +17,19 @@ SHORTEST_SECRET = 6
 _USERINFO = re.compile(r"(?<=://)[^/?#\s'\"<>]*@")
 
 
-def scrub(value: t.Any, secrets: t.Collection[str]) -> t.Any:
-    """Return the value with secrets, and the userinfo of URLs, replaced in all its texts, keys included."""
+def scrub(value: t.Any, secrets: t.Collection[str], patterns: t.Sequence[re.Pattern[str]] = ()) -> t.Any:
+    """Return the value with secrets, what matches O(patterns), and the userinfo of URLs replaced in all its texts."""
     if isinstance(value, str):
         # The longest first: one may begin like another.
         for secret in sorted(secrets, key=len, reverse=True):
             value = value.replace(secret, HIDDEN)
+        for pattern in patterns:
+            value = pattern.sub(HIDDEN, value)
         return _USERINFO.sub("", value)
     if isinstance(value, dict):
-        return {scrub(key, secrets): scrub(item, secrets) for key, item in value.items()}
+        return {scrub(key, secrets, patterns): scrub(item, secrets, patterns) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [scrub(item, secrets) for item in value]
+        return [scrub(item, secrets, patterns) for item in value]
     return value
 
 

@@ -114,7 +114,8 @@ removed:
 remaining:
   description:
     - The other deployments that stay, each with the reason. That is one of V(keep), V(lambda), V(latest), V(min_age),
-      V(drain_timeout), V(paused_invocations), V(handler_not_served), V(migration_failed) and V(became_latest).
+      V(drain_timeout), V(paused_invocations), V(handler_not_served), V(migration_failed), V(kill_failed),
+      V(became_latest) and, where an error ended the task before it was come to, V(interrupted).
   returned: when a plan could be made
   type: list
   elements: dict

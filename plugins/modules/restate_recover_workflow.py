@@ -7,10 +7,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: restate_recover_workflow
-short_description: Give a stuck workflow a fresh start
+short_description: Give stuck workflows a fresh start
 version_added: 0.1.0
 description:
-  - Brings a workflow key to where its next submission starts from nothing. Restate itself cannot restart a workflow.
+  - Brings workflow keys to where their next submission starts from nothing. Restate itself cannot restart a workflow.
+  - One workflow, a list, or a selection by what is wrong. One key's trouble never stops the others; the task fails at
+    the end if a key was blocked.
   - By default it only purges a run that failed for good, with its state and promises, and never touches a run that
     succeeded or anything that is unfinished.
   - A run that is submitted again has the id of the run before it. The module therefore reads just before each step
@@ -29,13 +31,55 @@ author:
   - The dalp.restate contributors (@dalp)
 options:
   service_name:
-    description: The workflow service.
+    description: The workflow service, for one workflow.
     type: str
-    required: true
   service_key:
-    description: The workflow's key.
+    description: The workflow's key, for one workflow.
     type: str
-    required: true
+  workflows:
+    description: The workflows, for many in one task.
+    type: list
+    elements: dict
+    suboptions:
+      service_name:
+        description: The workflow service.
+        type: str
+        required: true
+      service_key:
+        description: The workflow's key.
+        type: str
+        required: true
+  select:
+    description:
+      - Choose workflow runs by what is wrong with them, the oldest failure first.
+    type: dict
+    suboptions:
+      service_name:
+        description: Only this workflow service. By default all.
+        type: str
+      kinds:
+        description:
+          - V(failed) is a run that failed for good, V(paused) one that is paused, V(backing_off) one that is being
+            retried after a failure.
+        type: list
+        elements: str
+        choices: [failed, paused, backing_off]
+        default: [failed]
+      failed_before:
+        description:
+          - Only what failed before this, a time like V(2026-11-22T03:00:00Z) or an age like V(2h).
+          - That is when a run failed for good, paused, or was last tried.
+        type: str
+      failed_after:
+        description: Only what failed at or after this, a time or an age.
+        type: str
+      failure_matches:
+        description: A regular expression (of Python) that must be found in the failure.
+        type: str
+      limit:
+        description: How many at the most. The result tells how many more there are.
+        type: int
+        required: true
   kill_active:
     description:
       - Which unfinished invocations of the key may be killed.
@@ -55,7 +99,27 @@ options:
       - With a completion retention of zero, a run that succeeded looks like this, so make sure of it first.
     type: bool
     default: false
+  snapshot_dir:
+    description:
+      - A folder on the host that runs the module. Before anything of a key is destroyed, a file (mode 0600) with its
+        invocations, state, promises, original input and failure is written there, or the key is left.
+      - The files hold what the workflows hold, secrets included. The folder is made (mode 0700) where it is missing.
+    type: path
+  resubmit:
+    description:
+      - Submit each recovered workflow again. V(original_input) takes the run's own input, byte for byte with its
+        content type and headers, from the journal before the purge.
+      - Needs O(snapshot_dir). A task that was cut off and is run again submits what it still owed, and nothing twice.
+      - A key whose input is no longer retained is left, as is everything where the ingress does not answer.
+    type: str
+    choices: [original_input]
+  skip_blocked:
+    description: Whether the task succeeds although keys were blocked. What failed half-way always fails the task.
+    type: bool
+    default: false
 seealso:
+  - module: dalp.restate.restate_resume
+    description: The cure to try first, which destroys nothing.
   - module: dalp.restate.restate_doctor
 """
 
@@ -73,20 +137,38 @@ EXAMPLES = r"""
     service_key: order-1003
     kill_active: stuck
     reason: INC-4711
+
+- name: Clear up after an outage, keep what is destroyed, and submit it again
+  dalp.restate.restate_recover_workflow:
+    admin_url: http://restate:9070
+    ingress_url: http://restate:8080
+    select:
+      service_name: OrderWorkflow
+      failed_after: 2h
+      failure_matches: database is down
+      limit: 1000
+    snapshot_dir: /var/lib/restate-snapshots
+    resubmit: original_input
+    reason: INC-4711
 """
 
 RETURN = r"""
 outcome:
-  description: V(recovered), V(blank) where there was nothing to do, or V(blocked).
-  returned: when the key was looked at
+  description: The outcome of the one key that was asked for.
+  returned: with O(service_key), when the key was looked at
   type: str
   sample: recovered
 results:
   description:
-    - What became of the key, as a list of one; in check mode what would.
+    - What became of each key; in check mode what would.
+    - C(outcome) is V(recovered), V(blank) where there was nothing to do, V(blocked), or V(failed) where it was cut off.
     - For V(blocked), C(reason) is V(active_invocation), V(already_succeeded), V(run_unknown), V(promise_without_run),
-      V(query_failed) or V(purge_failed).
-  returned: when the key was looked at
+      V(query_failed), V(kill_failed), V(purge_failed), V(snapshot_failed), V(input_unavailable) or
+      V(resubmission_unknown).
+    - For V(failed), it is V(resubmission_failed), V(interrupted) or V(not_tried).
+    - C(resubmitted) is the id of the new run, which is that of the old one; C(resubmitted_at), when it was created,
+      proves that it is new.
+  returned: when the keys were looked at
   type: list
   elements: dict
   sample:
@@ -100,11 +182,19 @@ results:
       purged: [inv_193qodcX9tJp44poOi5MNQFkcV7ICJSpJu]
       cleared: []
       children: []
+      snapshot: null
+      resubmitted: null
+      resubmitted_at: null
 summary:
   description: How many keys had which outcome.
-  returned: when the key was looked at
+  returned: when the keys were looked at
   type: dict
-  sample: {blank: 0, recovered: 1, blocked: 0}
+  sample: {blank: 0, recovered: 1, blocked: 0, failed: 0}
+left_over:
+  description: How many more runs match O(select), beyond its limit.
+  returned: with O(select)
+  type: int
+  sample: 0
 acknowledged:
   description: True where the operation succeeded, also when there was nothing to do.
   returned: success
@@ -112,7 +202,7 @@ acknowledged:
   sample: true
 steps:
   description: The write calls of the plan, in their order; the same in check mode.
-  returned: when a plan could be made
+  returned: with O(service_key), when a plan could be made
   type: list
   elements: dict
   sample:
@@ -198,11 +288,38 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery 
 )
 
 ARGUMENT_SPEC = {
-    "service_name": {"type": "str", "required": True},
-    "service_key": {"type": "str", "required": True, "no_log": False},
+    "service_name": {"type": "str"},
+    "service_key": {"type": "str", "no_log": False},
+    "workflows": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "service_name": {"type": "str", "required": True},
+            "service_key": {"type": "str", "required": True, "no_log": False},
+        },
+    },
+    "select": {
+        "type": "dict",
+        "options": {
+            "service_name": {"type": "str"},
+            "kinds": {
+                "type": "list",
+                "elements": "str",
+                "choices": ["failed", "paused", "backing_off"],
+                "default": ["failed"],
+            },
+            "failed_before": {"type": "str"},
+            "failed_after": {"type": "str"},
+            "failure_matches": {"type": "str"},
+            "limit": {"type": "int", "required": True},
+        },
+    },
     "kill_active": {"type": "str", "choices": ["never", "stuck", "any"], "default": "never"},
     "stuck_after_retries": {"type": "int", "default": 3},
     "clear_orphaned_state": {"type": "bool", "default": False},
+    "snapshot_dir": {"type": "path"},
+    "resubmit": {"type": "str", "choices": ["original_input"]},
+    "skip_blocked": {"type": "bool", "default": False},
 }
 
 
@@ -212,6 +329,10 @@ def main() -> None:
         argument_spec=ARGUMENT_SPEC,
         request_type=RecoveryRequest,
         operate=recover_workflow,
+        required_together=[("service_name", "service_key")],
+        required_one_of=[("service_key", "workflows", "select")],
+        mutually_exclusive=[("service_key", "workflows", "select")],
+        required_by={"resubmit": ["snapshot_dir"]},
     )
 
 

@@ -26,7 +26,7 @@ def assert_blocked(told: Rehearsal, why: str, *ids: str) -> None:
     assert reason(told.real) == ("RESTATE_WORKFLOW_RETRY_BLOCKED", why)
     assert set(told.real["error"].get("invocation_ids", [])) == set(ids)
     assert told.real["outcome"] == "blocked"
-    assert told.real["summary"] == {"blank": 0, "recovered": 0, "blocked": 1}
+    assert told.real["summary"] == {"blank": 0, "recovered": 0, "blocked": 1, "failed": 0}
     assert told.before == told.after
 
 

@@ -6,12 +6,20 @@
 
 from __future__ import annotations
 
+import time
 import types
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from ansible_collections.dalp.restate.plugins.module_utils._operations import (
+    migration,
+    recovery_run,
+    resubmission,
+    resume,
+    termination,
+)
 from ansible_collections.dalp.restate.plugins.module_utils._restate import transport
 from ansible_collections.dalp.restate.tests.unit.loopback import LoopbackServer
 
@@ -34,6 +42,16 @@ def serve() -> Iterator[Serve]:
             return stack.enter_context(LoopbackServer(answers, **options))
 
         yield start
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds that a recovery would have waited between two looks or two tries; it does not."""
+    slept: list[float] = []
+    clock = types.SimpleNamespace(sleep=slept.append, monotonic=lambda: time.monotonic() + sum(slept))
+    for module in (termination, recovery_run, resubmission, resume, migration):
+        monkeypatch.setattr(module, "time", clock)
+    return slept
 
 
 @pytest.fixture

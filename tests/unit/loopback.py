@@ -12,7 +12,7 @@ import socket
 import ssl
 import struct
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -62,12 +62,18 @@ class Request:
         return json.loads(self.body)
 
 
+Answer = bytes | Callable[[Request], bytes]
+
+
 class LoopbackServer:
-    """Gives its answers in their order, the last again and again, and keeps the requests."""
+    """Gives its answers in their order, the last again and again, and keeps the requests.
+
+    An answer is bytes, or what makes them of the request: several that come side by side have no order.
+    """
 
     def __init__(
         self,
-        answers: Sequence[bytes],
+        answers: Sequence[Answer],
         *,
         host: str = "127.0.0.1",
         socket_path: Path | None = None,
@@ -121,6 +127,8 @@ class LoopbackServer:
                 return
             self.requests.append(request)
             content = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+            if callable(content):
+                content = content(request)
             if content is HANG:
                 self._stopped.wait(10)
             elif content is RESET:

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import (
-    AdminClient,
+from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
+from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import (
+    WriteGuard,
     WriteInCheckModeError,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection
@@ -25,6 +26,15 @@ from ansible_collections.dalp.restate.tests.unit.loopback import HANG, RESET, an
 OFFER = answer(201, {"id": "dp_1", "services": []})
 ROWS = answer(200, {"rows": [{"n": 1}]})
 BODY = {"uri": "http://h:9080", "force": True}
+
+
+def killed(admin: AdminClient, *ids: str) -> dict[str, str]:
+    return dict(admin.terminate("kill", ids))
+
+
+def purged(admin: AdminClient, *ids: str) -> dict[str, str]:
+    return dict(admin.terminate("purge", ids))
+
 
 # What each write sends: method and target, and the body.
 WRITES: dict[str, tuple[Callable[[AdminClient], object], bytes, str, Any]] = {
@@ -39,9 +49,8 @@ WRITES: dict[str, tuple[Callable[[AdminClient], object], bytes, str, Any]] = {
         lambda admin: admin.clear_state("A", "k/1", "v"), answer(202), "POST /services/A/state",
         {"version": "v", "object_key": "k/1", "new_state": {}},
     ),
-    "kill": (lambda admin: admin.kill("inv_1"), answer(200), "PATCH /invocations/inv_1/kill", None),
+    "terminate": (lambda admin: killed(admin, "inv_1"), answer(200), "PATCH /invocations/inv_1/kill", None),
     "cancel": (lambda admin: admin.cancel("inv_1"), answer(202), "PATCH /invocations/inv_1/cancel", None),
-    "purge": (lambda admin: admin.purge("inv_1"), answer(200), "PATCH /invocations/inv_1/purge", None),
     "pause": (lambda admin: admin.pause("inv_1"), answer(202), "PATCH /invocations/inv_1/pause", None),
     "resume": (
         lambda admin: admin.resume("inv_1", "latest"), answer(200), "PATCH /invocations/inv_1/resume?deployment=latest", None,
@@ -56,12 +65,15 @@ READS: dict[str, tuple[Callable[[AdminClient], object], bytes, str]] = {
     "services": (AdminClient.services, answer(200, {"services": []}), "GET /services"),
     "service": (lambda admin: admin.service("A"), answer(404), "GET /services/A"),
     "query": (lambda admin: admin.query("SELECT 1"), ROWS, "POST /query"),
+    "queries": (lambda admin: admin.queries("SELECT 1"), ROWS, "POST /query"),
     "discover": (lambda admin: admin.discover(BODY), OFFER, "POST /deployments"),
 }
 
 
 def client(url: str, *, check_mode: bool = False, retries: int = 1) -> AdminClient:
-    return AdminClient(Connection(url=url, request_timeout=2.0, retries=retries), check_mode=check_mode)
+    return AdminClient(
+        Connection(url=url, request_timeout=2.0, retries=retries), WriteGuard(check_mode=check_mode)
+    )
 
 
 def failure(call: Callable[[], object]) -> OperatorError:
@@ -86,7 +98,7 @@ def test_a_write_in_check_mode_raises_and_nothing_is_sent(name: str, serve: Serv
     with pytest.raises(WriteInCheckModeError):
         write(admin)
     assert server.requests == []
-    assert not admin.wrote
+    assert not admin.guard.wrote
 
 
 @pytest.mark.parametrize("name", WRITES)
@@ -97,7 +109,7 @@ def test_a_write_is_sent_as_restate_wants_it_and_noted(name: str, serve: Serve) 
     write(admin)
     assert server.calls == [call]
     assert (server.requests[0].json if server.requests[0].body else None) == body
-    assert admin.wrote
+    assert admin.guard.wrote
 
 
 @pytest.mark.parametrize("check_mode", [True, False], ids=["in check mode", "for real"])
@@ -108,7 +120,7 @@ def test_a_read_works_in_check_mode_and_is_no_write(name: str, check_mode: bool,
     admin = client(server.url, check_mode=check_mode)
     read(admin)
     assert server.calls == [call]
-    assert not admin.wrote
+    assert not admin.guard.wrote
 
 
 @pytest.mark.parametrize("dry_run", [False, None, "true", 1], ids=repr)
@@ -128,7 +140,7 @@ def test_discovery_is_always_a_dry_run(serve: Serve) -> None:
 @pytest.mark.parametrize(("call", "target"), [
     (lambda admin: admin.service("a/b?c#d e"), "GET /services/a%2Fb%3Fc%23d%20e"),
     (lambda admin: admin.deployment("../services"), "GET /deployments/..%2Fservices"),
-    (lambda admin: admin.purge("inv_1/../kill"), "PATCH /invocations/inv_1%2F..%2Fkill/purge"),
+    (lambda admin: purged(admin, "inv_1/../kill"), "PATCH /invocations/inv_1%2F..%2Fkill/purge"),
 ], ids=["service", "deployment", "invocation"])  # fmt: skip
 def test_a_name_can_never_become_another_path(
     call: Callable[[AdminClient], object], target: str, serve: Serve
@@ -150,13 +162,14 @@ def test_the_version_is_asked_for_once(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize(("call", "status", "expected"), [
-    pytest.param(lambda admin: admin.kill("inv_1"), 200, True, id="killed"),
-    pytest.param(lambda admin: admin.kill("inv_1"), 404, False, id="nothing to kill: gone"),
-    pytest.param(lambda admin: admin.kill("inv_1"), 409, False, id="nothing to kill: completed"),
+    pytest.param(lambda admin: killed(admin, "inv_1"), 200, {"inv_1": "done"}, id="killed"),
+    pytest.param(lambda admin: killed(admin, "inv_1"), 404, {"inv_1": "gone"}, id="nothing to kill: gone"),
+    pytest.param(lambda admin: killed(admin, "inv_1"), 409, {"inv_1": "completed"}, id="nothing to kill: completed"),
     pytest.param(lambda admin: admin.cancel("inv_1"), 202, True, id="asked to cancel"),
     pytest.param(lambda admin: admin.cancel("inv_1"), 409, False, id="nothing to cancel"),
-    pytest.param(lambda admin: admin.purge("inv_1"), 200, True, id="purged"),
-    pytest.param(lambda admin: admin.purge("inv_1"), 404, False, id="purged already"),
+    pytest.param(lambda admin: purged(admin, "inv_1"), 200, {"inv_1": "done"}, id="purged"),
+    pytest.param(lambda admin: purged(admin, "inv_1"), 404, {"inv_1": "gone"}, id="purged already"),
+    pytest.param(lambda admin: purged(admin, "inv_1"), 409, {"inv_1": "unfinished"}, id="a purge of what is not completed"),
     pytest.param(lambda admin: admin.pause("inv_1"), 202, True, id="asked to pause"),
     pytest.param(lambda admin: admin.pause("inv_1"), 200, True, id="paused already"),
     pytest.param(lambda admin: admin.pause("inv_1"), 409, False, id="not running"),
@@ -173,8 +186,8 @@ def test_the_answer_of_a_write(
 
 
 @pytest.mark.parametrize(("call", "status"), [
-    pytest.param(lambda admin: admin.purge("inv_1"), 409, id="a purge of what is not completed"),
-    pytest.param(lambda admin: admin.kill("inv_1"), 400, id="a kill of no invocation id"),
+    pytest.param(lambda admin: purged(admin, "inv_1"), 500, id="a purge that fails"),
+    pytest.param(lambda admin: killed(admin, "inv_1"), 400, id="a kill of no invocation id"),
     pytest.param(lambda admin: admin.resume("inv_1", "dp_1"), 400, id="a resume on a deployment that is gone"),
     pytest.param(lambda admin: admin.resume("inv_1", "dp_1"), 425, id="a resume of what has not begun"),
     pytest.param(lambda admin: admin.delete_deployment("dp_1"), 501, id="a delete without force"),
@@ -187,6 +200,102 @@ def test_a_write_that_is_answered_otherwise_raises(
     error = failure(lambda: call(client(serve(answer(status, {"message": "no!"})).url)))
     assert (error.code, error.status) == ("RESTATE_UNEXPECTED_RESPONSE", status)
     assert "no!" in error.message
+
+
+# Many at a time
+
+BATCH_VERSION = answer(200, {"version": "1.6.2"})
+BATCH = "POST /internal/invocations_batch_operations/kill"
+
+
+def batch(*succeeded: str, **failed: str) -> bytes:
+    failures = [{"invocation_id": id_, "error": words} for id_, words in failed.items()]
+    return answer(200, {"succeeded": list(succeeded), "failed": failures})
+
+
+def test_many_are_sent_in_one_call_and_what_it_says_of_each_is_put_in_a_word(serve: Serve) -> None:
+    server = serve(
+        BATCH_VERSION,
+        batch(
+            "inv_1",
+            inv_2="The invocation 'inv_2' was not found.",
+            inv_3="The invocation 'inv_3' is already completed.",
+            inv_4="The invocation 'inv_4' is not yet completed.",
+            inv_5="node lookup failed",
+        ),
+    )
+    admin = client(server.url)
+    assert killed(admin, "inv_1", "inv_2", "inv_3", "inv_4", "inv_5") == {
+        "inv_1": "done",
+        "inv_2": "gone",
+        "inv_3": "completed",
+        "inv_4": "unfinished",
+        "inv_5": "node lookup failed",
+    }
+    assert server.calls == ["GET /version", BATCH]
+    assert server.requests[1].json == {"invocation_ids": ["inv_1", "inv_2", "inv_3", "inv_4", "inv_5"]}
+    assert admin.guard.wrote
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        pytest.param((answer(200, {"version": "1.5.3"}),), id="before 1.6"),
+        pytest.param((BATCH_VERSION, answer(404)), id="no such call"),
+        pytest.param((BATCH_VERSION, answer(405)), id="no such method"),
+    ],
+)
+def test_where_there_is_no_batch_call_single_calls_do_the_same(
+    first: tuple[bytes, ...], serve: Serve
+) -> None:
+    server = serve(*first, answer(200), answer(409))
+    assert killed(client(server.url), "inv_1", "inv_2") == {"inv_1": "done", "inv_2": "completed"}
+    assert server.calls[len(first) :] == ["PATCH /invocations/inv_1/kill", "PATCH /invocations/inv_2/kill"]
+
+
+def test_what_single_calls_did_is_known_when_a_later_one_fails(serve: Serve) -> None:
+    server = serve(answer(200, {"version": "1.5.3"}), answer(200), answer(500, {"message": "no!"}))
+    answers = client(server.url).terminate("kill", ["inv_1", "inv_2", "inv_3"])
+    assert next(answers) == ("inv_1", "done")
+    error = failure(lambda: next(answers))
+    assert error.invocation_ids == ["inv_2"]
+    assert not error.outcome_unknown
+
+
+@pytest.mark.parametrize(
+    ("content", "unknown"),
+    [
+        pytest.param(answer(200, b'{"succeeded": ["inv_1"'), True, id="cut off"),
+        pytest.param(answer(200, {"rows": []}), True, id="an answer to something else"),
+        pytest.param(answer(500, {"message": "half of it"}), True, id="it failed in the middle"),
+        pytest.param(answer(503), True, id="a gateway"),
+        pytest.param(answer(400, {"message": "too many"}), False, id="refused as a whole"),
+    ],
+)
+def test_a_batch_that_is_answered_otherwise_raises(content: bytes, unknown: bool, serve: Serve) -> None:
+    server = serve(BATCH_VERSION, content)
+    error = failure(lambda: killed(client(server.url, retries=0), "inv_1", "inv_2"))
+    assert error.code == "RESTATE_UNEXPECTED_RESPONSE"
+    assert error.outcome_unknown == unknown
+    assert server.calls == ["GET /version", BATCH]
+
+
+@pytest.mark.parametrize("ids", [["inv_1"], ["inv_1", "inv_2"]], ids=["one", "many"])
+def test_many_are_never_terminated_in_check_mode(ids: list[str], serve: Serve) -> None:
+    server = serve(BATCH_VERSION)
+    with pytest.raises(WriteInCheckModeError):
+        killed(client(server.url, check_mode=True), *ids)
+    assert not [call for call in server.calls if call != "GET /version"]
+
+
+def test_queries_are_answered_in_their_order(serve: Serve) -> None:
+    server = serve(ROWS)
+    assert client(server.url).queries("SELECT 1", "SELECT 2", "SELECT 3") == [[{"n": 1}]] * 3
+    assert sorted(request.json["query"] for request in server.requests) == [
+        "SELECT 1",
+        "SELECT 2",
+        "SELECT 3",
+    ]
 
 
 @pytest.mark.parametrize("call", [AdminClient.discover, AdminClient.register], ids=["dry", "real"])
@@ -259,7 +368,7 @@ def test_the_warnings_of_a_partial_answer_are_shown_and_its_rows_are_not(serve: 
 
 
 def test_a_query_that_gets_no_answer_is_no_empty_answer(serve: Serve) -> None:
-    admin = AdminClient(Connection(url=serve(HANG).url, request_timeout=0.1), check_mode=True)
+    admin = AdminClient(Connection(url=serve(HANG).url, request_timeout=0.1), WriteGuard(check_mode=True))
     assert failure(lambda: admin.query("SELECT 1")).code == "RESTATE_ADMIN_UNREACHABLE"
 
 

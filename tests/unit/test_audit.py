@@ -40,7 +40,7 @@ def record(made: Attempt, **more: Any) -> dict[str, Any]:
         "subject": "http://s:9080", "changed": False, "wrote": False, "error": None, "before": {}, "after": {},
         "restate_version": "1.7.12", **more,
     }  # fmt: skip
-    return made.outcome(**outcome)
+    return dict(made.outcome(**outcome))
 
 
 @pytest.mark.parametrize(("check_mode", "wrote", "code", "phase"), [

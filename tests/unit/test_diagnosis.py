@@ -145,9 +145,9 @@ def test_the_gravest_come_first() -> None:
     pytest.param(RELEASED, f"{COMMAND}cleanup --check --diff -e restate_service_url=http://dp_new:9080/ -e restate_remove=superseded", id="drained"),
     pytest.param({**RELEASED, "invocations": invocations(pinned=[PINNED])}, f"{COMMAND}cleanup --check --diff -e restate_service_url=http://dp_new:9080/ -e restate_remove=superseded", id="stale"),
     pytest.param({"deployments": ()}, f"{COMMAND}redeploy --check --diff -e restate_service_url=URL-OF-THE-RELEASE", id="without a deployment"),
-    pytest.param({"invocations": invocations(by_place=[placed("failure")], terminal=[FAILED])}, f"{COMMAND}recover_workflow --check --diff -e restate_service_name=Flow -e restate_service_key=k", id="a failed run"),
-    pytest.param({"invocations": invocations(unfinished=[{"status": "paused", "stuck": False, "n": 1}], stuck=[PAUSED])}, "-e restate_kill_active=stuck", id="a paused run"),
-    pytest.param({"invocations": invocations(zombies=[ZOMBIE])}, "resume --deployment latest inv_z", id="a zombie"),
+    pytest.param({"invocations": invocations(by_place=[placed("failure")], terminal=[FAILED])}, f"{COMMAND}recover_failed --check --diff -e restate_service_name=Flow -e restate_kinds=failed -e restate_limit=1 -e restate_snapshot_dir=/var/tmp/restate-snapshots", id="a failed run"),
+    pytest.param({"invocations": invocations(unfinished=[{"status": "paused", "stuck": False, "n": 1}], stuck=[PAUSED])}, f"{COMMAND}recover_failed --check --diff -e restate_service_name=Flow -e restate_kinds=paused -e restate_limit=1", id="a paused run"),
+    pytest.param({"invocations": invocations(zombies=[ZOMBIE])}, f"{COMMAND}resume --check --diff -e restate_invocation_ids=inv_z -e restate_deployment=latest", id="a zombie"),
 ])  # fmt: skip
 def test_a_remedy_can_be_typed_as_it_is(changes: dict[str, Any], remedy: str) -> None:
     assert remedy in findings(**changes)[0].remedy
@@ -158,7 +158,16 @@ def test_what_is_stuck_and_no_workflow_is_not_offered_a_fresh_start() -> None:
     seen = findings(
         invocations=invocations(unfinished=[{"status": "paused", "stuck": False, "n": 1}], stuck=[stuck])
     )
-    assert "recover_workflow" not in seen[0].remedy
+    assert seen[0].remedy == f"{COMMAND}resume --check --diff -e restate_invocation_ids=inv_p"
+
+
+def test_a_remedy_for_several_services_names_none() -> None:
+    rows = [PAUSED, invocation("inv_q", "paused", target_service_name="Other")]
+    seen = findings(
+        invocations=invocations(unfinished=[{"status": "paused", "stuck": False, "n": 2}], stuck=rows)
+    )
+    assert "service_name" not in seen[0].remedy
+    assert "restate_limit=2" in seen[0].remedy
 
 
 class _Unsafe(yaml.SafeLoader):
@@ -168,7 +177,7 @@ class _Unsafe(yaml.SafeLoader):
 _Unsafe.add_constructor("!unsafe", lambda loader, node: f"unsafe:{node.value}")
 
 
-@pytest.mark.parametrize(("key", "expected"), [
+@pytest.mark.parametrize(("name", "expected"), [
     ("it's", "it's"),
     ('two words "quoted"', 'two words "quoted"'),
     ("a=b", "a=b"),
@@ -179,12 +188,12 @@ _Unsafe.add_constructor("!unsafe", lambda loader, node: f"unsafe:{node.value}")
     ("{% raw %}", "unsafe:{% raw %}"),
     ("{# x #}", "unsafe:{# x #}"),
 ])  # fmt: skip
-def test_a_remedy_survives_the_shell_and_ansible_whatever_a_key_holds(key: str, expected: str) -> None:
-    failed = invocation("inv_f", "completed", target_service_key=key)
+def test_a_remedy_survives_the_shell_and_ansible_whatever_a_name_holds(name: str, expected: str) -> None:
+    failed = invocation("inv_f", "completed", target_service_name=name)
     seen = findings(invocations=invocations(by_place=[placed("failure")], terminal=[failed]))
     words = shlex.split(seen[0].remedy)
-    assert words[:-1] == ["ansible-playbook", "dalp.restate.recover_workflow", "--check", "--diff", "-e"]
-    assert yaml.load(words[-1], _Unsafe) == {"restate_service_name": "Flow", "restate_service_key": expected}
+    assert words[:-1] == ["ansible-playbook", "dalp.restate.recover_failed", "--check", "--diff", "-e"]
+    assert yaml.load(words[-1], _Unsafe)["restate_service_name"] == expected
 
 
 # Numbers

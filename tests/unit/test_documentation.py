@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible.module_utils.testing import patch_module_args
 from ansible_collections.dalp.restate.plugins.doc_fragments import attributes, audit, connection
 from ansible_collections.dalp.restate.plugins.module_utils import _ansible
 from ansible_collections.dalp.restate.plugins.module_utils._errors import ERROR_CODES, OperatorError
@@ -24,16 +26,21 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations import (
     doctor,
     recovery,
     redeploy,
+    resume,
 )
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+ALL_MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+# It reads a file: without a connection, a record of its own, or the defaults of the action group.
+LOG_READER = "restate_audit_info"
+MODULES = [name for name in ALL_MODULES if name != LOG_READER]
 FRAGMENTS = {"attributes": attributes, "connection": connection, "audit": audit}
 REQUESTS: dict[str, Any] = {
     "restate_doctor": doctor.DoctorRequest,
     "restate_redeploy": redeploy.RedeployRequest,
     "restate_cleanup": cleanup_plan.CleanupRequest,
     "restate_recover_workflow": recovery.RecoveryRequest,
+    "restate_resume": resume.ResumeRequest,
 }
 # What the documentation must say of an option exactly as the argument spec does.
 SAID = ("type", "required", "default", "choices", "elements")
@@ -47,7 +54,7 @@ def documented(name: str) -> dict[str, Any]:
     """Return the options of a module with those of its fragments."""
     content = yaml.safe_load(module(name).DOCUMENTATION)
     options: dict[str, Any] = {}
-    for fragment in content["extends_documentation_fragment"]:
+    for fragment in content.get("extends_documentation_fragment", []):
         text = FRAGMENTS[fragment.removeprefix("dalp.restate.")].ModuleDocFragment.DOCUMENTATION
         options |= yaml.safe_load(text)["options"]
     return {**options, **content["options"]}
@@ -61,9 +68,15 @@ def test_every_module_is_tested_here() -> None:
     assert REQUESTS.keys() == set(MODULES)
 
 
-@pytest.mark.parametrize("name", MODULES)
+def whole_spec(name: str) -> dict[str, Any]:
+    """Return all options that a module takes."""
+    shared = {} if name == LOG_READER else {**_ansible.CONNECTION_SPEC, **_ansible.AUDIT_SPEC}
+    return {**module(name).ARGUMENT_SPEC, **shared}
+
+
+@pytest.mark.parametrize("name", ALL_MODULES)
 def test_the_documented_options_are_those_of_the_argument_spec(name: str) -> None:
-    spec = {**module(name).ARGUMENT_SPEC, **_ansible.CONNECTION_SPEC, **_ansible.AUDIT_SPEC}
+    spec = whole_spec(name)
     assert facts(documented(name)) == facts(spec)
 
 
@@ -79,15 +92,15 @@ def test_a_request_has_a_field_for_each_option_and_no_other(name: str) -> None:
     assert fields == module(name).ARGUMENT_SPEC.keys()
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", ALL_MODULES)
 def test_an_environment_variable_that_is_read_is_documented_and_no_other(name: str) -> None:
-    spec = {**module(name).ARGUMENT_SPEC, **_ansible.CONNECTION_SPEC, **_ansible.AUDIT_SPEC}
+    spec = whole_spec(name)
     for option, content in documented(name).items():
         _fallback, variables = spec[option].get("fallback", (None, []))
         assert re.findall(r"E\((\w+)\)", str(content["description"])) == variables, option
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", ALL_MODULES)
 def test_examples_use_options_that_exist(name: str) -> None:
     for task in yaml.safe_load(module(name).EXAMPLES):
         assert task[f"dalp.restate.{name}"].keys() <= documented(name).keys()
@@ -115,9 +128,9 @@ def test_a_module_is_in_the_action_group(name: str) -> None:
     assert set(groups["restate"]) == set(MODULES)
 
 
-@pytest.mark.parametrize("option", ["auth_token", "headers"])
+@pytest.mark.parametrize("option", ["auth_token", "headers", "audit_webhook"])
 def test_credentials_are_not_logged(option: str) -> None:
-    assert _ansible.CONNECTION_SPEC[option]["no_log"] is True
+    assert {**_ansible.CONNECTION_SPEC, **_ansible.AUDIT_SPEC}[option]["no_log"] is True
 
 
 def test_headers_of_services_are_not_logged() -> None:
@@ -146,7 +159,9 @@ def test_every_code_that_is_raised_is_in_the_table() -> None:
     text = "".join(path.read_text() for path in (ROOT / "plugins").rglob("*.py"))
     raised = set(re.findall(r'"((?:RESTATE|OFFCHAIN)_[A-Z_]+)"', text))
     environment = {
-        name for one in _ansible.CONNECTION_SPEC.values() for name in one.get("fallback", (0, []))[1]
+        name
+        for one in [*_ansible.CONNECTION_SPEC.values(), *_ansible.AUDIT_SPEC.values()]
+        for name in one.get("fallback", (0, []))[1]
     }
     assert raised - environment == ERROR_CODES.keys()
 
@@ -175,7 +190,7 @@ def test_modules_describe_themselves_where_a_library_is_missing(missing: str) ->
             "import importlib, sys",
             f"sys.modules[{missing!r}] = None",
             f"sys.path.insert(0, {str(ROOT / '.build' / 'collections')!r})",
-            f"for name in {MODULES}:",
+            f"for name in {ALL_MODULES}:",
             "    module = importlib.import_module(f'ansible_collections.dalp.restate.plugins.modules.{name}')",
             "    assert module.ARGUMENT_SPEC",
             "from ansible_collections.dalp.restate.plugins.module_utils import _thirdparty",
@@ -184,3 +199,36 @@ def test_modules_describe_themselves_where_a_library_is_missing(missing: str) ->
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (ended.stdout, ended.stderr) == (f"{missing}\n", "")
+
+
+@pytest.mark.parametrize("is_whole", [True, False], ids=["a log", "no log"])
+def test_a_log_is_read_where_no_library_is_installed(is_whole: bool, tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    if is_whole:
+        log.touch()
+    arguments = {"path": str(log)}
+    program = "\n".join(
+        [
+            "import sys",
+            "sys.modules['httpx'] = sys.modules['pydantic'] = None",
+            f"sys.path.insert(0, {str(ROOT / '.build' / 'collections')!r})",
+            "from ansible.module_utils.testing import patch_module_args",
+            "from ansible_collections.dalp.restate.plugins.modules.restate_audit_info import main",
+            f"with patch_module_args({arguments!r}):",
+            "    main()",
+        ]
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    result = json.loads(ended.stdout)
+    if is_whole:
+        assert (ended.returncode, result["verified"], result["lines"]) == (0, True, 0)
+    else:
+        assert (ended.returncode, result["error"]["code"]) == (1, "RESTATE_AUDIT_UNAVAILABLE")
+
+
+def test_what_a_log_reader_returns_is_documented(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "audit.jsonl").touch()
+    with patch_module_args({"path": str(tmp_path / "audit.jsonl")}), pytest.raises(SystemExit):
+        module(LOG_READER).main()
+    told = json.loads(capsys.readouterr().out).keys() - {"changed", "msg", "invocation"}
+    assert told | {"error"} == yaml.safe_load(module(LOG_READER).RETURN).keys()

@@ -46,20 +46,38 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "children": {"ids": ["TEXT"]},
     "invocations_of_keys": {"service": "TEXT", "keys": ["TEXT", "TEXT"]},
     "state_of_keys": {"service": "TEXT", "keys": ["TEXT"]},
-    "state_values": {"service": "TEXT", "key": "TEXT"},
+    "state_values": {"service": "TEXT", "keys": ["TEXT"]},
+    "promise_values": {"service": "TEXT", "keys": ["TEXT", "TEXT"]},
+    "status_of": {"ids": ["TEXT"]},
+    "inputs": {"ids": ["TEXT", "TEXT"]},
+    "runs_in_trouble": {
+        "kind": "failed",
+        "workflows": {"TEXT": ["TEXT", "TEXT"]},
+        "before": "TEXT",
+        "since": "TEXT",
+        "after": ("TEXT", "TEXT"),
+        "limit": 7,
+        "with_failure": True,
+    },
     "promises_of_keys": {"service": "TEXT", "keys": ["TEXT"]},
     "any_of_service": {"service": "TEXT"},
     "any_state_of_service": {"service": "TEXT"},
 }
-OF_KEYS = ["invocations_of_keys", "state_of_keys", "state_values", "promises_of_keys"]
+OF_KEYS = ["invocations_of_keys", "state_of_keys", "state_values", "promises_of_keys", "promise_values"]
 
 
 def asked(sql: Sql, question: str, text: str = "TEXT") -> str:
-    arguments = {
-        name: text if value == "TEXT" else [text for _ in value] if isinstance(value, list) else value
-        for name, value in ARGUMENTS[question].items()
-    }
+    arguments = {name: with_text(value, text) for name, value in ARGUMENTS[question].items()}
     return str(getattr(sql, question)(**arguments))
+
+
+def with_text(value: Any, text: str) -> Any:
+    """Put a text wherever an argument says TEXT."""
+    if isinstance(value, dict):
+        return {with_text(key, text): with_text(one, text) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(with_text(one, text) for one in value)
+    return text if value == "TEXT" else value
 
 
 def tokens(sql: str) -> list[str]:
@@ -99,6 +117,10 @@ def test_versions_differ_only_where_scopes_matter(question: str) -> None:
         # Without the scope a server from 1.7 on reads the whole table.
         assert new == old.replace("WHERE ", "WHERE scope IS NULL AND ", 1)
         assert "WHERE scope IS NULL AND " in new
+    elif question == "runs_in_trouble":
+        # Scoped instances are left alone.
+        assert new.replace(" AND scope IS NULL", "", 1) == old
+        assert "scope IS NULL" in new
     else:
         assert new == old
     assert "scope" not in old
@@ -122,6 +144,60 @@ def test_what_is_unpinned_is_asked_for_only_where_services_are_named() -> None:
 @pytest.mark.parametrize("question", ["latest_terminal_failures", "latest_stuck", "zombies"])
 def test_a_sample_is_limited(question: str) -> None:
     assert asked(NEW, question).endswith("LIMIT 7")
+
+
+# Runs in trouble
+
+KINDS = {
+    "failed": ("sys_invocation_status", "completed_at", "completion_failure"),
+    "paused": ("sys_invocation_status", "modified_at", None),
+    "backing_off": ("sys_invocation", "last_start_at", "last_failure"),
+}
+
+
+def in_trouble(kind: str = "failed", **asked: Any) -> str:
+    arguments: dict[str, Any] = {
+        "workflows": {"Flow": ["run"]},
+        "before": None,
+        "since": None,
+        "after": None,
+        "limit": 10,
+        "with_failure": False,
+    }
+    return NEW.runs_in_trouble(kind, **{**arguments, **asked})
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_runs_come_oldest_first_by_when_they_failed(kind: str) -> None:
+    table, instant, _failure = KINDS[kind]
+    assert re.fullmatch(
+        rf"SELECT id, target_service_name, target_service_key, {instant} AS failed_at FROM {table} "
+        rf"WHERE .* ORDER BY {instant}, id LIMIT 10",
+        in_trouble(kind),
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_failure_is_read_only_where_it_is_asked_for_and_kept(kind: str) -> None:
+    _table, _instant, failure = KINDS[kind]
+    assert " AS failure" not in in_trouble(kind)
+    assert (f"{failure} AS failure" in in_trouble(kind, with_failure=True)) == (failure is not None)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_times_bound_a_kind_by_its_own_instant(kind: str) -> None:
+    _table, instant, _failure = KINDS[kind]
+    sql = in_trouble(kind, before="B", since="S", after=("A", "inv_9"))
+    assert f" AND {instant} < TIMESTAMP 'B' AND {instant} >= TIMESTAMP 'S' AND " in sql
+    assert f"({instant} > TIMESTAMP 'A' OR ({instant} = TIMESTAMP 'A' AND id > 'inv_9'))" in sql
+
+
+def test_only_run_handlers_are_selected_and_the_alternatives_cannot_escape() -> None:
+    sql = in_trouble(workflows={"B": ["run"], "A": ["go", "start"]})
+    assert (
+        "AND ((target_service_name = 'A' AND target_handler_name IN ('go', 'start')) OR "
+        "(target_service_name = 'B' AND target_handler_name IN ('run'))) AND"
+    ) in sql
 
 
 # The version of a state

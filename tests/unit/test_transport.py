@@ -19,6 +19,7 @@ import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._restate import transport
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
+from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection, Transport
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.loopback import HANG, RESET, answer, chunked
@@ -29,7 +30,9 @@ SECRET = "hunter22-and-more"
 
 
 def client(url: str, *, check_mode: bool = False, **options: Any) -> AdminClient:
-    return AdminClient(Connection(url=url, **{"request_timeout": 2.0, **options}), check_mode=check_mode)
+    return AdminClient(
+        Connection(url=url, **{"request_timeout": 2.0, **options}), WriteGuard(check_mode=check_mode)
+    )
 
 
 def failure(call: Callable[[], object]) -> OperatorError:
@@ -96,7 +99,9 @@ def test_an_answer_that_is_final_is_not_asked_for_again(
     pytest.param(answer(200, b"{}", missing=9), id="half a body"),
 ])  # fmt: skip
 @pytest.mark.parametrize("write", [
-    pytest.param(lambda admin: admin.kill("inv_1"), id="kill"),
+    pytest.param(lambda admin: admin.cancel("inv_1"), id="cancel"),
+    pytest.param(lambda admin: dict(admin.terminate("kill", ["inv_1"])), id="kill"),
+    pytest.param(lambda admin: dict(admin.terminate("purge", ["inv_1"])), id="purge"),
     pytest.param(lambda admin: admin.register({"uri": "http://h", "force": True}), id="register"),
 ])  # fmt: skip
 def test_a_write_is_not_tried_again_and_says_that_its_outcome_is_unknown_after(
@@ -112,7 +117,7 @@ def test_a_write_is_not_tried_again_and_says_that_its_outcome_is_unknown_after(
 
 def test_a_write_whose_answer_does_not_come_in_time_says_that_its_outcome_is_unknown(serve: Serve) -> None:
     server = serve(HANG)
-    error = failure(lambda: client(server.url, request_timeout=0.1).kill("inv_1"))
+    error = failure(lambda: client(server.url, request_timeout=0.1).cancel("inv_1"))
     assert error.outcome_unknown
     assert error.reason == "timeout"
     assert len(server.requests) == 1
@@ -127,7 +132,7 @@ def test_a_write_that_was_refused_has_a_known_outcome(status: int, serve: Serve)
 
 def test_a_write_that_was_rate_limited_is_tried_again(serve: Serve, delays: list[float]) -> None:
     server = serve(answer(429), DONE)
-    assert client(server.url).kill("inv_1")
+    assert client(server.url).cancel("inv_1")
     assert len(server.requests) == 2
     assert len(delays) == 1
 
@@ -144,13 +149,13 @@ def test_a_write_that_could_not_connect_is_tried_again(serve: Serve, monkeypatch
         admin._transport._client.base_url = server.url
 
     monkeypatch.setattr(transport, "time", types.SimpleNamespace(sleep=sleep))
-    assert admin.kill("inv_1")
+    assert admin.cancel("inv_1")
     assert len(tries) == 1
-    assert server.calls == ["PATCH /invocations/inv_1/kill"]
+    assert server.calls == ["PATCH /invocations/inv_1/cancel"]
 
 
 def test_a_write_that_never_could_connect_was_not_carried_out(delays: list[float]) -> None:
-    error = failure(lambda: client(f"http://127.0.0.1:{_free_port()}", retries=2).kill("inv_1"))
+    error = failure(lambda: client(f"http://127.0.0.1:{_free_port()}", retries=2).cancel("inv_1"))
     assert error.code == "RESTATE_ADMIN_UNREACHABLE"
     assert not error.outcome_unknown
     assert len(delays) == 2

@@ -20,6 +20,7 @@ import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._restate import wire
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
+from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import (
     Connection,
     server_words,
@@ -205,7 +206,7 @@ def test_the_value_of_a_header_is_in_no_error_about_its_answer(version: str, ser
     whole = json.dumps(body).encode()
     cut = whole[: whole.index(SECRET.encode()) + len(SECRET)]
     for content in (whole, cut):
-        admin = AdminClient(Connection(url=serve(answer(200, content)).url), check_mode=True)
+        admin = AdminClient(Connection(url=serve(answer(200, content)).url), WriteGuard(check_mode=True))
         with pytest.raises(OperatorError) as raised:
             admin.deployment("dp_1")
         assert raised.value.reason == "not_restate"
@@ -213,7 +214,9 @@ def test_the_value_of_a_header_is_in_no_error_about_its_answer(version: str, ser
 
 
 def test_the_userinfo_of_a_registered_url_is_not_shown() -> None:
-    seen = wire.Deployment(id="dp_1", uri="http://u:hunter22@h:9080/x?token=1", created_at="")
+    seen = wire.Deployment(
+        id="dp_1", uri="http://u:hunter22@h:9080/x?token=1", created_at="2026-01-01T00:00:00Z"
+    )
     assert seen.shown_url == "http://h:9080/x"
 
 
@@ -224,7 +227,7 @@ def test_the_userinfo_of_a_registered_url_is_not_shown() -> None:
     (wire.Version, {"version": "1.1.0"}),
     (wire.Deployment, {"id": "dp_1", "uri": "http://h/", "created_at": "2026-01-01T00:00:00Z"}),
     (wire.Deployment, {"id": "dp_1", "arn": "arn:aws:lambda:x:1:function:f", "created_at": "2026-01-01T00:00:00Z"}),
-    (wire.Deployment, {"id": "dp_1", "uri": None, "http_version": None, "sdk_version": None, "auth": None, "created_at": ""}),
+    (wire.Deployment, {"id": "dp_1", "uri": None, "http_version": None, "sdk_version": None, "auth": None, "created_at": "2026-01-01T00:00:00Z"}),
     (wire.DeploymentDetail, {"id": "dp_1", "uri": "http://h/", "created_at": "2026-01-01T00:00:00Z"}),
     (wire.Service, {"name": "A", "ty": "Service", "deployment_id": "dp_1", "revision": 1}),
     (wire.Handler, {"name": "run"}),

@@ -55,7 +55,7 @@ def cleanup(restate: Restate, request: CleanupRequest) -> Report:
     report.details = run.shown(plan)
     report.warnings += run.warnings
     report.done, report.not_done = run.done, run.not_done
-    report.changed = bool(run.removed or run.migrated or run.cancelled or run.killed)
+    report.changed = run.changed
     gone = set(run.removed)
     report.after = _described(deployment for deployment in registry.deployments if deployment.id not in gone)
     report.acknowledged = report.error is None
@@ -100,7 +100,7 @@ def _assume(registry: Registry, request: CleanupRequest) -> Registry:
             )
             for name, service in offers.items()
         }
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT",
             "assume_registered is not the deployment that restate_redeploy returned.",
@@ -114,16 +114,7 @@ def _assume(registry: Registry, request: CleanupRequest) -> Registry:
 
 def _ages(registry: Registry) -> dict[str, float]:
     now = datetime.datetime.now(datetime.UTC)
-    return {
-        deployment.id: (now - _instant(deployment.created_at)).total_seconds()
-        for deployment in registry.deployments
-    }
-
-
-def _instant(text: str) -> datetime.datetime:
-    # Restate writes nanoseconds, which Python reads from 3.11 on only as far as microseconds.
-    seconds, _dot, fraction = text.removesuffix("Z").removesuffix("+00:00").partition(".")
-    return datetime.datetime.fromisoformat(f"{seconds}.{(fraction + '000000')[:6]}+00:00")
+    return {deployment.id: (now - deployment.created).total_seconds() for deployment in registry.deployments}
 
 
 def _why_not_now(
@@ -169,7 +160,7 @@ def _described(deployments: t.Iterable[Deployment]) -> dict[str, t.Any]:
                 "service_url": deployment.shown_url,
                 "services": sorted(service.name for service in deployment.services),
             }
-            for deployment in sorted(deployments, key=lambda deployment: deployment.created_at)
+            for deployment in sorted(deployments, key=lambda deployment: deployment.created)
             if deployment.id != ASSUMED_ID
         }
     }

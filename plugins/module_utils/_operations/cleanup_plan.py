@@ -69,7 +69,7 @@ def make_plan(observed: Observed, request: CleanupRequest) -> Plan:
     listed = _listed(registry, request.keep)
     min_age = durations.seconds("min_age", request.min_age) if request.min_age else 0
     plan = Plan(kept)
-    for deployment in sorted(registry.deployments, key=lambda deployment: deployment.created_at):
+    for deployment in sorted(registry.deployments, key=lambda deployment: deployment.created):
         if deployment.id == kept.id:
             continue
         reason = None

@@ -24,7 +24,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.deploymen
     read_pending,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import count
-from ansible_collections.dalp.restate.plugins.module_utils._operations.termination import kill
+from ansible_collections.dalp.restate.plugins.module_utils._operations.termination import Terminated, kill
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Deployment, Service
 
@@ -51,6 +51,7 @@ class Run:
         self.stuck: dict[str, dict[str, list[str]]] = {}
         self.warnings: list[str] = []
         self.error: OperatorError | None = None
+        self._is_unsure = False
 
     # In check mode
 
@@ -111,6 +112,16 @@ class Run:
             self._finish()
         except OperatorError as exc:
             self.error = exc
+            self._note_interrupted()
+
+    def _note_interrupted(self) -> None:
+        """Say of what still waits that it was not come to, unless it was told already why it stays."""
+        told = {entry["deployment_id"] for entry in self._plan.remaining}
+        self._plan.remaining += [
+            left(deployment, next(iter(self.stuck.get(deployment.id, {})), "interrupted"))
+            for deployment in self._waiting
+            if deployment.id not in told
+        ]
 
     def _drain(self) -> None:
         deadline = time.monotonic() + self._request.drain_timeout
@@ -135,11 +146,28 @@ class Run:
         if how == "migrate":
             self._migrate(deployment, rows)
         elif how == "cancel":
-            self.cancelled += [row["id"] for row in rows if self._admin.cancel(row["id"])]
+            self._cancel(rows)
             self._wait_until_drained(deployment)
         elif how == "kill":
-            self.killed += [row["id"] for row in rows if kill(self._admin, row)]
+            self._kill(deployment, rows)
         self._remove(deployment, abandon=how == "abandon")
+
+    def _cancel(self, rows: migration.Rows) -> None:
+        for row in rows:
+            if self._admin.cancel(row["id"]):
+                self.cancelled.append(row["id"])
+
+    def _kill(self, deployment: Deployment, rows: migration.Rows) -> None:
+        result = Terminated()
+        try:
+            kill(self._admin, rows, result)
+        finally:
+            self.killed += [row["id"] for row in rows if row["id"] in result.done]
+        if result.refused:
+            self.stuck[deployment.id] = {"kill_failed": list(result.refused)}
+            self.warnings += [
+                f"{invocation_id} was not killed: {why}" for invocation_id, why in result.refused.items()
+            ]
 
     def _migrate(self, deployment: Deployment, rows: migration.Rows) -> None:
         split = migration.split(rows, self._offered(), move_paused=self._request.migrate_paused)
@@ -149,6 +177,7 @@ class Run:
         if split.movable:
             result = migration.move(self._admin, split.movable, self._plan.kept.id)
             self.migrated += result.moved
+            self._is_unsure |= result.is_unknown
             if result.failed:
                 split.left["migration_failed"] = list(result.failed)
                 self.warnings += [
@@ -293,6 +322,16 @@ class Run:
             reason=reason,
             invocation_ids=samples[:_SAMPLE],
             deployment_ids=[deployment.id for deployment in self._waiting],
+        )
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was done, would be in check mode, or may have been where an answer was lost."""
+        may_have = self.error is not None and self.error.outcome_unknown
+        return (
+            may_have
+            or self._is_unsure
+            or bool(self.removed or self.migrated or self.cancelled or self.killed)
         )
 
     @property

@@ -70,7 +70,7 @@ class Registry:
     def newest_active(self) -> Deployment | None:
         """The deployment that is the latest for some service and was registered last."""
         active = [deployment for deployment in self.deployments if self.latest_at(deployment.id)]
-        return max(active, key=lambda deployment: deployment.created_at, default=None)
+        return max(active, key=lambda deployment: deployment.created, default=None)
 
 
 @dataclass

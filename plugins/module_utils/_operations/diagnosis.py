@@ -29,7 +29,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.probes im
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import count
 from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Deployment, Service
 
-_PLAIN = re.compile(r"[A-Za-z0-9_./:-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9_.,/:-]+")
 
 _INGRESS_REMEDY = (
     "Check that ingress_url (or what the result shows as ingress.url) is right and reachable from here."
@@ -165,15 +165,15 @@ def _of_invocations(invocations: Invocations, services: dict[str, Service]) -> t
         number = f"{count(len(invocations.zombies), 'unfinished invocation')}"
         if len(invocations.zombies) == SAMPLE:
             number = f"At least {number}"
+        subjects = [row["id"] for row in invocations.zombies]
         yield Finding(
             code="ZOMBIE_INVOCATIONS",
             severity="warning",
             component="invocations",
             message=f"{number} pinned to a "
             "deployment that is gone (RT0011): work that cannot go on by itself, and is not lost yet.",
-            subjects=[row["id"] for row in invocations.zombies],
-            remedy=f"Servers from 1.6: restate invocations pause {invocations.zombies[0]['id']}, then restate "
-            f"invocations resume --deployment latest {invocations.zombies[0]['id']}; it goes on from its journal.",
+            subjects=subjects,
+            remedy=_run("resume", restate_invocation_ids=",".join(subjects), restate_deployment="latest"),
         )
     paused = [row for row in invocations.stuck if row["status"] == "paused"]
     number = sum(row["n"] for row in invocations.unfinished if row["status"] == "paused")
@@ -184,7 +184,7 @@ def _of_invocations(invocations: Invocations, services: dict[str, Service]) -> t
             component="invocations",
             message=f"{count(number, 'invocation')} paused: out of retries, or paused by hand.",
             subjects=[row["id"] for row in paused],
-            remedy=_remedy_for_stuck(paused),
+            remedy=_clear_up("paused", paused, number),
         )
     number = sum(row["n"] for row in invocations.unfinished if row["stuck"])
     if number:
@@ -199,7 +199,7 @@ def _of_invocations(invocations: Invocations, services: dict[str, Service]) -> t
             component="invocations",
             message=f"{count(number, 'invocation')} retried {LONG_RETRYING} times or more.",
             subjects=[row["id"] for row in retrying],
-            remedy=_remedy_for_stuck(retrying),
+            remedy=_clear_up("backing_off", retrying, number),
         )
     number = sum(row["n"] for row in invocations.by_place if _is_failed_run(row, services))
     if number:
@@ -210,7 +210,7 @@ def _of_invocations(invocations: Invocations, services: dict[str, Service]) -> t
             component="invocations",
             message=f"{count(number, 'workflow run')} failed for good.",
             subjects=[f"{row['target_service_name']}/{row['target_service_key']}" for row in failed],
-            remedy=_recover(failed[0]) if failed else _run("doctor"),
+            remedy=_clear_up("failed", failed, number),
         )
 
 
@@ -225,21 +225,18 @@ def _is_failed_run(row: dict[str, t.Any], services: dict[str, Service]) -> bool:
     return row["target_handler_name"] in runs
 
 
-def _remedy_for_stuck(rows: list[dict[str, t.Any]]) -> str:
-    workflows = [row for row in rows if row["target_service_ty"] == "workflow"]
-    cure = "Repair what fails (see recent_failures) and resume: restate invocations resume ID."
-    if workflows:
-        cure += f" Or give it a fresh start: {_recover(workflows[0], restate_kill_active='stuck')}"
-    return cure
+def _clear_up(kind: str, sample: list[dict[str, t.Any]], number: int) -> str:
+    """Return the runbook that clears up all of a kind, of one service where the sample is of one.
 
-
-def _recover(row: dict[str, t.Any], **more: str) -> str:
-    return _run(
-        "recover_workflow",
-        restate_service_name=row["target_service_name"],
-        restate_service_key=row["target_service_key"],
-        **more,
-    )
+    A selection is of workflow runs; what of other services is stuck is resumed by its id.
+    """
+    workflows = [row for row in sample if row["target_service_ty"] == "workflow"]
+    if sample and not workflows:
+        return _run("resume", restate_invocation_ids=",".join(row["id"] for row in sample))
+    services = {row["target_service_name"] for row in workflows}
+    only = {"restate_service_name": services.pop()} if len(services) == 1 else {}
+    keep = {"restate_snapshot_dir": "/var/tmp/restate-snapshots"} if kind == "failed" else {}
+    return _run("recover_failed", **only, restate_kinds=kind, restate_limit=str(number), **keep)
 
 
 def _run(playbook: str, **variables: str) -> str:

@@ -57,7 +57,7 @@ def doctor(restate: Restate, request: DoctorRequest) -> Report:
         ingress_probe = pool.submit(_probe, lambda: ingress.health(_advertised(version)))
         deployments = pool.submit(_probe, admin.deployments)
         services = pool.submit(_probe, admin.services)
-        invocations = _probe(lambda: _read_invocations(admin, pool))
+        invocations = _probe(lambda: _read_invocations(admin, pool, version))
         probes = {
             "admin": version.result(),
             "ingress": ingress_probe.result(),
@@ -102,7 +102,10 @@ def _advertised(version: Future[Probe]) -> t.Callable[[], str | None]:
     return read
 
 
-def _read_invocations(admin: AdminClient, pool: ThreadPoolExecutor) -> Invocations:
+def _read_invocations(admin: AdminClient, pool: ThreadPoolExecutor, version: Future[Probe]) -> Invocations:
+    # The version decides on the questions. It was asked already, and is not asked again where that failed.
+    if error := version.result().error:
+        raise error
     sql = admin.sql
     questions = {
         "by_place": sql.invocations_by_place(),
@@ -184,7 +187,7 @@ def _deployments(probes: dict[str, Probe]) -> dict[str, t.Any]:
         seen = probes["invocations"].value
         pending = count_pending(registry, seen.pinned, seen.unpinned)
     items = []
-    for deployment in sorted(probe.value, key=lambda deployment: deployment.created_at):
+    for deployment in sorted(probe.value, key=lambda deployment: deployment.created):
         item: dict[str, t.Any] = {
             "id": deployment.id,
             "service_url": deployment.shown_url,

@@ -36,11 +36,15 @@ class Split:
 
 @dataclass
 class Moved:
-    """What became of the invocations: ids that moved, ids that could not (with why), and journal mismatches."""
+    """What became of the invocations: ids that moved, ids that could not (with why), and journal mismatches.
+
+    O(is_unknown) says that calls were sent whose effect could not be read again; their ids are among O(failed).
+    """
 
     moved: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     mismatched: list[str] = field(default_factory=list)
+    is_unknown: bool = False
 
 
 def split(rows: Rows, offer: Offer, *, move_paused: bool) -> Split:
@@ -73,8 +77,14 @@ def move(admin: AdminClient, rows: Rows, deployment_id: str) -> Moved:
                 waiting.append(row["id"])
         except OperatorError as exc:
             _give_up(admin, row["id"], exc, result)
-    _resume_when_paused(admin, waiting, deployment_id, result)
-    _verify(admin, [row["id"] for row in rows if row["id"] not in result.failed], deployment_id, result)
+    try:
+        _resume_when_paused(admin, waiting, deployment_id, result)
+        _verify(admin, [row["id"] for row in rows if row["id"] not in result.failed], deployment_id, result)
+    except OperatorError as exc:
+        result.is_unknown = True
+        for row in rows:
+            if row["id"] not in result.moved:
+                result.failed.setdefault(row["id"], f"Whether it moved could not be read: {exc.message}")
     return result
 
 

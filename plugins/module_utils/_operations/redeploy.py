@@ -18,6 +18,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.deploymen
     check_service_url,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report, count
+from ansible_collections.dalp.restate.plugins.module_utils._operations.texts import texts
 from ansible_collections.dalp.restate.plugins.module_utils._restate import urls
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
@@ -47,11 +48,11 @@ class RedeployRequest:
 
     def __post_init__(self) -> None:
         if self.additional_headers is not None:
-            headers = {name.lower(): str(value) for name, value in self.additional_headers.items()}
+            given = texts("additional_headers", self.additional_headers)
+            headers = {name.lower(): value for name, value in given.items()}
             object.__setattr__(self, "additional_headers", headers)
         if self.metadata is not None:
-            metadata = {name: str(value) for name, value in self.metadata.items()}
-            object.__setattr__(self, "metadata", metadata)
+            object.__setattr__(self, "metadata", texts("metadata", self.metadata))
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,22 @@ class Report:
     not_done: list[dict[str, t.Any]] = field(default_factory=list)
 
 
+def tally(results: t.Iterable[t.Any], outcome: str) -> str:
+    """Return how many results have this outcome, and why, as in C(2 blocked (2 already_succeeded)); else nothing."""
+    reasons: dict[str, int] = {}
+    for result in results:
+        if result.outcome == outcome:
+            reasons[result.reason or ""] = reasons.get(result.reason or "", 0) + 1
+    why = ", ".join(f"{number} {reason}" for reason, number in sorted(reasons.items()))
+    return f"{sum(reasons.values())} {outcome} ({why})" if reasons else ""
+
+
+def what_was_left(stopped: t.Sequence[t.Any], number: int, noun: str) -> str:
+    """Return how many of so many were left, and why: the same in a dry run and for real."""
+    parts = [tally(stopped, outcome) for outcome in dict.fromkeys(result.outcome for result in stopped)]
+    return f"{len(stopped)} of {count(number, noun)} left: {'; '.join(parts)}. The results tell of each."
+
+
 def count(number: int, noun: str) -> str:
     """Return the number with its noun, in the plural where it is one."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import functools
 import typing as t
+from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._restate import wire
+from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._restate.sql import Sql
 from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import (
     Connection,
@@ -26,10 +28,6 @@ _GATEWAY_ERRORS = (502, 503, 504)
 """They say nothing about whether a write was carried out."""
 
 
-class WriteInCheckModeError(Exception):
-    """A write call was about to leave in check mode: a mistake in this collection, never an operator's."""
-
-
 def _is_read(method: str, path: str, body: dict[str, t.Any] | None) -> bool:
     if method == "GET":
         return True
@@ -42,13 +40,13 @@ class AdminClient:
     """Calls the admin API, without a version prefix. Safe to share between threads.
 
     All methods raise OperatorError as L(Transport.send) does, and RESTATE_UNEXPECTED_RESPONSE for an answer that
-    they do not know. With O(check_mode) any call that writes raises WriteInCheckModeError and is not sent.
+    they do not know. Any call that writes passes the O(guard) first, which refuses it in check mode.
     """
 
-    def __init__(self, connection: Connection, *, check_mode: bool) -> None:
+    def __init__(self, connection: Connection, guard: WriteGuard) -> None:
         self.connection = connection
-        self.check_mode = check_mode
-        self.wrote = False
+        self.check_mode = guard.check_mode
+        self.guard = guard
         self._transport = Transport(connection)
 
     def close(self) -> None:
@@ -119,6 +117,11 @@ class AdminClient:
             )
         return answer.rows
 
+    def queries(self, *sqls: str) -> list[list[dict[str, t.Any]]]:
+        """Return the rows of several queries, asked side by side; raises as L(query) does."""
+        with ThreadPoolExecutor(max_workers=len(sqls)) as pool:
+            return list(pool.map(self.query, sqls))
+
     def discover(self, registration: dict[str, t.Any]) -> wire.Registration:
         """Return what POST /deployments with this body would register: Restate's own dry run.
 
@@ -156,20 +159,51 @@ class AdminClient:
         body = {"version": version, "object_key": key, "new_state": {}}
         self._expect(self._send("POST", f"/services/{_segment(service)}/state", body=body), 202)
 
-    def kill(self, invocation_id: str) -> bool:
-        """Kill an invocation; return False where there is nothing left to kill."""
-        return self._on_invocation(invocation_id, "kill", gone=(404, 409))
+    def terminate(self, verb: str, ids: t.Sequence[str]) -> t.Iterator[tuple[str, str]]:
+        """Kill or purge invocations, 1,000 at most, and yield what became of each as soon as it is known.
+
+        That is V(done), V(gone) where there is none, V(completed) where a kill came too late, V(unfinished) where a
+        purge came too early (the server refuses it), else the server's words. A kill takes along what was called, a
+        purge of a workflow's run its state and promises.
+        The batch call is internal to the server (from 1.6); where there is none, single calls do the same. An error of
+        a single call names its invocation.
+        """
+        if len(ids) > 1 and self.version.at_least(1, 6):
+            path = f"/internal/invocations_batch_operations/{verb}"
+            response = self._send("POST", path, body={"invocation_ids": list(ids)})
+            if response.status_code not in (404, 405):
+                yield from self._batch_answers(response)
+                return
+        for invocation_id in ids:
+            try:
+                answer = self._terminate_one(verb, invocation_id)
+            except OperatorError as exc:
+                exc.invocation_ids = [invocation_id]
+                raise
+            yield invocation_id, answer
+
+    def _batch_answers(self, response: httpx.Response) -> t.Iterator[tuple[str, str]]:
+        try:
+            answer = self._parsed(wire.Batch, self._expect(response, 200))
+        except OperatorError as exc:
+            # A server that began a batch may have carried out a part of it.
+            exc.outcome_unknown = response.status_code == 200 or response.status_code >= 500
+            raise
+        yield from ((invocation_id, "done") for invocation_id in answer.succeeded)
+        yield from ((failure.invocation_id, _in_short(failure.error)) for failure in answer.failed)
+
+    def _terminate_one(self, verb: str, invocation_id: str) -> str:
+        response = self._send("PATCH", f"/invocations/{_segment(invocation_id)}/{verb}")
+        if response.status_code == 404:
+            return "gone"
+        if response.status_code == 409:
+            return "completed" if verb == "kill" else "unfinished"
+        self._expect(response, 200, 202)
+        return "done"
 
     def cancel(self, invocation_id: str) -> bool:
         """Ask an invocation to stop and to compensate; return False where there is nothing left to cancel."""
         return self._on_invocation(invocation_id, "cancel", gone=(404, 409))
-
-    def purge(self, invocation_id: str) -> bool:
-        """Remove a completed invocation, and with a workflow's run its state and promises; False where it is gone.
-
-        The server refuses (409) to purge what is not completed, which raises.
-        """
-        return self._on_invocation(invocation_id, "purge", gone=(404,))
 
     def pause(self, invocation_id: str) -> bool:
         """Ask an invocation to pause (servers from 1.6); return False where it is gone or not running."""
@@ -202,9 +236,7 @@ class AdminClient:
     ) -> httpx.Response:
         is_read = _is_read(method, path, body)
         if not is_read:
-            if self.check_mode:
-                raise WriteInCheckModeError(f"{method} {path}")
-            self.wrote = True
+            self.guard.pass_write(f"{method} {path}")
         return self._transport.send(
             method,
             path,
@@ -255,6 +287,18 @@ class AdminClient:
 
 def _segment(text: str) -> str:
     return quote(text, safe="")
+
+
+def _in_short(error: str) -> str:
+    """Return the word for an error of a batch call, which has no codes."""
+    for words, short in (
+        ("not found", "gone"),
+        ("already completed", "completed"),
+        ("not yet completed", "unfinished"),
+    ):
+        if words in error:
+            return short
+    return error
 
 
 def _is_external_error(response: httpx.Response) -> bool:

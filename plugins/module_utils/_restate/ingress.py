@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import typing as t
+from urllib.parse import quote
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._restate import urls
+from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection, Transport
 
 _PORT = 8080
@@ -19,9 +21,10 @@ _PORT = 8080
 class Ingress:
     """Finds the ingress. O(url) is the operator's; without it, the admin's host and what the server advertises."""
 
-    def __init__(self, admin: Connection, url: str | None) -> None:
+    def __init__(self, admin: Connection, url: str | None, guard: WriteGuard) -> None:
         self._admin = admin
         self._url = url
+        self._guard = guard
 
     @property
     def shown_url(self) -> str:
@@ -37,20 +40,26 @@ class Ingress:
         )
 
     def health(self, advertised: t.Callable[[], str | None]) -> str:
-        """Return the URL at which an ingress answers, as it may be shown.
+        """Return the URL at which an ingress answers, as it may be shown; raises as L(connect) does."""
+        client = self.connect(advertised)
+        client.close()
+        return client.shown_url
+
+    def connect(self, advertised: t.Callable[[], str | None]) -> IngressClient:
+        """Return a client of the ingress that answers.
 
         Raises OperatorError as L(Transport.send) does, and RESTATE_UNEXPECTED_RESPONSE where what answers is no
         ingress. O(advertised) is asked for the server's own word only where the first guess fails.
         """
         if self._url:
-            return self._answers(dataclasses.replace(self._admin, url=self._url))
+            return self._answering(dataclasses.replace(self._admin, url=self._url))
         try:
-            return self._answers(self._without_secrets(self._first, retries=0))
+            return self._answering(self._without_secrets(self._first, retries=0))
         except OperatorError:
             second = advertised()
             if not second:
                 raise
-            return self._answers(self._without_secrets(second, retries=self._admin.retries))
+            return self._answering(self._without_secrets(second, retries=self._admin.retries))
 
     def _without_secrets(self, url: str, *, retries: int) -> Connection:
         # Credentials go where the operator said, never to a host that was guessed or that a server named.
@@ -62,17 +71,56 @@ class Ingress:
             retries=retries,
         )
 
-    @staticmethod
-    def _answers(connection: Connection) -> str:
-        transport = Transport(connection)
+    def _answering(self, connection: Connection) -> IngressClient:
+        client = IngressClient(connection, self._guard)
         try:
-            response = transport.send("GET", "/restate/health")
-            try:
-                is_ingress = response.status_code == 200 and "services" in response.json()
-            except (ValueError, TypeError):
-                is_ingress = False
-            if not is_ingress:
-                raise transport.unexpected(response, reason="not_an_ingress")
-        finally:
-            transport.close()
-        return connection.shown_url
+            client.check()
+        except OperatorError:
+            client.close()
+            raise
+        return client
+
+
+class IngressClient:
+    """Calls an ingress. A submission passes the O(guard) first, which refuses it in check mode."""
+
+    def __init__(self, connection: Connection, guard: WriteGuard) -> None:
+        self.shown_url = connection.shown_url
+        self._own_headers = {"authorization"} if connection.auth_token else set()
+        self._own_headers |= {name.lower() for name in connection.headers}
+        self._guard = guard
+        self._transport = Transport(connection)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._transport.close()
+
+    def check(self) -> None:
+        """Raise RESTATE_UNEXPECTED_RESPONSE where what answers is no ingress."""
+        response = self._transport.send("GET", "/restate/health")
+        try:
+            is_ingress = response.status_code == 200 and "services" in response.json()
+        except (ValueError, TypeError):
+            is_ingress = False
+        if not is_ingress:
+            raise self._transport.unexpected(response, reason="not_an_ingress")
+
+    def submit(self, service: str, key: str, handler: str, payload: bytes, headers: dict[str, str]) -> str:
+        """Submit a workflow without waiting for it, and return the id of its run.
+
+        It is the id of the run that is there, where the key was submitted before.
+        """
+        path = f"/{quote(service, safe='')}/{quote(key, safe='')}/{quote(handler, safe='')}/send"
+        self._guard.pass_write(f"POST {path}")
+        # What the operator sends to get in stands before what somebody once sent to get in.
+        own = self._own_headers
+        headers = {name: text for name, text in headers.items() if name.lower() not in own}
+        response = self._transport.send(
+            "POST", path, content=payload, headers=headers, writes=True, repeatable=False
+        )
+        try:
+            if response.status_code in (200, 202):
+                return str(response.json()["invocationId"])
+        except (ValueError, KeyError, TypeError):
+            pass
+        raise self._transport.unexpected(response, outcome_unknown=response.status_code in (502, 503, 504))

@@ -18,3 +18,8 @@ class Restate:
 
     admin: AdminClient
     ingress: Ingress
+
+    @property
+    def wrote(self) -> bool:
+        """Whether a write call was sent, whatever became of it."""
+        return self.admin.guard.wrote

@@ -129,6 +129,74 @@ class Sql:
             f"WHERE {_UNFINISHED} AND invoked_by_id IN {in_list(ids)}"
         )
 
+    def status_of(self, ids: t.Iterable[str]) -> str:
+        """Invocations by id: what tells whether they still are what they were."""
+        return (
+            "SELECT id, status, created_at, completion_result, completion_failure FROM sys_invocation_status "
+            f"WHERE id IN {in_list(ids)}"
+        )
+
+    def inputs(self, ids: t.Iterable[str]) -> str:
+        """What invocations were submitted with, while their journal is retained."""
+        # Not as a join with the invocations: up to 1.6.2 that leaves entry_json out.
+        return f"SELECT id, entry_json FROM sys_journal WHERE id IN {in_list(ids)} AND index = 0"
+
+    # Workflow runs
+
+    def runs_in_trouble(
+        self,
+        kind: str,
+        workflows: t.Mapping[str, t.Collection[str]],
+        *,
+        before: str | None,
+        since: str | None,
+        after: tuple[str, str] | None,
+        limit: int,
+        with_failure: bool,
+    ) -> str:
+        """The runs of a kind, V(failed), V(paused) or V(backing_off), the oldest failure first.
+
+        O(workflows) names the run handlers of each service; O(before) and O(since) are instants in RFC 3339, and
+        O(after) the failed_at and id of the last row of the page before.
+        """
+        table, condition, instant, failure = {
+            "failed": (
+                "sys_invocation_status",
+                "status = 'completed' AND completion_result = 'failure'",
+                "completed_at",
+                "completion_failure",
+            ),
+            "paused": ("sys_invocation_status", "status = 'paused'", "modified_at", None),
+            "backing_off": (
+                "sys_invocation",
+                # One that keeps retrying reads as running now and then.
+                "status IN ('backing-off', 'running', 'ready') AND last_failure IS NOT NULL",
+                "last_start_at",
+                "last_failure",
+            ),
+        }[kind]
+        runs = " OR ".join(
+            f"(target_service_name = {literal(name)} AND target_handler_name IN {in_list(handlers)})"
+            for name, handlers in sorted(workflows.items())
+        )
+        conditions = [condition, f"({runs})"]
+        if self.has_scopes:
+            conditions.append("scope IS NULL")
+        if before is not None:
+            conditions.append(f"{instant} < TIMESTAMP {literal(before)}")
+        if since is not None:
+            conditions.append(f"{instant} >= TIMESTAMP {literal(since)}")
+        if after:
+            moment = f"TIMESTAMP {literal(after[0])}"
+            conditions.append(
+                f"({instant} > {moment} OR ({instant} = {moment} AND id > {literal(after[1])}))"
+            )
+        text = f", {failure} AS failure" if failure and with_failure else ""
+        return (
+            f"SELECT id, target_service_name, target_service_key, {instant} AS failed_at{text} FROM {table} "
+            f"WHERE {' AND '.join(conditions)} ORDER BY {instant}, id LIMIT {limit}"
+        )
+
     # Workflow keys
 
     def invocations_of_keys(self, service: str, keys: t.Iterable[str]) -> str:
@@ -142,9 +210,16 @@ class Sql:
         """The names of the state entries of keys."""
         return f"SELECT service_key, key FROM state WHERE {self._keys('service', service, keys)}"
 
-    def state_values(self, service: str, key: str) -> str:
-        """The state of a key, its values as hexadecimal digits."""
-        return f"SELECT key, value FROM state WHERE {self._keys('service', service, [key])}"
+    def state_values(self, service: str, keys: t.Iterable[str]) -> str:
+        """The state of keys, its values as hexadecimal digits."""
+        return f"SELECT service_key, key, value FROM state WHERE {self._keys('service', service, keys)}"
+
+    def promise_values(self, service: str, keys: t.Iterable[str]) -> str:
+        """The promises of keys, their values as hexadecimal digits."""
+        return (
+            "SELECT service_key, key, completed, completion_success_value, completion_failure FROM sys_promise "
+            f"WHERE {self._keys('service', service, keys)}"
+        )
 
     def promises_of_keys(self, service: str, keys: t.Iterable[str]) -> str:
         """The promises of keys."""

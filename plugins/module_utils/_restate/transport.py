@@ -74,12 +74,16 @@ class Transport:
         path: str,
         *,
         body: t.Any = None,
+        content: bytes | None = None,
+        headers: dict[str, str] | None = None,
         params: dict[str, str] | None = None,
         writes: bool = False,
         repeatable: bool = True,
         passing: t.Callable[[httpx.Response], bool] | None = None,
     ) -> httpx.Response:
         """Return the answer, whatever its status, except 401, 403 and 429, which raise.
+
+        What is sent is O(body) as JSON, or O(content) as it is.
 
         O(repeatable) requests are sent again, with exponential back-off and jitter, after a connection error, a 429
         (honouring a Retry-After of up to request_timeout), 502, 503, 504 and whatever O(passing) recognises as
@@ -93,7 +97,10 @@ class Transport:
             delay = self.connection.back_off(tries_left)
             response = None
             try:
-                request = self._client.build_request(method, path, json=body, params=params)
+                raw = [(name.encode(), text.encode()) for name, text in (headers or {}).items()]
+                request = self._client.build_request(
+                    method, path, json=body, content=content, headers=raw, params=params
+                )
                 response = self._client.send(request, stream=True)
                 response.read()
             except httpx.ConnectError as exc:

@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 
-from ansible_collections.dalp.restate.plugins.module_utils._restate import urls
+from ansible_collections.dalp.restate.plugins.module_utils._restate import instants, urls
 from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import (
     BaseModel,
     ConfigDict,
@@ -54,6 +55,7 @@ class Handler(Wire):
 
     name: str
     ty: str | None = None
+    public: bool | None = None
 
 
 class Service(Wire):
@@ -102,6 +104,15 @@ class _Endpoint(Wire):
     sdk_version: str | None = None
     auth: t.Any | None = None
 
+    def model_post_init(self, _context: t.Any, /) -> None:
+        """Refuse an answer whose created_at is no instant: how old the deployment is would be a guess."""
+        _ = self.created
+
+    @property
+    def created(self) -> datetime.datetime:
+        """When it was registered, or last overwritten."""
+        return instants.parse(self.created_at)
+
     @property
     def shown_url(self) -> str:
         """Where the deployment is, as it may be shown: its URL without userinfo, or its ARN."""
@@ -147,6 +158,20 @@ class Services(Wire):
     """GET /services."""
 
     services: tuple[Service, ...]
+
+
+class BatchFailure(Wire):
+    """An invocation that a batch call did nothing to, and why."""
+
+    invocation_id: str
+    error: str
+
+
+class Batch(Wire):
+    """POST /internal/invocations_batch_operations/{verb}, from 1.6."""
+
+    succeeded: tuple[str, ...]
+    failed: tuple[BatchFailure, ...]
 
 
 class Rows(Wire):

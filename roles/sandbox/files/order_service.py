@@ -34,6 +34,7 @@ from restate import (
     WorkflowContext,
     WorkflowSharedContext,
 )
+from restate.serde import BytesSerde
 
 AnyService = Service | VirtualObject | Workflow
 Order = dict[str, Any]
@@ -201,6 +202,18 @@ def _release(number: Release, order: AnyService | None = None) -> list[AnyServic
     return [order or order_workflow(number), payment_workflow(number), ledger, counter]
 
 
+def blob_workflow() -> Workflow:
+    """Return a workflow that takes any bytes of any content type, and fails for good."""
+    workflow = Workflow("BlobWorkflow")
+
+    @workflow.main("run", accept="*/*", content_type="application/octet-stream", input_serde=BytesSerde())
+    async def run(ctx: WorkflowContext, blob: bytes) -> None:
+        ctx.set("size", len(blob))
+        raise TerminalError("no room for blobs")
+
+    return workflow
+
+
 VARIANTS: dict[str, Callable[[], list[AnyService]]] = {
     "release-1": lambda: _release(1),
     "release-2": lambda: _release(2),
@@ -211,6 +224,7 @@ VARIANTS: dict[str, Callable[[], list[AnyService]]] = {
     "many-handlers": lambda: [wide_service(40), order_workflow(2)],
     "zero-retention": lambda: [forgetful_workflow()],
     "journal-changed": lambda: _release(2, order_workflow(2, other_journal=True)),
+    "blobs": lambda: [blob_workflow()],
     "private": lambda: _release(2, order_workflow(2, private=True)),
 }
 """What each variant serves, by name."""

@@ -1,0 +1,63 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Sending each audit record to a site's own collector, as a CloudEvent in structured mode."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import typing as t
+from urllib.parse import parse_qsl, urlsplit
+
+from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._restate import urls
+from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection, Transport
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class AuditWebhook:
+    """Posts records to a URL, with the TLS options of the connection, and none of its credentials.
+
+    Making it raises RESTATE_INVALID_ARGUMENT for a URL that is not https (or http on this machine). Neither it nor
+    what L(send) raises shows the URL: the path of a webhook is often its password.
+    """
+
+    def __init__(self, url: str, connection: Connection) -> None:
+        try:
+            parts = urls.parse(url)
+        except ValueError as exc:
+            raise OperatorError("RESTATE_INVALID_ARGUMENT", f"audit_webhook cannot be used: {exc}.") from None
+        if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+            raise OperatorError("RESTATE_INVALID_ARGUMENT", "audit_webhook must be an https:// URL.")
+        self._path = parts.path or "/"
+        self._params = dict(parse_qsl(urlsplit(url).query))
+        self._connection = dataclasses.replace(
+            connection, url=f"{parts.scheme}://{parts.netloc}", auth_token=None, headers={}
+        )
+
+    def send(self, record: dict[str, t.Any]) -> None:
+        """Post a record. Repeated after a failure that may pass: the receiver knows a record by its id."""
+        transport = Transport(self._connection)
+        try:
+            response = transport.send(
+                "POST",
+                self._path,
+                content=json.dumps(record, ensure_ascii=False).encode(),
+                headers={"Content-Type": "application/cloudevents+json; charset=utf-8"},
+                params=self._params,
+            )
+        except OperatorError as exc:
+            why = f"status {exc.status}" if exc.status else "no answer"
+            raise OperatorError(
+                "RESTATE_AUDIT_UNAVAILABLE", f"audit_webhook did not take the audit record: {why}."
+            ) from None
+        finally:
+            transport.close()
+        if not response.is_success:
+            raise OperatorError(
+                "RESTATE_AUDIT_UNAVAILABLE",
+                f"audit_webhook did not take the audit record: status {response.status_code}.",
+            )

@@ -1,0 +1,57 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runs a module as a process of its own, so that a test can kill it or run two at once."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+
+class TaskProcess:
+    """A task under way."""
+
+    def __init__(self, module: str, args: dict[str, Any]) -> None:
+        environment = {name: text for name, text in os.environ.items() if not name.startswith("RESTATE_")}
+        environment |= {
+            "LC_ALL": "C.UTF-8",
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+        }
+        self._process = subprocess.Popen(
+            [
+                str(Path(sys.executable).with_name("ansible")),
+                "localhost",
+                *("-m", f"dalp.restate.restate_{module}"),
+                *("-a", json.dumps(args)),
+                *("-e", f"ansible_python_interpreter={sys.executable}"),
+            ],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def kill(self) -> None:
+        """End the module's process, and whatever else the task started, at once."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+
+    def wait(self) -> None:
+        """Wait until the task has ended, however it does."""
+        self._process.wait(timeout=120)
+
+    def result(self) -> dict[str, Any]:
+        """Wait for the end, and give the result."""
+        output, _errors = self._process.communicate(timeout=120)
+        assert "=> {" in output, output
+        result: dict[str, Any] = json.loads(output[output.index("=> {") + 3 :])
+        return result
