@@ -21,6 +21,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._redaction import (
     secrets_in,
     userinfo_secrets,
 )
+from ansible_collections.dalp.restate.plugins.module_utils._restate import urls
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
 from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
@@ -68,7 +69,7 @@ def run(
     The fields of O(request_type) are options of the same names.
     """
     spec = {**argument_spec, **CONNECTION_SPEC, **AUDIT_SPEC}
-    module = AnsibleModule(argument_spec=spec, supports_check_mode=True, **module_options)
+    module = _Module(argument_spec=spec, supports_check_mode=True, **module_options)
     exit_ = _Exit(module, operation, spec)
     if _thirdparty.MISSING:
         library, trace = _thirdparty.MISSING
@@ -118,6 +119,30 @@ def _connection(params: dict[str, t.Any]) -> Connection:
     )
 
 
+class _Module(AnsibleModule):  # type: ignore[misc]
+    """Shows no secret either where Ansible itself refuses the options, before there is an L(_Exit)."""
+
+    def fail_json(self, *args: t.Any, **kwargs: t.Any) -> t.NoReturn:
+        """Leave with an error."""
+        if "invocation" not in kwargs:
+            spec = self.argument_spec
+            known = {name: value for name, value in self.params.items() if name in spec}
+            secret_options = {name for name, option in spec.items() if option.get("no_log")}
+            kwargs["invocation"] = {"module_args": _shown_arguments(known, secret_options)}
+        super().fail_json(*args, **kwargs)
+        raise AssertionError("it has left")
+
+
+def _shown_arguments(params: dict[str, t.Any], secret_options: t.Collection[str]) -> dict[str, t.Any]:
+    shown = redacted_arguments(params, secret_options)
+    for name in _URLS:
+        url = str(shown.get(name, ""))
+        # It is refused, since there may be a secret in it, and would be shown with the refusal.
+        if "?" in url or "#" in url:
+            shown[name] = urls.shown(url)
+    return shown
+
+
 class _Exit:
     """The one way out: everything that leaves is redacted here."""
 
@@ -130,7 +155,7 @@ class _Exit:
             self._secrets |= userinfo_secrets(params.get(name) or "")
         # Ansible would replace even a "1" wherever it stands, and so make other results unusable.
         module.no_log_values = set(self._secrets)
-        self._arguments = redacted_arguments(params, secret_options)
+        self._arguments = _shown_arguments(params, secret_options)
         admin_url = params["admin_url"]
         self._attempt = Attempt(
             operation=operation,

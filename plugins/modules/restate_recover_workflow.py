@@ -20,6 +20,9 @@ description:
     purge, so a run that is submitted again, and completes, between that read and the purge would be purged. An
     unfinished one would not, since the server refuses that.
   - Instances with a scope (Restate 1.7) are left alone.
+  - Restate 1.5 lets an attempt of a killed run go on until the service has been silent for its inactivity_timeout, and
+    its partition stops if the key is submitted again before that. There, such a run is killed and not yet purged
+    (reason V(purge_failed)). Run the task again after that time.
 extends_documentation_fragment:
   - dalp.restate.attributes
   - dalp.restate.connection

@@ -148,7 +148,7 @@ def test_a_run_whose_deployment_is_gone_is_stuck(world: World) -> None:
     assert_recovered(recover(world, kill_active="stuck"), world)
 
 
-@on("1.7.12", "1.5.3")
+@on("1.7.12", "1.6.2")
 def test_a_run_that_waits_is_not_stuck_and_is_killed_only_by_any(world: World) -> None:
     world.release("release-1")
     run = world.order(KEY, "wait")
@@ -162,6 +162,28 @@ def test_a_run_that_waits_is_not_stuck_and_is_killed_only_by_any(world: World) -
     assert set(told.real["results"][0]["killed"]) == {run, shared}
 
 
+@on("1.5.3")
+def test_a_run_is_not_purged_before_its_last_attempt_is_let_go(world: World) -> None:
+    world.release("release-1")
+    run = world.order(KEY, "wait")
+    args: dict[str, Any] = {"service_name": "OrderWorkflow", "service_key": KEY, "kill_active": "any"}
+    predicted = world.task("recover_workflow", check=True, **args)
+
+    blocked = world.task("recover_workflow", **args)
+
+    assert any("run the task again after a minute" in warning for warning in predicted["warnings"])
+    assert reason(blocked) == ("RESTATE_WORKFLOW_RETRY_BLOCKED", "purge_failed")
+    assert blocked["done"] == [{"action": "kill", "invocation_id": run}]
+    assert blocked["not_done"] == [{"action": "purge", "invocation_id": run}]
+
+    # The attempt ends with its service.
+    world.serve("release-1", "release-1")
+    recovered = world.task("recover_workflow", **args)
+
+    assert recovered["outcome"] == "recovered", recovered["msg"]
+    assert world.order(KEY, "ok") == run
+
+
 def test_one_active_invocation_keeps_a_key_from_being_stuck(world: World) -> None:
     world.release("release-1")
     world.order(KEY, "retry")
@@ -172,7 +194,7 @@ def test_one_active_invocation_keeps_a_key_from_being_stuck(world: World) -> Non
     assert reason(told.real) == ("RESTATE_WORKFLOW_RETRY_BLOCKED", "active_invocation")
 
 
-@on_all_versions
+@on("1.7.12", "1.6.2")
 def test_what_a_kill_takes_along_is_listed_before(world: World) -> None:
     world.release("release-1")
     parent = world.order(KEY, "child")

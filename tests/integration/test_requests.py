@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.integration.proxy import Proxy, proxy_of
-from tests.integration.versions import on, on_all_versions
+from tests.integration.versions import on
 from tests.integration.world import World
 
 
@@ -46,7 +46,7 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
-@on_all_versions
+@on("1.7.12", "1.5.3")
 def test_no_write_leaves_in_check_mode(world: World, proxy: Proxy) -> None:
     world.release("zero-retention")
     world.submit("ForgetfulWorkflow", "done", "run", {})

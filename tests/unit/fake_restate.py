@@ -64,6 +64,7 @@ class FakeRestate:
         self.promises: dict[str, list[str]] = {}
         self.inputs = {row["id"]: entry(row["target_service_key"].encode()) for row in rows}
         self.forgets = False
+        self.held: set[str] = set()
         self._last_born: dict[str, str] = {}
         self.check_mode = check_mode
         self.connection = Connection(url="http://fake:9070", retries=retries)
@@ -183,6 +184,9 @@ class FakeRestate:
     def _by_id(self, ids: Sequence[str]) -> list[Row]:
         assert len(ids) <= 1000
         return [self.rows[each] for each in ids if each in self.rows]
+
+    def _held_by_invoker(self, ids: Sequence[str]) -> list[Row]:
+        return [{"id": each} for each in ids if each in self.held]
 
     _status_of = _invocations = _by_id
 

@@ -167,6 +167,36 @@ def test_state_without_a_run_is_cleared_as_it_was_read() -> None:
     assert restate.state == {"b": {"x": b"1"}}
 
 
+# 1.5: an attempt of a killed run goes on, and a partition that meets it again stays down
+
+
+def test_before_1_6_a_run_is_not_purged_while_an_attempt_of_it_is_under_way(tmp_path: Path) -> None:
+    restate = FakeRestate(run_of("a", "invoked"), run_of("b", "paused"), version="1.5.3")
+    restate.held = {"inv_a"}
+    task = Task(restate, tmp_path, resubmit=True, kill="any")
+    results = task.recover("a", "b")
+    assert outcomes(results) == {"a": "purge_failed", "b": "recovered"}
+    assert results["a"].killed == ["inv_a"]
+    assert [key for key, _payload, _headers in task.ingress.submitted] == ["b"]
+    # It was killed, and so the next task begins with the purge.
+    restate.held.clear()
+    restate.rows["inv_b"]["status"] = "completed"
+    assert outcomes(task.recover("a")) == {"a": "recovered"}
+    assert [key for key, _payload, _headers in task.ingress.submitted] == ["b", "a"]
+
+
+def test_before_1_6_it_is_waited_for_and_from_1_6_on_it_is_not_asked(no_waiting: list[float]) -> None:
+    restate = FakeRestate(run_of("a", "invoked"), version="1.5.3")
+    restate.held = {"inv_a"}
+    restate.hooks["before held_by_invoker"] = lambda: restate.held.clear() if len(no_waiting) > 2 else None
+    assert outcomes(Task(restate, kill="any").recover("a")) == {"a": "recovered"}
+    assert len(no_waiting) == 3
+    newer = FakeRestate(run_of("a", "invoked"), version="1.6.2")
+    newer.held = {"inv_a"}
+    newer.hook("before held_by_invoker", AssertionError("asked"))
+    assert outcomes(Task(newer, kill="any").recover("a")) == {"a": "recovered"}
+
+
 # Snapshots come first
 
 
@@ -549,6 +579,24 @@ def test_a_task_that_only_submits_what_was_owed_has_written(tmp_path: Path) -> N
     assert report.details["results"][0]["resubmitted"] == "inv_a"
     assert "unknown" in report.after["Flow/a"]
     assert task.files() == [".submitting.json"]
+
+
+@pytest.mark.parametrize(
+    ("version", "status", "retries", "warned"),
+    [
+        pytest.param("1.5.3", "invoked", 1, True, id="before 1.6, under way"),
+        pytest.param("1.5.3", "invoked", 5, False, id="before 1.6, tried again and again"),
+        pytest.param("1.5.3", "paused", 0, False, id="before 1.6, paused"),
+        pytest.param("1.6.2", "invoked", 1, False, id="from 1.6 on"),
+    ],
+)
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_an_attempt_that_may_go_on_is_said_before_and_after(
+    version: str, status: str, retries: int, warned: bool, check_mode: bool
+) -> None:
+    restate = FakeRestate(run_of("a", status, retry_count=retries), version=version, check_mode=check_mode)
+    report = asked(restate, FakeIngress(restate), "Flow/a", kill_active="any")
+    assert bool([word for word in report.warnings if "inactivity_timeout" in word]) == warned
 
 
 def test_what_is_owed_to_another_restate_is_said_and_left(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "unpinned": {},
     "unfinished_on": {"deployment_id": "TEXT", "services": ["TEXT"]},
     "invocations": {"ids": ["TEXT", "TEXT"]},
+    "held_by_invoker": {"ids": ["TEXT"]},
     "children": {"ids": ["TEXT"]},
     "invocations_of_keys": {"service": "TEXT", "keys": ["TEXT", "TEXT"]},
     "state_of_keys": {"service": "TEXT", "keys": ["TEXT"]},

@@ -20,6 +20,8 @@ Offer = dict[str, frozenset[str]]
 
 _PAUSE_SECONDS = 15
 _FIRST_ATTEMPT_SECONDS = 5
+_FIRST_FAILURE_SECONDS = 1
+"""How long an attempt at the new place must run before it is taken for one that its journal fits."""
 _POLL_SECONDS = 0.2
 _CHUNK = 500
 
@@ -127,15 +129,12 @@ def _read(admin: AdminClient, ids: list[str]) -> Rows:
 def _verify(admin: AdminClient, ids: list[str], deployment_id: str, result: Moved) -> None:
     """Read until each has been tried at its new place, or for a few seconds, and tell what was seen."""
     deadline = time.monotonic() + _FIRST_ATTEMPT_SECONDS
+    running_since: dict[str, float] = {}
     while True:
         rows = {row["id"]: row for row in _read(admin, ids)} if ids else {}
-        untried = [
-            row
-            for row in rows.values()
-            if row["status"] in ("ready", "running", "backing-off")
-            and row.get("last_attempt_deployment_id") != deployment_id
-        ]
-        if not untried or time.monotonic() >= deadline:
+        now = time.monotonic()
+        unknown = [row for row in rows.values() if _is_unknown(row, deployment_id, running_since, now)]
+        if not unknown or now >= deadline:
             break
         time.sleep(_POLL_SECONDS)
     for invocation_id in ids:
@@ -150,6 +149,17 @@ def _verify(admin: AdminClient, ids: list[str], deployment_id: str, result: Move
                 f"It is still pinned to {row.get('pinned_deployment_id')}." if row else ""
             )
     result.mismatched = _mismatched(admin, list(rows.values()))
+
+
+def _is_unknown(
+    row: dict[str, t.Any], deployment_id: str, running_since: dict[str, float], now: float
+) -> bool:
+    """Whether the first attempt at the new place has not shown yet how it goes; O(running_since) is kept up."""
+    if row.get("last_attempt_deployment_id") != deployment_id:
+        return row["status"] in ("ready", "running", "backing-off")
+    if row["status"] != "running" or "last_failure" in row:
+        return False
+    return now - running_since.setdefault(row["id"], now) < _FIRST_FAILURE_SECONDS
 
 
 def _mismatched(admin: AdminClient, rows: Rows) -> list[str]:

@@ -55,7 +55,7 @@ class _Recovery:
 
     def __init__(self, restate: Restate, request: RecoveryRequest) -> None:
         self._restate = restate
-        self._admin = restate.admin
+        self.admin = restate.admin
         self._request = request
         self._rules = Rules(request.kill_active, request.stuck_after_retries, request.clear_orphaned_state)
         self._ingress: IngressClient | None = None
@@ -71,24 +71,23 @@ class _Recovery:
         """Find the keys, then recover them chunk by chunk; one key's trouble does not stop the others."""
         request = self._request
         if request.snapshot_dir:
-            admin_url = self._admin.connection.shown_url
+            admin_url = self.admin.connection.shown_url
             self._snapshots = Snapshots(
-                request.snapshot_dir, admin_url=admin_url, check_mode=self._admin.check_mode
+                request.snapshot_dir, admin_url=admin_url, check_mode=self.admin.check_mode
             )
             if request.resubmit:
                 self._owed = self._snapshots.owed()
                 self._warn_of(self._snapshots.foreign)
         self.asked = self._keys()
         workflows = {
-            name: read_workflow(self._admin, name)
-            for name in dict.fromkeys(name for name, _key in self.asked)
+            name: read_workflow(self.admin, name) for name in dict.fromkeys(name for name, _key in self.asked)
         }
         resubmissions = {name: self._resubmission(workflow) for name, workflow in workflows.items()}
         try:
             for name, workflow in workflows.items():
                 keys = [key for service, key in self.asked if service == name]
                 run = KeyRun(
-                    self._admin,
+                    self.admin,
                     workflow,
                     self._rules,
                     snapshots=self._snapshots,
@@ -113,7 +112,7 @@ class _Recovery:
     def _keys(self) -> list[tuple[str, str]]:
         request = self._request
         if request.select is not None:
-            runs, self.left_over = select_runs(self._admin, Select.read(request.select))
+            runs, self.left_over = select_runs(self.admin, Select.read(request.select))
             chosen = [(run.service, run.key) for run in runs]
             # What a run of this task that was cut off still owes is no longer to be found by its failure.
             wanted = request.select["service_name"]
@@ -141,7 +140,7 @@ class _Recovery:
                 remedy="Leave out resubmit, and have its callers submit it again.",
             )
         if self._ingress is None:
-            client = self._restate.ingress.connect(lambda: self._admin.version.ingress_endpoint)
+            client = self._restate.ingress.connect(lambda: self.admin.version.ingress_endpoint)
             self._ingress = client
         return Resubmission(self._ingress, handlers[0].name, self._snapshots)
 
@@ -271,6 +270,8 @@ def _warnings(items: list[Item], recovery: _Recovery) -> list[str]:
             f"The kill takes {count(len(children), 'unfinished invocation')} along that were called: "
             f"{', '.join(children[:_SAMPLE])}."
         )
+    if items and not recovery.admin.version.at_least(1, 6):
+        warnings += _warnings_of_1_5(items)
     kept = sum(len(item.seen.invocations) for item in items if item.result.outcome == "blank")
     if kept:
         warnings.append(
@@ -282,6 +283,25 @@ def _warnings(items: list[Item], recovery: _Recovery) -> list[str]:
             f"{count(recovery.left_over, 'more run')} match the selection: beyond select.limit, and left."
         )
     return warnings
+
+
+def _warnings_of_1_5(items: list[Item]) -> list[str]:
+    attempted = [
+        run["id"]
+        for item in items
+        if (run := item.seen.run)
+        and run in item.plan.kill
+        and run["status"] == "invoked"
+        and item.seen.retries.get(run["id"], 0) <= 1
+    ]
+    if not attempted:
+        return []
+    return [
+        f"An attempt of {', '.join(attempted[:_SAMPLE])} ({count(len(attempted), 'run')}) is under way, and this "
+        "server lets go of it only when the service has been silent for its inactivity_timeout (a minute by default). "
+        "Before that the run is killed but not purged, since the server could not bear that the key is submitted "
+        "again: then run the task again after a minute."
+    ]
 
 
 def _sentence(results: list[KeyResult], summary: dict[str, int], *, check_mode: bool) -> str:
@@ -326,6 +346,7 @@ _REMEDIES = {
     "snapshot_failed": "Make room in snapshot_dir or choose another, then run the task again.",
     "resubmission_failed": "Run the same task again: what is owed is in snapshot_dir.",
     "resubmission_unknown": "Find out whether it ran; then move the snapshot away, or submit its input by hand.",
+    "purge_failed": "Wait a minute and run the task again: it goes on where it was.",
     "kill_failed": "Read the server's own words, then run the same task again.",
     "interrupted": "Run the same task again: it takes up what is left.",
 }

@@ -348,6 +348,7 @@ class KeyRun:
 
     def _purge(self, items: list[Item]) -> None:
         """Purge the runs, and then, of the keys whose run is gone, the rest."""
+        self._wait_until_let_go(items)
         working = [item for item in items if item.is_in_work]
         runs = {item.seen.run["id"] for item in working if item.seen.run}
         for of_run in (True, False):
@@ -367,6 +368,36 @@ class KeyRun:
                     item.result.purged += [row["id"] for row in item.plan.purge if row["id"] in purged.done]
             for item in working:
                 _stop_unpurged(item, purged)
+
+    def _wait_until_let_go(self, items: list[Item]) -> None:
+        """Wait until no attempt of the runs is under way, on servers where another run could meet it.
+
+        1.5.3 aborts an attempt of what was killed only once the service is silent for its inactivity_timeout (a minute
+        by default). A run that is submitted after a purge has the same id, and the partition that is asked to start it
+        before that panics, and stays down. A key whose run is still held after a while is left half-way.
+        """
+        if self._admin.version.at_least(1, 6):
+            return
+        deadline = time.monotonic() + _SETTLE_SECONDS
+        runs = {
+            run["id"]: item
+            for item in items
+            if item.is_in_work and (run := item.seen.run) and run in item.plan.purge
+        }
+        while runs:
+            held = {
+                row["id"]
+                for chunk in termination.chunks(list(runs))
+                for row in self._admin.query(self._admin.sql.held_by_invoker(chunk))
+            }
+            runs = {run_id: item for run_id, item in runs.items() if run_id in held}
+            if runs and time.monotonic() >= deadline:
+                for run_id, item in runs.items():
+                    why = "an attempt of its killed run is still under way"
+                    item.result.stop("blocked", "purge_failed", why, [run_id])
+                return
+            if runs:
+                time.sleep(_POLL_SECONDS)
 
     def _clear_state(self, items: list[Item]) -> None:
         """Clear orphaned state if it is still what is read now and no run has come meanwhile.

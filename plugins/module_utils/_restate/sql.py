@@ -118,6 +118,10 @@ class Sql:
             f"last_failure, last_failure_error_code FROM sys_invocation WHERE id IN {in_list(ids)}"
         )
 
+    def held_by_invoker(self, ids: t.Iterable[str]) -> str:
+        """Those of these invocations of which an attempt is under way or due, whatever became of them since."""
+        return f"SELECT id FROM sys_invocation_state WHERE id IN {in_list(ids)}"
+
     def children(self, ids: t.Iterable[str]) -> str:
         """Unfinished invocations that these invocations called."""
         return (
