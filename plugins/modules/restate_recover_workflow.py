@@ -110,6 +110,8 @@ options:
       - Submit each recovered workflow again. V(original_input) takes the run's own input, byte for byte with its
         content type and headers, from the journal before the purge.
       - Needs O(snapshot_dir). A task that was cut off and is run again submits what it still owed, and nothing twice.
+        What the folder owes to a Restate at another O(admin_url) is left, with a warning.
+      - Where O(auth_token) or O(headers) go to O(ingress_url), they stand before the input's own of the same name.
       - A key whose input is no longer retained is left, as is everything where the ingress does not answer.
     type: str
     choices: [original_input]

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection
-from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Version
-from ansible_collections.dalp.restate.tests.unit.wire_objects import Row, invocation
+from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Service, Version
+from ansible_collections.dalp.restate.tests.unit.wire_objects import Row, invocation, service
 
 KILLED = "[409] killed"
 BORN, BORN_AGAIN = "2026-01-01T00:00:00.000Z", "2026-02-02T00:00:00.000Z"
@@ -64,6 +64,7 @@ class FakeRestate:
         self.promises: dict[str, list[str]] = {}
         self.inputs = {row["id"]: entry(row["target_service_key"].encode()) for row in rows}
         self.forgets = False
+        self.held: set[str] = set()
         self._last_born: dict[str, str] = {}
         self.check_mode = check_mode
         self.connection = Connection(url="http://fake:9070", retries=retries)
@@ -93,6 +94,16 @@ class FakeRestate:
         self.hooks.get(when, lambda: None)()
 
     # What AdminClient has
+
+    @property
+    def wrote(self) -> bool:
+        """Whether anything was written."""
+        return bool(self.writes)
+
+    def service(self, name: str) -> Service:
+        """Say of any name that it is a workflow."""
+        self.reach(f"before service {name}")
+        return service(name, workflow_completion_retention="1d")
 
     def queries(self, *questions: Question) -> list[list[Row]]:
         """Answer questions."""
@@ -174,6 +185,9 @@ class FakeRestate:
         assert len(ids) <= 1000
         return [self.rows[each] for each in ids if each in self.rows]
 
+    def _held_by_invoker(self, ids: Sequence[str]) -> list[Row]:
+        return [{"id": each} for each in ids if each in self.held]
+
     _status_of = _invocations = _by_id
 
     def _children(self, ids: Sequence[str]) -> list[Row]:
@@ -194,10 +208,22 @@ class FakeIngress:
         self._restate = restate
         self.submitted: list[tuple[str, bytes, dict[str, str]]] = []
 
+    @property
+    def wrote(self) -> bool:
+        """Whether anything was submitted."""
+        return bool(self.submitted)
+
+    def connect(self, _advertised: object) -> FakeIngress:
+        """Return the client, which this is."""
+        return self
+
+    def close(self) -> None:
+        """Close nothing."""
+
     def submit(self, service: str, key: str, handler: str, payload: bytes, headers: dict[str, str]) -> str:
         """Take a submission."""
         assert not self._restate.check_mode
-        assert (service, handler) == ("Flow", "run")
+        assert handler == "run"
         self._restate.reach("before submit")
         self.submitted.append((key, payload, headers))
         id_ = self._restate.submit(key, payload)

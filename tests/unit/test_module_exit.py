@@ -131,6 +131,9 @@ def test_a_failure_is_whole(check_mode: bool, run: Any, serve: Serve) -> None:
             id="a name and a token",
         ),
         pytest.param({"admin_url": "h:9070"}, "cannot be used", id="no URL"),
+        pytest.param({"headers": {"X-Debug": True}}, "headers.X-Debug", id="a boolean header"),
+        pytest.param({"headers": {"X-Key": None}}, "headers.X-Key", id="a null header"),
+        pytest.param({"headers": {"X-Key": ["a"]}}, "headers.X-Key", id="a header that is a list"),
     ],
 )
 def test_an_option_that_cannot_be_right_is_refused_with_a_record(
@@ -140,6 +143,26 @@ def test_an_option_that_cannot_be_right_is_refused_with_a_record(
     assert result["error"]["code"] == "RESTATE_INVALID_ARGUMENT"
     assert words in result["msg"]
     assert result["audit"]["type"] == "dalp.restate.doctor.refused"
+
+
+@pytest.mark.parametrize("option", ["additional_headers", "metadata"])
+def test_a_value_of_a_deployment_that_is_no_text_is_refused_before_anything_is_sent(
+    option: str, run: Any, serve: Serve
+) -> None:
+    server = serve(answer(200, {"version": "1.7.12"}))
+    asked = {"service_url": "http://h:9080", option: {"x": {"nested": "a-secret-value"}}}
+    text, result = run("restate_redeploy", admin_url=server.url, **asked)
+    assert result["error"]["code"] == "RESTATE_INVALID_ARGUMENT"
+    assert f"{option}.x" in result["msg"]
+    assert result["audit"]["type"] == "dalp.restate.redeploy.refused"
+    assert "a-secret-value" not in text or option == "metadata"
+    assert server.requests == []
+
+
+def test_a_number_in_a_header_is_sent_as_text(run: Any, serve: Serve) -> None:
+    server = serve(answer(200, {"version": "1.7.12"}))
+    run("restate_doctor", admin_url=server.url, headers={"X-Tenant": 42}, retries=0)
+    assert {request.headers.get("x-tenant") for request in server.requests} >= {"42"}
 
 
 def test_an_at_sign_in_a_base_path_is_no_userinfo(run: Any, serve: Serve) -> None:

@@ -12,15 +12,21 @@ from typing import Any, cast
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery import (
+    RecoveryRequest,
+    recover_workflow,
+)
 from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery_run import (
     Item,
     KeyResult,
     KeyRun,
     Resubmission,
 )
+from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
 from ansible_collections.dalp.restate.plugins.module_utils._operations.snapshots import Snapshots
 from ansible_collections.dalp.restate.plugins.module_utils._operations.workflow_key import Rules
 from ansible_collections.dalp.restate.plugins.module_utils._operations.worklist import Workflow
+from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
 from ansible_collections.dalp.restate.tests.unit.fake_restate import (
     BORN_AGAIN,
     BORN_ONCE_MORE,
@@ -159,6 +165,36 @@ def test_state_without_a_run_is_cleared_as_it_was_read() -> None:
     assert outcomes(results) == {"a": "recovered", "b": "active_invocation"}
     assert results["a"].cleared == ["x"]
     assert restate.state == {"b": {"x": b"1"}}
+
+
+# 1.5: an attempt of a killed run goes on, and a partition that meets it again stays down
+
+
+def test_before_1_6_a_run_is_not_purged_while_an_attempt_of_it_is_under_way(tmp_path: Path) -> None:
+    restate = FakeRestate(run_of("a", "invoked"), run_of("b", "paused"), version="1.5.3")
+    restate.held = {"inv_a"}
+    task = Task(restate, tmp_path, resubmit=True, kill="any")
+    results = task.recover("a", "b")
+    assert outcomes(results) == {"a": "purge_failed", "b": "recovered"}
+    assert results["a"].killed == ["inv_a"]
+    assert [key for key, _payload, _headers in task.ingress.submitted] == ["b"]
+    # It was killed, and so the next task begins with the purge.
+    restate.held.clear()
+    restate.rows["inv_b"]["status"] = "completed"
+    assert outcomes(task.recover("a")) == {"a": "recovered"}
+    assert [key for key, _payload, _headers in task.ingress.submitted] == ["b", "a"]
+
+
+def test_before_1_6_it_is_waited_for_and_from_1_6_on_it_is_not_asked(no_waiting: list[float]) -> None:
+    restate = FakeRestate(run_of("a", "invoked"), version="1.5.3")
+    restate.held = {"inv_a"}
+    restate.hooks["before held_by_invoker"] = lambda: restate.held.clear() if len(no_waiting) > 2 else None
+    assert outcomes(Task(restate, kill="any").recover("a")) == {"a": "recovered"}
+    assert len(no_waiting) == 3
+    newer = FakeRestate(run_of("a", "invoked"), version="1.6.2")
+    newer.held = {"inv_a"}
+    newer.hook("before held_by_invoker", AssertionError("asked"))
+    assert outcomes(Task(newer, kill="any").recover("a")) == {"a": "recovered"}
 
 
 # Snapshots come first
@@ -459,3 +495,125 @@ def test_an_input_that_is_forgotten_between_two_tasks_is_taken_from_the_snapshot
     restate.inputs.clear()
     assert outcomes(task.recover("a")) == {"a": "recovered"}
     assert [payload for _key, payload, _headers in task.ingress.submitted] == [b"a"]
+
+
+# The whole task
+
+
+def asked(restate: FakeRestate, ingress: FakeIngress, *workflows: str, **more: Any) -> Report:
+    request: dict[str, Any] = {
+        "service_name": None,
+        "service_key": None,
+        "workflows": [
+            dict(zip(("service_name", "service_key"), one.split("/"), strict=True)) for one in workflows
+        ],
+        "select": None,
+        "kill_active": "never",
+        "stuck_after_retries": 3,
+        "clear_orphaned_state": False,
+        "snapshot_dir": None,
+        "resubmit": None,
+        "skip_blocked": False,
+    }
+    server = Restate(cast("Any", restate), cast("Any", ingress))
+    return recover_workflow(server, RecoveryRequest(**{**request, **more}))
+
+
+def two_services() -> FakeRestate:
+    other = run_of("b") | {"target_service_name": "Other"}
+    return FakeRestate(run_of("a"), other)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "second"),
+    [
+        pytest.param(GONE, "RESTATE_ADMIN_UNREACHABLE", "not_tried", id="the server is gone"),
+        pytest.param(
+            OperatorError("RESTATE_QUERY_FAILED", "no leader"),
+            "RESTATE_WORKFLOW_RETRY_BLOCKED",
+            "query_failed",
+            id="a query fails",
+        ),
+    ],
+)
+def test_a_task_that_is_cut_off_shows_all_keys(error: OperatorError, code: str, second: str) -> None:
+    restate = two_services()
+
+    def then() -> None:
+        restate.hook("before invocations_of_keys", lambda: restate.hook("before invocations_of_keys", error))
+
+    restate.hook("after purge", then)
+    report = asked(restate, FakeIngress(restate), "Flow/a", "Other/b")
+    results = {one["service_key"]: one["reason"] or one["outcome"] for one in report.details["results"]}
+    assert results == {"a": "recovered", "b": second}
+    assert report.changed
+    assert report.error is not None
+    assert report.error.code == code
+    assert error.message in report.error.message + report.details["results"][1]["message"]
+    assert "1 of 2 workflows recovered" in report.error.message
+    assert report.after["Flow/a"] == {}
+
+
+def test_a_task_that_is_cut_off_before_anything_was_written_is_its_error() -> None:
+    restate = two_services()
+    restate.hook("before invocations_of_keys", GONE)
+    with pytest.raises(OperatorError) as raised:
+        asked(restate, FakeIngress(restate), "Flow/a", "Other/b")
+    assert raised.value is GONE
+
+
+def test_a_task_that_only_submits_what_was_owed_has_written(tmp_path: Path) -> None:
+    restate = FakeRestate(run_of("a"))
+    task = Task(restate, tmp_path, resubmit=True)
+    restate.hook("after purge", Crash())
+    with pytest.raises(Crash):
+        task.recover("a")
+    restate.writes.clear()
+    restate.hook("after submit", lambda: restate.hook("before status_of", GONE))
+    more = {"snapshot_dir": str(tmp_path), "resubmit": "original_input"}
+    report = asked(restate, FakeIngress(restate), "Flow/a", **more)
+    assert restate.writes == []
+    assert report.error is not None
+    assert report.error.reason == "interrupted"
+    assert report.changed
+    assert report.details["results"][0]["resubmitted"] == "inv_a"
+    assert "unknown" in report.after["Flow/a"]
+    assert task.files() == [".submitting.json"]
+
+
+@pytest.mark.parametrize(
+    ("version", "status", "retries", "warned"),
+    [
+        pytest.param("1.5.3", "invoked", 1, True, id="before 1.6, under way"),
+        pytest.param("1.5.3", "invoked", 5, False, id="before 1.6, tried again and again"),
+        pytest.param("1.5.3", "paused", 0, False, id="before 1.6, paused"),
+        pytest.param("1.6.2", "invoked", 1, False, id="from 1.6 on"),
+    ],
+)
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_an_attempt_that_may_go_on_is_said_before_and_after(
+    version: str, status: str, retries: int, warned: bool, check_mode: bool
+) -> None:
+    restate = FakeRestate(run_of("a", status, retry_count=retries), version=version, check_mode=check_mode)
+    report = asked(restate, FakeIngress(restate), "Flow/a", kill_active="any")
+    assert bool([word for word in report.warnings if "inactivity_timeout" in word]) == warned
+
+
+def test_what_is_owed_to_another_restate_is_said_and_left(tmp_path: Path) -> None:
+    other = Snapshots(str(tmp_path), admin_url="http://staging:9070", check_mode=False)
+    owed = {
+        "service_name": "Flow",
+        "service_key": "a",
+        "taken_at": "2026-01-01T00:00:00+00:00",
+        "created_at": "2026-01-01T00:00:00Z",
+        "run_id": "inv_a",
+        "input": {"payload": "", "headers": {}},
+    }
+    other.write(owed, "2026-01-01T00:00:00Z", owes_resubmission=True)
+    restate = FakeRestate()
+    ingress = FakeIngress(restate)
+    more = {"snapshot_dir": str(tmp_path), "resubmit": "original_input"}
+    report = asked(restate, ingress, "Flow/a", **more)
+    assert report.details["summary"]["blank"] == 1
+    assert ingress.submitted == []
+    assert [word for word in report.warnings if "another admin_url" in word]

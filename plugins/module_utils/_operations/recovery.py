@@ -60,7 +60,7 @@ class _Recovery:
 
     def __init__(self, restate: Restate, request: RecoveryRequest) -> None:
         self._restate = restate
-        self._admin = restate.admin
+        self.admin = restate.admin
         self._request = request
         self._rules = Rules(request.kill_active, request.stuck_after_retries, request.clear_orphaned_state)
         self._ingress: IngressClient | None = None
@@ -76,24 +76,23 @@ class _Recovery:
         """Find the keys, then recover them chunk by chunk; one key's trouble does not stop the others."""
         request = self._request
         if request.snapshot_dir:
-            admin_url = self._admin.connection.shown_url
+            admin_url = self.admin.connection.shown_url
             self._snapshots = Snapshots(
-                request.snapshot_dir, admin_url=admin_url, check_mode=self._admin.check_mode
+                request.snapshot_dir, admin_url=admin_url, check_mode=self.admin.check_mode
             )
             if request.resubmit:
                 self._owed = self._snapshots.owed()
                 self._warn_of(self._snapshots.foreign)
         self.asked = self._keys()
         workflows = {
-            name: read_workflow(self._admin, name)
-            for name in dict.fromkeys(name for name, _key in self.asked)
+            name: read_workflow(self.admin, name) for name in dict.fromkeys(name for name, _key in self.asked)
         }
         resubmissions = {name: self._resubmission(workflow) for name, workflow in workflows.items()}
         try:
             for name, workflow in workflows.items():
                 keys = [key for service, key in self.asked if service == name]
                 run = KeyRun(
-                    self._admin,
+                    self.admin,
                     workflow,
                     self._rules,
                     snapshots=self._snapshots,
@@ -118,7 +117,7 @@ class _Recovery:
     def _keys(self) -> list[tuple[str, str]]:
         request = self._request
         if request.select is not None:
-            runs, self.left_over = select_runs(self._admin, Select.read(request.select))
+            runs, self.left_over = select_runs(self.admin, Select.read(request.select))
             chosen = [(run.service, run.key) for run in runs]
             # What a run of this task that was cut off still owes is no longer to be found by its failure.
             wanted = request.select["service_name"]
@@ -146,7 +145,7 @@ class _Recovery:
                 remedy="Leave out resubmit, and have its callers submit it again.",
             )
         if self._ingress is None:
-            client = self._restate.ingress.connect(lambda: self._admin.version.ingress_endpoint)
+            client = self._restate.ingress.connect(lambda: self.admin.version.ingress_endpoint)
             self._ingress = client
         return Resubmission(self._ingress, handlers[0].name, self._snapshots)
 
@@ -208,7 +207,7 @@ def recover_workflow(restate: Restate, request: RecoveryRequest) -> Report:
         details={"results": [result.as_dict() for result in results], "summary": summary},
         before={item.result.name: item.seen.described() for item in items},
         after={item.result.name: item.described_after() for item in items},
-        warnings=_warnings(items, recovery) + _warnings_of_1_5(items, restate),
+        warnings=_warnings(items, recovery),
     )
     if request.select is not None:
         report.details["left_over"] = recovery.left_over
@@ -276,6 +275,8 @@ def _warnings(items: list[Item], recovery: _Recovery) -> list[str]:
             f"The kill takes {count(len(children), 'unfinished invocation')} along that were called: "
             f"{', '.join(children[:_SAMPLE])}."
         )
+    if items and not recovery.admin.version.at_least(1, 6):
+        warnings += _warnings_of_1_5(items)
     kept = sum(len(item.seen.invocations) for item in items if item.result.outcome == "blank")
     if kept:
         warnings.append(
@@ -289,9 +290,8 @@ def _warnings(items: list[Item], recovery: _Recovery) -> list[str]:
     return warnings
 
 
-def _warnings_of_1_5(items: list[Item], restate: Restate) -> list[str]:
-    """Say which runs a server before 1.6 may not let go of: under way, and not one of many attempts that fail."""
-    held = [
+def _warnings_of_1_5(items: list[Item]) -> list[str]:
+    attempted = [
         run["id"]
         for item in items
         if (run := item.seen.run)
@@ -299,13 +299,13 @@ def _warnings_of_1_5(items: list[Item], restate: Restate) -> list[str]:
         and run["status"] == "invoked"
         and item.seen.retries.get(run["id"], 0) <= 1
     ]
-    if not held or restate.admin.version.at_least(1, 6):
+    if not attempted:
         return []
     return [
-        f"An attempt of {', '.join(held[:_SAMPLE])} is under way, and this server lets go of it only when the service "
-        "has been silent for its inactivity_timeout (a minute by default). Before that the run is killed but not "
-        "purged, since the server could not bear that the key is submitted again: then run the task again "
-        "after a minute."
+        f"An attempt of {', '.join(attempted[:_SAMPLE])} ({count(len(attempted), 'run')}) is under way, and this "
+        "server lets go of it only when the service has been silent for its inactivity_timeout (a minute by default). "
+        "Before that the run is killed but not purged, since the server could not bear that the key is submitted "
+        "again: then run the task again after a minute."
     ]
 
 
@@ -342,7 +342,6 @@ def _sentence_of_one(result: KeyResult, *, check_mode: bool) -> str:
 
 
 _REMEDIES = {
-    "purge_failed": "Wait a minute and run the task again: it goes on where it was.",
     "already_succeeded": "Nothing to recover: submit under another key, or wait until its retention is over.",
     "active_invocation": "Let it finish or resume it (restate_resume). Where it is stuck: kill_active: stuck; to "
     "give it up in any case: kill_active: any. Dry-run it first.",
@@ -352,6 +351,7 @@ _REMEDIES = {
     "snapshot_failed": "Make room in snapshot_dir or choose another, then run the task again.",
     "resubmission_failed": "Run the same task again: what is owed is in snapshot_dir.",
     "resubmission_unknown": "Find out whether it ran; then move the snapshot away, or submit its input by hand.",
+    "purge_failed": "Wait a minute and run the task again: it goes on where it was.",
     "kill_failed": "Read the server's own words, then run the same task again.",
     "interrupted": "Run the same task again: it takes up what is left.",
 }

@@ -370,31 +370,33 @@ class KeyRun:
                 _stop_unpurged(item, purged)
 
     def _wait_until_let_go(self, items: list[Item]) -> None:
-        """Wait until no attempt of a killed run is under way, on servers where another run could meet it.
+        """Wait until no attempt of the runs is under way, on servers where another run could meet it.
 
         1.5.3 aborts an attempt of what was killed only once the service is silent for its inactivity_timeout (a minute
         by default). A run that is submitted after a purge has the same id, and the partition that is asked to start it
-        before that panics, and stays down.
+        before that panics, and stays down. A key whose run is still held after a while is left half-way.
         """
         if self._admin.version.at_least(1, 6):
             return
-        killed = {
-            item.seen.run["id"]: item for item in items if item.seen.run and item.seen.run in item.plan.kill
-        }
         deadline = time.monotonic() + _SETTLE_SECONDS
-        while killed:
-            rows = [
-                row
-                for chunk in termination.chunks(list(killed))
+        runs = {
+            run["id"]: item
+            for item in items
+            if item.is_in_work and (run := item.seen.run) and run in item.plan.purge
+        }
+        while runs:
+            held = {
+                row["id"]
+                for chunk in termination.chunks(list(runs))
                 for row in self._admin.query(self._admin.sql.held_by_invoker(chunk))
-            ]
-            killed = {row["id"]: killed[row["id"]] for row in rows}
-            if killed and time.monotonic() >= deadline:
-                for run_id, item in killed.items():
+            }
+            runs = {run_id: item for run_id, item in runs.items() if run_id in held}
+            if runs and time.monotonic() >= deadline:
+                for run_id, item in runs.items():
                     why = "an attempt of its killed run is still under way"
                     item.result.stop("blocked", "purge_failed", why, [run_id])
                 return
-            if killed:
+            if runs:
                 time.sleep(_POLL_SECONDS)
 
     def _clear_state(self, items: list[Item]) -> None:
