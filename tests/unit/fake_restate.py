@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Service, Version
 from ansible_collections.dalp.restate.tests.unit.wire_objects import Row, invocation, service
@@ -67,6 +68,7 @@ class FakeRestate:
         self.held: set[str] = set()
         self._last_born: dict[str, str] = {}
         self.check_mode = check_mode
+        self.guard = WriteGuard(check_mode=check_mode)
         self.connection = Connection(url="http://fake:9070", retries=retries)
         self.version = Version(version=version)
         self.sql = FakeSql()
@@ -95,11 +97,6 @@ class FakeRestate:
 
     # What AdminClient has
 
-    @property
-    def wrote(self) -> bool:
-        """Whether anything was written."""
-        return bool(self.writes)
-
     def service(self, name: str) -> Service:
         """Say of any name that it is a workflow."""
         self.reach(f"before service {name}")
@@ -119,6 +116,7 @@ class FakeRestate:
         """Kill or purge, and answer for each; O(answers) has words for those that are refused."""
         assert not self.check_mode
         assert len(ids) <= 1000
+        self.guard.pass_write("a write")
         self.writes.append((verb, tuple(ids)))
         self.reach(f"before {verb}")
         answers = [(each, self.answers.get(each) or self._terminate_one(verb, each)) for each in ids]
@@ -128,6 +126,7 @@ class FakeRestate:
     def clear_state(self, service: str, key: str, version: str) -> None:
         """Clear a state, whatever its version."""
         assert not self.check_mode
+        self.guard.pass_write("a write")
         self.writes.append(("clear_state", (service, key, version)))
         self.state.pop(key, None)
 
@@ -208,11 +207,6 @@ class FakeIngress:
         self._restate = restate
         self.submitted: list[tuple[str, bytes, dict[str, str]]] = []
 
-    @property
-    def wrote(self) -> bool:
-        """Whether anything was submitted."""
-        return bool(self.submitted)
-
     def connect(self, _advertised: object) -> FakeIngress:
         """Return the client, which this is."""
         return self
@@ -225,6 +219,7 @@ class FakeIngress:
         assert not self._restate.check_mode
         assert handler == "run"
         self._restate.reach("before submit")
+        self._restate.guard.pass_write("submit")
         self.submitted.append((key, payload, headers))
         id_ = self._restate.submit(key, payload)
         self._restate.reach("after submit")
