@@ -259,7 +259,7 @@ def _error(message: str, results: list[KeyResult], request: RecoveryRequest) -> 
     reason = reasons.pop() if len(reasons) == 1 else "several"
     return OperatorError(
         "RESTATE_WORKFLOW_RETRY_BLOCKED",
-        message if len(results) == 1 else what_was_left(stopped, len(results), "workflow"),
+        message if len(results) == 1 else what_was_left(stopped, results, "workflow"),
         remedy=_REMEDIES.get(reason),
         reason=reason,
         invocation_ids=[each for result in stopped for each in result.invocation_ids][:_SAMPLE],

@@ -43,10 +43,18 @@ def tally(results: t.Iterable[t.Any], outcome: str) -> str:
     return f"{sum(reasons.values())} {outcome} ({why})" if reasons else ""
 
 
-def what_was_left(stopped: t.Sequence[t.Any], number: int, noun: str) -> str:
-    """Return how many of so many were left, and why: the same in a dry run and for real."""
+def what_was_left(stopped: t.Sequence[t.Any], results: t.Sequence[t.Any], noun: str) -> str:
+    """Return how many results were left and why, and what became of the others: the same in a dry run and for real."""
+    others: dict[str, int] = {}
+    left = {id(result) for result in stopped}
+    for result in results:
+        if id(result) not in left:
+            others[result.outcome] = others.get(result.outcome, 0) + 1
     parts = [tally(stopped, outcome) for outcome in dict.fromkeys(result.outcome for result in stopped)]
-    return f"{len(stopped)} of {count(number, noun)} left: {'; '.join(parts)}. The results tell of each."
+    parts += [f"{number} {outcome}" for outcome, number in sorted(others.items())]
+    return (
+        f"{len(stopped)} of {count(len(results), noun)} left: {'; '.join(parts)}. The results tell of each."
+    )
 
 
 def count(number: int, noun: str) -> str:

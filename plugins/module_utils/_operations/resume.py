@@ -357,7 +357,7 @@ def _error(results: list[InvocationResult], request: ResumeRequest) -> OperatorE
     reasons = {result.reason or "" for result in stopped}
     return OperatorError(
         "RESTATE_WORKFLOW_RETRY_BLOCKED",
-        what_was_left(stopped, len(results), "invocation"),
+        what_was_left(stopped, results, "invocation"),
         remedy=_REMEDIES.get(next(iter(reasons))) if len(reasons) == 1 else None,
         reason=reasons.pop() if len(reasons) == 1 else "several",
         invocation_ids=[result.invocation_id for result in stopped][:_SAMPLE],
