@@ -15,7 +15,7 @@ import typing as t
 
 from ansible.module_utils.basic import AnsibleModule, env_fallback, missing_required_lib
 from ansible_collections.dalp.restate.plugins.module_utils import _thirdparty
-from ansible_collections.dalp.restate.plugins.module_utils._audit import Attempt, Record, user
+from ansible_collections.dalp.restate.plugins.module_utils._audit import GENERATED, Attempt, Record, user
 from ansible_collections.dalp.restate.plugins.module_utils._audit_log import AuditLog
 from ansible_collections.dalp.restate.plugins.module_utils._audit_webhook import AuditWebhook
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
@@ -88,11 +88,12 @@ def run(
     guard = WriteGuard(check_mode=module.check_mode)
     try:
         exit_.read_patterns()
+        exit_.open_log()
         require_libraries()
         connection = _connection(params)
         fields = dataclasses.fields(request_type)  # type: ignore[arg-type]
         request = request_type(**{field.name: params[field.name] for field in fields})
-        exit_.open_sinks(connection)
+        exit_.open_webhook(connection)
         guard = WriteGuard(
             check_mode=module.check_mode, announce=lambda: exit_.announce(known_version(admin))
         )
@@ -240,13 +241,15 @@ class Exit:
                     "RESTATE_INVALID_ARGUMENT", f"redact_patterns holds no regular expression: {exc}."
                 ) from None
 
-    def open_sinks(self, connection: Connection) -> None:
-        """Open the audit log and the webhook; raise RESTATE_AUDIT_UNAVAILABLE for a log that cannot be kept."""
-        params = self._module.params
-        if params["audit_log"]:
-            self._log = AuditLog(params["audit_log"])
-        if params["audit_webhook"]:
-            self._webhook = AuditWebhook(params["audit_webhook"], connection)
+    def open_log(self) -> None:
+        """Open the audit log; raise RESTATE_AUDIT_UNAVAILABLE for one that cannot be kept."""
+        if self._module.params["audit_log"]:
+            self._log = AuditLog(self._module.params["audit_log"])
+
+    def open_webhook(self, connection: Connection) -> None:
+        """Take up the webhook; raise RESTATE_INVALID_ARGUMENT for one that cannot be used."""
+        if self._module.params["audit_webhook"]:
+            self._webhook = AuditWebhook(self._module.params["audit_webhook"], connection)
 
     def announce(self, version: str | None) -> None:
         """Record that the first write call is about to be sent; raise where it must not, for want of a record."""
@@ -285,18 +288,17 @@ class Exit:
             report.error = report.error or exc
             report.acknowledged = None
         result = self._result(report, wrote=wrote)
-        result["audit"] = record
         result["invocation"] = {"module_args": _shown_arguments(self._module.params, self._secret_options)}
         for warning in report.warnings:
             self._module.warn(self._scrubbed(warning))
-        result = self._scrubbed(result)
+        result = {**self._scrubbed(result), "audit": self._scrubbed_record(record)}
         if report.error:
             self._module.fail_json(**result)
         self._module.exit_json(**result)
 
     def _keep(self, record: Record, *, is_last: bool) -> None:
         """Write a record to the log and the webhook; raise RESTATE_AUDIT_UNAVAILABLE where it is not taken."""
-        content = self._scrubbed(record)
+        content = self._scrubbed_record(record)
         if self._log:
             line_hash = self._log.append(content)
             if is_last:
@@ -308,6 +310,14 @@ class Exit:
                 if self._module.params["audit_required"]:
                     raise
                 self._module.warn(self._scrubbed(exc.message))
+
+    def _scrubbed_record(self, record: Record) -> dict[str, t.Any]:
+        """Return a record without what is secret, of which a pattern cannot make something that is no record."""
+        data = self._scrubbed_fields(record["data"])
+        return {**self._scrubbed_fields({**record, "data": {}}), "data": data}
+
+    def _scrubbed_fields(self, fields: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        return {name: value if name in GENERATED else self._scrubbed(value) for name, value in fields.items()}
 
     def _scrubbed(self, value: t.Any) -> t.Any:
         return scrub(value, self._secrets, self._patterns)

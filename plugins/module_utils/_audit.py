@@ -17,6 +17,12 @@ from dataclasses import dataclass, field
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 
+GENERATED = frozenset(
+    {"specversion", "id", "time", "type", "datacontenttype", "linehash", "attempt", "operation", "check_mode"}
+    | {"changed", "outcome", "error_code", "duration_ms", "before_digest", "after_digest"}
+)
+"""What this collection puts into a record by itself. Nothing that was given is in it, and readers rely on it."""
+
 REFUSALS = frozenset(
     {
         "OFFCHAIN_USER_PERMISSION_REQUIRED",
@@ -44,7 +50,7 @@ def user() -> str:
 def digest(content: dict[str, t.Any]) -> str:
     """Return the SHA-256 of the content as canonical JSON, in hexadecimal digits."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
 
 
 class RecordData(t.TypedDict):

@@ -17,6 +17,7 @@ from pathlib import Path
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 
 _TAIL = 65536
+_LOOKED_AT = ("attempt", "operation", "actor", "outcome")
 FIRST = ""
 """What the first line of a chain has for the hash of the line before it."""
 
@@ -24,6 +25,11 @@ FIRST = ""
 def line_hash(line: bytes) -> str:
     """Return the SHA-256 of a line without its line break, in hexadecimal digits."""
     return hashlib.sha256(line.rstrip(b"\n")).hexdigest()
+
+
+def as_json(record: t.Mapping[str, t.Any]) -> bytes:
+    """Return a record as a line of JSON; half of a surrogate pair, which UTF-8 has not, as the escape that JSON has."""
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode(errors="backslashreplace")
 
 
 class AuditLog:
@@ -47,8 +53,8 @@ class AuditLog:
         try:
             last, is_torn = self._last_line(handle)
             previous = line_hash(last) if last else self._end_of_rotated()
-            line = json.dumps({**record, "previoushash": previous}, ensure_ascii=False, separators=(",", ":"))
-            data = (b"\n" if is_torn else b"") + line.encode() + b"\n"
+            line = as_json({**record, "previoushash": previous})
+            data = (b"\n" if is_torn else b"") + line + b"\n"
             written = os.write(handle, data)
             if written != len(data):
                 raise OSError(f"only {written} of {len(data)} bytes could be written")
@@ -57,7 +63,7 @@ class AuditLog:
             raise self._unavailable(str(exc)) from exc
         finally:
             os.close(handle)
-        return line_hash(line.encode())
+        return line_hash(line)
 
     def _opened(self) -> int:
         try:
@@ -128,10 +134,15 @@ class AuditLog:
 
 
 def is_record(line: bytes) -> bool:
-    """Whether a line is an audit record of this collection."""
+    """Whether a line is an audit record of this collection, with all that its readers look at."""
     try:
-        return str(json.loads(line)["type"]).startswith("dalp.restate.")
-    except (ValueError, KeyError, TypeError):
+        record = json.loads(line)
+        return (
+            record["type"].startswith("dalp.restate.")
+            and isinstance(record["time"], str)
+            and all(isinstance(record["data"][name], str) for name in _LOOKED_AT)
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
         return False
 
 

@@ -7,10 +7,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import typing as t
-from urllib.parse import parse_qsl, urlsplit
 
+from ansible_collections.dalp.restate.plugins.module_utils._audit_log import as_json
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._restate import urls
 from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection, Transport
@@ -32,11 +31,17 @@ class AuditWebhook:
             raise OperatorError("RESTATE_INVALID_ARGUMENT", f"audit_webhook cannot be used: {exc}.") from None
         if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
             raise OperatorError("RESTATE_INVALID_ARGUMENT", "audit_webhook must be an https:// URL.")
-        self._path = parts.path or "/"
-        self._params = dict(parse_qsl(urlsplit(url).query))
+        self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._connection = dataclasses.replace(
             connection, url=f"{parts.scheme}://{parts.netloc}", auth_token=None, headers={}
         )
+        try:
+            Transport(self._connection).close()
+        except OperatorError:
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                "audit_webhook cannot be used, or ca_path, client_cert or client_key cannot.",
+            ) from None
 
     def send(self, record: dict[str, t.Any]) -> None:
         """Post a record. Repeated after a failure that may pass: the receiver knows a record by its id."""
@@ -45,9 +50,8 @@ class AuditWebhook:
             response = transport.send(
                 "POST",
                 self._path,
-                content=json.dumps(record, ensure_ascii=False).encode(),
+                content=as_json(record),
                 headers={"Content-Type": "application/cloudevents+json; charset=utf-8"},
-                params=self._params,
             )
         except OperatorError as exc:
             why = f"status {exc.status}" if exc.status else "no answer"

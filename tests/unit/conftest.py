@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import time
 import types
 from collections.abc import Callable, Iterator
@@ -13,6 +15,8 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from ansible.module_utils.common import warnings
+from ansible.module_utils.testing import patch_module_args
 from ansible_collections.dalp.restate.plugins.module_utils._operations import (
     migration,
     recovery_run,
@@ -28,6 +32,7 @@ Serve = Callable[..., LoopbackServer]
 
 @pytest.fixture(autouse=True)
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RESTATE_AUDIT_LOG", raising=False)
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
@@ -60,3 +65,19 @@ def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     slept: list[float] = []
     monkeypatch.setattr(transport, "time", types.SimpleNamespace(sleep=slept.append))
     return slept
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Run a module in this process and return what it prints for Ansible, as text and as JSON."""
+
+    def start(name: str, **arguments: Any) -> tuple[str, dict[str, Any]]:
+        module = importlib.import_module(f"ansible_collections.dalp.restate.plugins.modules.{name}")
+        # Ansible keeps the warnings of a process, which is else that of one module.
+        monkeypatch.setattr(warnings, "_global_warnings", type(warnings._global_warnings)())
+        with patch_module_args(arguments), pytest.raises(SystemExit):
+            module.main()
+        text = capsys.readouterr().out
+        return text, json.loads(text)
+
+    return start

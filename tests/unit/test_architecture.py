@@ -43,6 +43,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "module_utils._audit_chain": ("module_utils._audit_log", "module_utils._errors"),
     "module_utils._audit_log": ("module_utils._errors",),
     "module_utils._audit_webhook": (
+        "module_utils._audit_log",
         "module_utils._errors",
         "module_utils._restate.transport",
         "module_utils._restate.urls",

@@ -6,12 +6,9 @@
 
 from __future__ import annotations
 
-import importlib
-import json
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
 from ansible_collections.dalp.restate.plugins.module_utils import _thirdparty
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.loopback import answer
@@ -19,20 +16,6 @@ from ansible_collections.dalp.restate.tests.unit.loopback import answer
 TOKEN = "token-of-the-admin"
 HEADER = "value-of-a-header"
 PASSWORD = "hunter22"
-
-
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run a module in this process and return what it prints for Ansible, as text and as JSON."""
-
-    def start(name: str, **arguments: Any) -> tuple[str, dict[str, Any]]:
-        module = importlib.import_module(f"ansible_collections.dalp.restate.plugins.modules.{name}")
-        with patch_module_args(arguments), pytest.raises(SystemExit):
-            module.main()
-        text = capsys.readouterr().out
-        return text, json.loads(text)
-
-    return start
 
 
 def echo(status: int = 500) -> bytes:
