@@ -39,8 +39,12 @@ demo: setup ## run the release and recovery runbooks on a real Restate, with pla
 	$(IN_VENV) python roles/sandbox/files/sandbox.py run --plant-unreleased -- scripts/demo.sh
 
 .PHONY: test
-test: lint ## lint, then all tests (unit and integration)
-	$(IN_VENV) python -m pytest
+test: lint unit integration ## lint, then all tests (unit and integration)
+
+# A process of its own: the unit tests import the collection as Python does, these as Ansible does.
+.PHONY: integration
+integration: setup ## the tests against real Restate servers
+	$(IN_VENV) python -m pytest tests/integration
 
 .PHONY: unit
 unit: setup ## the quick tests
