@@ -261,7 +261,7 @@ def test_the_page_shows_hostile_texts_as_texts(world: World, proxy: Proxy, log: 
     assert page.foreign == set()
     assert page.tags.count("article") == len(records(log)) == 4
     classes = {value for name, value in page.attributes if name == "class"}
-    assert classes == {"verdict", "list", "badge", "refused", "succeeded", "planned"}
+    assert classes == {"verdict", "list", "badge", "failed", "succeeded", "planned"}
     for text in HOSTILE.values():
         assert text in page.text
     markdown = path.with_suffix(".md").read_text(encoding="utf-8")
