@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import functools
+import json
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import jsonschema  # type: ignore[import-untyped]
 from ansible import context
 from ansible.executor.task_queue_manager import TaskQueueManager
 from ansible.inventory.manager import InventoryManager
@@ -23,8 +25,13 @@ from ansible.playbook.play import Play
 from ansible.plugins.callback import CallbackBase
 from ansible.plugins.loader import action_loader, connection_loader, init_plugin_loader, shell_loader
 from ansible.vars.manager import VariableManager
+from cloudevents.core.formats.json import JSONFormat
+from cloudevents.core.v1.event import CloudEvent
 
 Result = dict[str, Any]
+
+_SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "audit-record.schema.json"
+_RECORDS = jsonschema.Draft202012Validator(json.loads(_SCHEMA.read_text(encoding="utf-8")))
 
 _one_at_a_time = threading.Lock()
 
@@ -124,4 +131,13 @@ def run_task(
             for number, handler in handlers.items():
                 signal.signal(number, handler)
     assert collector.result is not None, f"{module} gave no result"
+    if "audit" in collector.result:
+        _check_record(collector.result["audit"])
     return {"changed": False, **collector.result}
+
+
+def _check_record(record: dict[str, Any]) -> None:
+    """Hold the audit record of every task of the suite against its schema, and against the CloudEvents SDK."""
+    _RECORDS.validate(record)
+    event = JSONFormat().read(CloudEvent, json.dumps(record))
+    assert event.get_data() == record["data"]
