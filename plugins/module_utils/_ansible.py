@@ -19,6 +19,9 @@ from ansible_collections.dalp.restate.plugins.module_utils._audit import GENERAT
 from ansible_collections.dalp.restate.plugins.module_utils._audit_log import AuditLog
 from ansible_collections.dalp.restate.plugins.module_utils._audit_webhook import AuditWebhook
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http import urls
+from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
+from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
 from ansible_collections.dalp.restate.plugins.module_utils._operations.texts import texts
 from ansible_collections.dalp.restate.plugins.module_utils._redaction import (
@@ -27,12 +30,9 @@ from ansible_collections.dalp.restate.plugins.module_utils._redaction import (
     secrets_in,
     userinfo_secrets,
 )
-from ansible_collections.dalp.restate.plugins.module_utils._restate import urls
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
-from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
 from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
-from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection
 
 CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
     "backend": {"type": "str", "choices": ["restate"], "default": "restate"},

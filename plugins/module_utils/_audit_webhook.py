@@ -11,8 +11,8 @@ import typing as t
 
 from ansible_collections.dalp.restate.plugins.module_utils._audit_log import as_json
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._restate import urls
-from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection, Transport
+from ansible_collections.dalp.restate.plugins.module_utils._http import urls
+from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection, Transport
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -55,13 +55,12 @@ class AuditWebhook:
             )
         except OperatorError as exc:
             why = f"status {exc.status}" if exc.status else "no answer"
-            raise OperatorError(
-                "RESTATE_AUDIT_UNAVAILABLE", f"audit_webhook did not take the audit record: {why}."
-            ) from None
+            raise _not_taken(why) from None
         finally:
             transport.close()
         if not response.is_success:
-            raise OperatorError(
-                "RESTATE_AUDIT_UNAVAILABLE",
-                f"audit_webhook did not take the audit record: status {response.status_code}.",
-            )
+            raise _not_taken(f"status {response.status_code}")
+
+
+def _not_taken(why: str) -> OperatorError:
+    return OperatorError("RESTATE_AUDIT_UNAVAILABLE", f"audit_webhook did not take the audit record: {why}.")

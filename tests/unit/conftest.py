@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
+from ansible_collections.dalp.restate.plugins.module_utils._http import transport
 from ansible_collections.dalp.restate.plugins.module_utils._operations import (
     migration,
     recovery_run,
@@ -24,7 +25,6 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations import (
     resume,
     termination,
 )
-from ansible_collections.dalp.restate.plugins.module_utils._restate import transport
 from ansible_collections.dalp.restate.tests.unit.loopback import LoopbackServer
 
 Serve = Callable[..., LoopbackServer]

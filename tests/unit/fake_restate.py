@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection
+from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
+from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Service, Version
 from ansible_collections.dalp.restate.tests.unit.wire_objects import Row, invocation, service
 

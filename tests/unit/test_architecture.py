@@ -32,8 +32,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "module_utils._operations.report",
         "module_utils._redaction",
         "module_utils._restate",
-        "module_utils._restate.transport",
-        "module_utils._restate.urls",
+        "module_utils._http",
+        "module_utils._http.urls",
     ),
     "module_utils._audit_info": (
         "module_utils._audit_chain",
@@ -45,8 +45,8 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "module_utils._audit_webhook": (
         "module_utils._audit_log",
         "module_utils._errors",
-        "module_utils._restate.transport",
-        "module_utils._restate.urls",
+        "module_utils._http",
+        "module_utils._http.urls",
     ),
     "module_utils._audit": ("module_utils._errors",),
     "module_utils._redaction": (),
@@ -54,19 +54,18 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "module_utils._operations": (
         "module_utils._operations.report",
         "module_utils._restate",
-        "module_utils._restate.transport",
-        "module_utils._restate.urls",
+        "module_utils._http.urls",
         "module_utils._errors",
     ),
-    "module_utils._restate.urls": (),
-    "module_utils._restate.transport": (
-        "module_utils._restate.urls",
+    "module_utils._restate": (
+        "module_utils._http",
+        "module_utils._http.urls",
         "module_utils._errors",
         "module_utils._thirdparty",
     ),
-    "module_utils._restate": (
-        "module_utils._restate.transport",
-        "module_utils._restate.urls",
+    "module_utils._http.urls": (),
+    "module_utils._http": (
+        "module_utils._http.urls",
         "module_utils._errors",
         "module_utils._thirdparty",
     ),

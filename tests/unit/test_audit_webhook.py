@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._audit_webhook import AuditWebhook
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection
+from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.loopback import HANG, RESET, Answer, answer
 from cloudevents.core.formats.json import JSONFormat

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
+from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup import cleanup
 from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup_plan import CleanupRequest
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
-from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
 from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
-from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.loopback import RESET, Request, answer
 from ansible_collections.dalp.restate.tests.unit.wire_objects import invocation

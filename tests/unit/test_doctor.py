@@ -9,13 +9,13 @@ from __future__ import annotations
 import threading
 
 import pytest
+from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
+from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor import DoctorRequest, doctor
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
-from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
 from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
-from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.loopback import LoopbackServer, Request, answer
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
+from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._restate import ingress as ingress_file
-from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
-from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.loopback import answer
 

@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
+from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery import (
     RecoveryRequest,
     recover_workflow,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
-from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
 from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
-from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.loopback import (
     RESET,

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._operations import resubmission
-from ansible_collections.dalp.restate.plugins.module_utils._operations.snapshots import Input
-from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
-from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import (
+from ansible_collections.dalp.restate.plugins.module_utils._http.guard import (
     WriteGuard,
     WriteInCheckModeError,
 )
+from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
+from ansible_collections.dalp.restate.plugins.module_utils._operations import resubmission
+from ansible_collections.dalp.restate.plugins.module_utils._operations.snapshots import Input
+from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress, IngressClient
-from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.fake_restate import entry
 from ansible_collections.dalp.restate.tests.unit.loopback import RESET, answer

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
+from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
 from ansible_collections.dalp.restate.plugins.module_utils._operations.resume import (
     Places,
@@ -21,10 +23,8 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.resume im
     resume,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
-from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
 from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
-from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.loopback import RESET, LoopbackServer, Request, answer
 from ansible_collections.dalp.restate.tests.unit.wire_objects import Row, deployment, invocation, registry

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
+from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
-from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.loopback import LoopbackServer, answer
 from cryptography import x509

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.dalp.restate.plugins.module_utils._restate import urls
+from ansible_collections.dalp.restate.plugins.module_utils._http import urls
 from ansible_collections.dalp.restate.tests.unit.wire_objects import deployment
 
 

@@ -18,13 +18,13 @@ from typing import Any
 import httpx
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._restate import wire
-from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
-from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import (
+from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
+from ansible_collections.dalp.restate.plugins.module_utils._http.transport import (
     Connection,
     server_words,
 )
+from ansible_collections.dalp.restate.plugins.module_utils._restate import wire
+from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.loopback import answer
 from pydantic import ValidationError

@@ -10,6 +10,7 @@ import datetime
 import typing as t
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http import urls
 from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup_plan import (
     ASSUMED_ID,
     CleanupRequest,
@@ -25,7 +26,6 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.deploymen
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.registration import as_registered
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
-from ansible_collections.dalp.restate.plugins.module_utils._restate import urls
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
 from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Deployment, Handler, Service

@@ -10,10 +10,10 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http import urls
 from ansible_collections.dalp.restate.plugins.module_utils._operations import durations
 from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments import Pending, Registry
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import count
-from ansible_collections.dalp.restate.plugins.module_utils._restate import urls
 from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Deployment
 
 ASSUMED_ID = "dp_assumed"

@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._restate import urls
+from ansible_collections.dalp.restate.plugins.module_utils._http import urls
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Deployment, Service
 

@@ -11,6 +11,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http import urls
 from ansible_collections.dalp.restate.plugins.module_utils._operations import registration
 from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments import (
     STALE_READ_SECONDS,
@@ -19,7 +20,6 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.deploymen
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report, count
 from ansible_collections.dalp.restate.plugins.module_utils._operations.texts import texts
-from ansible_collections.dalp.restate.plugins.module_utils._restate import urls
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
 from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import (

@@ -12,14 +12,14 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._restate import wire
-from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._restate.sql import Sql
-from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import (
+from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
+from ansible_collections.dalp.restate.plugins.module_utils._http.transport import (
     Connection,
     Transport,
     server_words,
 )
+from ansible_collections.dalp.restate.plugins.module_utils._restate import wire
+from ansible_collections.dalp.restate.plugins.module_utils._restate.sql import Sql
 from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import ValidationError, httpx
 
 _M = t.TypeVar("_M", bound=wire.Wire)
@@ -39,8 +39,8 @@ def _is_read(method: str, path: str, body: dict[str, t.Any] | None) -> bool:
 class AdminClient:
     """Calls the admin API, without a version prefix. Safe to share between threads.
 
-    All methods raise OperatorError as L(Transport.send) does, and RESTATE_UNEXPECTED_RESPONSE for an answer that
-    they do not know. Any call that writes passes the O(guard) first, which refuses it in check mode.
+    All methods raise OperatorError as L(Transport.send) and L(Transport.checked) do, and RESTATE_UNEXPECTED_RESPONSE
+    for an answer that they do not know. Any call that writes passes the O(guard) first, which refuses it in check mode.
     """
 
     def __init__(self, connection: Connection, guard: WriteGuard) -> None:
@@ -237,7 +237,7 @@ class AdminClient:
         is_read = _is_read(method, path, body)
         if not is_read:
             self.guard.pass_write(f"{method} {path}")
-        return self._transport.send(
+        response = self._transport.send(
             method,
             path,
             body=body,
@@ -246,6 +246,7 @@ class AdminClient:
             repeatable=is_read or repeatable,
             passing=passing,
         )
+        return self._transport.checked(response)
 
     def _read(self, model: type[_M], path: str) -> _M:
         return self._parsed(model, self._expect(self._send("GET", path), 200))

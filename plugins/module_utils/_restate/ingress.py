@@ -11,9 +11,9 @@ import typing as t
 from urllib.parse import quote
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._restate import urls
-from ansible_collections.dalp.restate.plugins.module_utils._restate.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._restate.transport import Connection, Transport
+from ansible_collections.dalp.restate.plugins.module_utils._http import urls
+from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
+from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection, Transport
 
 _PORT = 8080
 
@@ -48,8 +48,8 @@ class Ingress:
     def connect(self, advertised: t.Callable[[], str | None]) -> IngressClient:
         """Return a client of the ingress that answers.
 
-        Raises OperatorError as L(Transport.send) does, and RESTATE_UNEXPECTED_RESPONSE where what answers is no
-        ingress. O(advertised) is asked for the server's own word only where the first guess fails.
+        Raises OperatorError as L(Transport.send) and L(Transport.checked) do, and RESTATE_UNEXPECTED_RESPONSE where
+        what answers is no ingress. O(advertised) is asked for the server's own word only where the first guess fails.
         """
         if self._url:
             return self._answering(dataclasses.replace(self._admin, url=self._url))
@@ -97,7 +97,7 @@ class IngressClient:
 
     def check(self) -> None:
         """Raise RESTATE_UNEXPECTED_RESPONSE where what answers is no ingress."""
-        response = self._transport.send("GET", "/restate/health")
+        response = self._transport.checked(self._transport.send("GET", "/restate/health"))
         try:
             is_ingress = response.status_code == 200 and "services" in response.json()
         except (ValueError, TypeError):
@@ -115,8 +115,10 @@ class IngressClient:
         # What the operator sends to get in stands before what somebody once sent to get in.
         own = self._own_headers
         headers = {name: text for name, text in headers.items() if name.lower() not in own}
-        response = self._transport.send(
-            "POST", path, content=payload, headers=headers, writes=True, repeatable=False
+        response = self._transport.checked(
+            self._transport.send(
+                "POST", path, content=payload, headers=headers, writes=True, repeatable=False
+            )
         )
         try:
             if response.status_code in (200, 202):

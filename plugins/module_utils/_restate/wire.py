@@ -9,7 +9,8 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.dalp.restate.plugins.module_utils._restate import instants, urls
+from ansible_collections.dalp.restate.plugins.module_utils._http import urls
+from ansible_collections.dalp.restate.plugins.module_utils._restate import instants
 from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import (
     BaseModel,
     ConfigDict,

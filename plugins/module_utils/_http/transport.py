@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""HTTP to one Restate endpoint: one connection pool, retries where they are safe, errors with a code."""
+"""HTTP to one endpoint: one connection pool, retries where they are safe, errors with a code."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._restate import urls
+from ansible_collections.dalp.restate.plugins.module_utils._http import urls
 from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import httpx
 
 _FIRST_DELAY = 0.2
@@ -81,15 +81,15 @@ class Transport:
         repeatable: bool = True,
         passing: t.Callable[[httpx.Response], bool] | None = None,
     ) -> httpx.Response:
-        """Return the answer, whatever its status, except 401, 403 and 429, which raise.
+        """Return the answer, whatever its status.
 
         What is sent is O(body) as JSON, or O(content) as it is.
 
         O(repeatable) requests are sent again, with exponential back-off and jitter, after a connection error, a 429
         (honouring a Retry-After of up to request_timeout), 502, 503, 504 and whatever O(passing) recognises as
         passing. Others only where they certainly were not carried out: no connection, or a 429.
-        Raises OperatorError: RESTATE_ADMIN_UNREACHABLE without an answer (outcome_unknown where O(writes) and any try
-        may have been carried out), RESTATE_PERMISSION_REQUIRED, RESTATE_UNEXPECTED_RESPONSE for a lasting 429.
+        Raises OperatorError: RESTATE_ADMIN_UNREACHABLE without an answer, RESTATE_UNEXPECTED_RESPONSE for one that is
+        cut short; outcome_unknown where O(writes) and any try may have been carried out.
         """
         http = {"method": method, "url": self.connection.shown_url + path}
         unknown = False
@@ -120,7 +120,7 @@ class Transport:
                 may_repeat = repeatable or response.status_code == 429
                 wait = _retry_after(response)
                 if not (is_passing and may_repeat and tries_left and wait <= self.connection.request_timeout):
-                    return self._checked(response)
+                    return response
                 delay = max(delay, wait)
             finally:
                 if response is not None:
@@ -150,7 +150,12 @@ class Transport:
             outcome_unknown=unknown,
         )
 
-    def _checked(self, response: httpx.Response) -> httpx.Response:
+    def checked(self, response: httpx.Response) -> httpx.Response:
+        """Return the answer of Restate, or of what stands in front of it, unless it lets nobody in.
+
+        Raises OperatorError: RESTATE_PERMISSION_REQUIRED for a 401 or 403, RESTATE_UNEXPECTED_RESPONSE for a lasting
+        429.
+        """
         if response.status_code in (401, 403):
             raise self.unexpected(response, code="RESTATE_PERMISSION_REQUIRED")
         if response.status_code == 429:
