@@ -20,8 +20,9 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery_
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import (
     Report,
     count,
+    cut_off,
+    left_behind,
     tally,
-    what_was_left,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.selection import Select, select_runs
 from ansible_collections.dalp.restate.plugins.module_utils._operations.snapshots import Owed, Snapshots
@@ -213,7 +214,9 @@ def recover_workflow(restate: Restate, request: RecoveryRequest) -> Report:
         report.details["left_over"] = recovery.left_over
     if request.service_key is not None:
         _add_single(report, items[0])
-    report.error = _cut_off(report.msg, recovery.error) or _error(report.msg, results, request)
+    report.error = cut_off(report.msg, recovery.error, remedy=_REMEDIES["interrupted"]) or _error(
+        report.msg, results, request
+    )
     report.acknowledged = report.error is None
     return report
 
@@ -236,35 +239,17 @@ def _add_single(report: Report, item: Item) -> None:
         report.not_done = [step for step in steps if step not in report.done]
 
 
-def _cut_off(message: str, error: OperatorError | None) -> OperatorError | None:
-    """Return what ended the task half-way, with how far it had come."""
-    if error is None:
-        return None
-    return OperatorError(
-        error.code,
-        f"{message} The task was cut off: {error.message}",
-        remedy=f"{error.remedy} {_REMEDIES['interrupted']}",
-        reason="interrupted",
-        invocation_ids=error.invocation_ids,
-        http=error.http,
-    )
-
-
 def _error(message: str, results: list[KeyResult], request: RecoveryRequest) -> OperatorError | None:
-    tolerated = ("blank", "recovered", "blocked") if request.skip_blocked else ("blank", "recovered")
-    stopped = [result for result in results if result.outcome not in tolerated]
-    if not stopped:
-        return None
-    reasons = {result.reason or "" for result in stopped}
-    reason = reasons.pop() if len(reasons) == 1 else "several"
-    return OperatorError(
-        "RESTATE_WORKFLOW_RETRY_BLOCKED",
-        message if len(results) == 1 else what_was_left(stopped, results, "workflow"),
-        remedy=_REMEDIES.get(reason),
-        reason=reason,
-        invocation_ids=[each for result in stopped for each in result.invocation_ids][:_SAMPLE],
-        http=next((result.http for result in stopped if result.http), None),
+    error = left_behind(
+        results,
+        tolerated=("blank", "recovered", "blocked") if request.skip_blocked else ("blank", "recovered"),
+        noun="workflow",
+        remedies=_REMEDIES,
+        message=message if len(results) == 1 else None,
     )
+    if error:
+        error.http = next((result.http for result in results if result.http), None)
+    return error
 
 
 def _warnings(items: list[Item], recovery: _Recovery) -> list[str]:

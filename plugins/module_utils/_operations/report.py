@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 
+_SAMPLE = 20
+
 
 @dataclass
 class Report:
@@ -43,7 +45,47 @@ def tally(results: t.Iterable[t.Any], outcome: str) -> str:
     return f"{sum(reasons.values())} {outcome} ({why})" if reasons else ""
 
 
-def what_was_left(stopped: t.Sequence[t.Any], results: t.Sequence[t.Any], noun: str) -> str:
+def cut_off(message: str, error: OperatorError | None, *, remedy: str = "") -> OperatorError | None:
+    """Return what ended the task half-way, with how far it had come (O(message)); None where nothing did."""
+    if error is None:
+        return None
+    return OperatorError(
+        error.code,
+        f"{message} The task was cut off: {error.message}",
+        remedy=f"{error.remedy} {remedy}".rstrip(),
+        reason="interrupted",
+        invocation_ids=error.invocation_ids,
+        http=error.http,
+    )
+
+
+def left_behind(
+    results: t.Sequence[t.Any],
+    *,
+    tolerated: t.Collection[str],
+    noun: str,
+    remedies: t.Mapping[str, str],
+    message: str | None = None,
+) -> OperatorError | None:
+    """Return what makes the task fail where results have other outcomes than O(tolerated) ones.
+
+    O(remedies) are by reason; O(message) stands where the counts of what was left would tell less.
+    """
+    stopped = [result for result in results if result.outcome not in tolerated]
+    if not stopped:
+        return None
+    reasons = {result.reason or "" for result in stopped}
+    reason = reasons.pop() if len(reasons) == 1 else "several"
+    return OperatorError(
+        "RESTATE_WORKFLOW_RETRY_BLOCKED",
+        message or _what_was_left(stopped, results, noun),
+        remedy=remedies.get(reason),
+        reason=reason,
+        invocation_ids=[each for result in stopped for each in result.invocation_ids][:_SAMPLE],
+    )
+
+
+def _what_was_left(stopped: t.Sequence[t.Any], results: t.Sequence[t.Any], noun: str) -> str:
     """Return how many results were left and why, and what became of the others: the same in a dry run and for real."""
     others: dict[str, int] = {}
     left = {id(result) for result in stopped}

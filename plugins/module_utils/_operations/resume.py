@@ -16,8 +16,9 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.deploymen
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import (
     Report,
     count,
+    cut_off,
+    left_behind,
     tally,
-    what_was_left,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.selection import Select, select_runs
 from ansible_collections.dalp.restate.plugins.module_utils._operations.termination import Row, chunks
@@ -50,6 +51,11 @@ class InvocationResult:
     reason: str | None = None
     message: str = ""
     deployment_id: str | None = None
+
+    @property
+    def invocation_ids(self) -> list[str]:
+        """Which invocations it is about."""
+        return [self.invocation_id]
 
     def as_dict(self) -> dict[str, t.Any]:
         """Return it as the result shows it."""
@@ -112,7 +118,12 @@ def resume(restate: Restate, request: ResumeRequest) -> Report:
     if left_over:
         warnings.append(f"{count(left_over, 'more run')} match the selection: beyond select.limit, and left.")
     message = _sentence(results, summary, check_mode=admin.check_mode)
-    error = _cut_off(message, error) or _error(results, request)
+    error = cut_off(message, error) or left_behind(
+        results,
+        tolerated=("resumed", "unchanged", "blocked") if request.skip_blocked else ("resumed", "unchanged"),
+        noun="invocation",
+        remedies=_REMEDIES,
+    )
     details: dict[str, t.Any] = {"results": [result.as_dict() for result in results], "summary": summary}
     if request.select is not None:
         details["left_over"] = left_over
@@ -338,30 +349,6 @@ def _resume_in_place(admin: AdminClient, step: Step) -> None:
 
 def _place(deployment_id: str | None, status: str) -> dict[str, str | None]:
     return {"deployment_id": deployment_id, "status": status}
-
-
-def _cut_off(message: str, error: OperatorError | None) -> OperatorError | None:
-    """Return what ended the task half-way, with how far it had come."""
-    if error is None:
-        return None
-    return OperatorError(
-        error.code, f"{message} The task was cut off: {error.message}", reason="interrupted", http=error.http
-    )
-
-
-def _error(results: list[InvocationResult], request: ResumeRequest) -> OperatorError | None:
-    tolerated = ("resumed", "unchanged", "blocked") if request.skip_blocked else ("resumed", "unchanged")
-    stopped = [result for result in results if result.outcome not in tolerated]
-    if not stopped:
-        return None
-    reasons = {result.reason or "" for result in stopped}
-    return OperatorError(
-        "RESTATE_WORKFLOW_RETRY_BLOCKED",
-        what_was_left(stopped, results, "invocation"),
-        remedy=_REMEDIES.get(next(iter(reasons))) if len(reasons) == 1 else None,
-        reason=reasons.pop() if len(reasons) == 1 else "several",
-        invocation_ids=[result.invocation_id for result in stopped][:_SAMPLE],
-    )
 
 
 def _sentence(results: list[InvocationResult], summary: dict[str, int], *, check_mode: bool) -> str:
