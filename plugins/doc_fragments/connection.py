@@ -18,8 +18,10 @@ options:
   backend:
     description:
       - What does the work. V(restate) calls Restate's own admin API.
+      - V(dalp) posts to DALP's operator routes, for those whose only gate that is; DALP authorises and audits what they
+        do. An option that a route cannot honour is refused by name, before anything is sent.
     type: str
-    choices: [restate]
+    choices: [restate, dalp]
     default: restate
   admin_url:
     description:
@@ -64,7 +66,22 @@ options:
   retries:
     description:
       - How often to repeat a request after a connection error or an answer that says to try later.
-      - Reads are repeated at once; a write only after it was read whether it had happened.
+      - Reads are repeated at once; a write only after it was read whether it had happened. With O(backend=dalp), a
+        write that may have happened is never repeated.
     type: int
     default: 3
+  dalp_url:
+    description:
+      - URL of DALP, needed with O(backend=dalp). The credentials of the admin API are never sent there.
+      - If not set, the environment variable E(DALP_API_URL) is used, where the module runs.
+    type: str
+  dalp_api_key:
+    description:
+      - API key of an operator with DALP's system operate permission, needed with O(backend=dalp).
+      - If not set, the environment variable E(DALP_API_KEY) is used.
+    type: str
+  dalp_route_prefix:
+    description: The path of DALP's operator routes. In some releases of DALP it ends in C(workflow-engine).
+    type: str
+    default: /api/v2/admin/operator/restate
 """

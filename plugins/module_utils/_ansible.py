@@ -18,39 +18,25 @@ from ansible_collections.dalp.restate.plugins.module_utils import _thirdparty
 from ansible_collections.dalp.restate.plugins.module_utils._audit import GENERATED, Attempt, Record, user
 from ansible_collections.dalp.restate.plugins.module_utils._audit_log import AuditLog
 from ansible_collections.dalp.restate.plugins.module_utils._audit_webhook import AuditWebhook
+from ansible_collections.dalp.restate.plugins.module_utils._connection import (
+    CONNECTION_SPEC,
+    connection_of,
+    engine_of,
+    shown_server,
+)
+from ansible_collections.dalp.restate.plugins.module_utils._dalp.client import DalpClient
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._http import urls
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
-from ansible_collections.dalp.restate.plugins.module_utils._operations.texts import texts
 from ansible_collections.dalp.restate.plugins.module_utils._redaction import (
     redacted_arguments,
     scrub,
     secrets_in,
     userinfo_secrets,
 )
-from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
-from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
 from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
-
-CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
-    "backend": {"type": "str", "choices": ["restate"], "default": "restate"},
-    "admin_url": {
-        "type": "str",
-        "default": "http://localhost:9070",
-        "fallback": (env_fallback, ["RESTATE_ADMIN_URL"]),
-    },
-    "ingress_url": {"type": "str", "fallback": (env_fallback, ["RESTATE_INGRESS_URL"])},
-    "auth_token": {"type": "str", "no_log": True, "fallback": (env_fallback, ["RESTATE_AUTH_TOKEN"])},
-    "headers": {"type": "dict", "no_log": True, "default": {}},
-    "ca_path": {"type": "path"},
-    "client_cert": {"type": "path"},
-    "client_key": {"type": "path", "no_log": False},
-    "validate_certs": {"type": "bool", "default": True},
-    "request_timeout": {"type": "float", "default": 10},
-    "retries": {"type": "int", "default": 3},
-}
 
 AUDIT_SPEC: dict[str, dict[str, t.Any]] = {
     "reason": {"type": "str"},
@@ -63,43 +49,50 @@ AUDIT_SPEC: dict[str, dict[str, t.Any]] = {
     "redact_patterns": {"type": "list", "elements": "str", "default": []},
 }
 
-_URLS = ("admin_url", "ingress_url", "service_url", "audit_webhook")
+_URLS = ("admin_url", "ingress_url", "dalp_url", "service_url", "audit_webhook")
 
-_Request = t.TypeVar("_Request")
+
+class Way(t.NamedTuple):
+    """How an operation is done with a backend.
+
+    The fields of O(request_type), a dataclass, are the options that the backend can honour; its defaults stand for
+    options that were not set.
+    """
+
+    request_type: type[t.Any]
+    operate: t.Callable[[t.Any, t.Any], Report]
 
 
 def run(
     *,
     operation: str,
     argument_spec: t.Mapping[str, t.Any],
-    request_type: type[_Request],
-    operate: t.Callable[[Restate, _Request], Report],
+    restate: Way,
+    dalp: Way | None = None,
     **module_options: t.Any,
 ) -> None:
-    """Run an operation as a module: read the options, operate, leave with the result and its audit record.
-
-    The fields of O(request_type) are options of the same names.
-    """
+    """Run an operation as a module: read the options, operate, leave with the result and its audit record."""
     spec = {**argument_spec, **CONNECTION_SPEC, **AUDIT_SPEC}
     module = _Module(argument_spec=spec, supports_check_mode=True, **module_options)
     params = module.params
     exit_ = Exit(module, operation, spec)
-    admin: AdminClient | None = None
+    engine: Restate | DalpClient | None = None
     guard = WriteGuard(check_mode=module.check_mode)
     try:
         exit_.read_patterns()
         exit_.open_log()
         require_libraries()
-        connection = _connection(params)
-        fields = dataclasses.fields(request_type)  # type: ignore[arg-type]
-        request = request_type(**{field.name: params[field.name] for field in fields})
+        connection = connection_of(params)
+        way = {"restate": restate, "dalp": dalp}[params["backend"]]
+        request = read_request(operation, params, argument_spec, way)
         exit_.open_webhook(connection)
         guard = WriteGuard(
-            check_mode=module.check_mode, announce=lambda: exit_.announce(known_version(admin))
+            check_mode=module.check_mode,
+            announce=lambda: exit_.announce(engine.known_version if engine else None),
         )
-        admin = AdminClient(connection, guard)
+        engine = engine_of(params, connection, guard)
         with ending_by_signal():
-            report = operate(Restate(admin, Ingress(connection, params["ingress_url"], guard)), request)
+            report = t.cast(Way, way).operate(engine, request)
     except OperatorError as exc:
         report = exit_.failure(exc)
     except EndedBySignal as exc:
@@ -109,15 +102,35 @@ def run(
     except Exception as exc:
         report = exit_.failure(unexpected(exc), trace=traceback.format_exc())
     finally:
-        if admin:
-            admin.close()
-    exit_.leave(report, wrote=guard.wrote, version=known_version(admin))
+        if engine:
+            engine.close()
+    exit_.leave(report, wrote=guard.wrote, version=engine.known_version if engine else None)
 
 
-def known_version(admin: AdminClient | None) -> str | None:
-    """Return the server's version where it was read; nothing is asked for it."""
-    version = admin.__dict__.get("version") if admin else None
-    return version.version if version else None
+def read_request(
+    operation: str, params: dict[str, t.Any], argument_spec: t.Mapping[str, t.Any], way: Way | None
+) -> t.Any:
+    """Return what the operator asked; raise RESTATE_UNSUPPORTED for what the backend has no way to do."""
+    if way is None:
+        raise OperatorError(
+            "RESTATE_UNSUPPORTED",
+            f"DALP has no route for restate_{operation}.",
+            remedy="Use backend: restate, from where the admin API can be reached.",
+        )
+    honoured = {field.name for field in dataclasses.fields(way.request_type)}
+    refused = [
+        name
+        for name, option in argument_spec.items()
+        if name not in honoured and params[name] != option.get("default")
+    ]
+    if refused:
+        raise OperatorError(
+            "RESTATE_UNSUPPORTED",
+            f"backend: {params['backend']} cannot honour {', '.join(refused)}; nothing was sent.",
+            remedy="Leave that out where what the route does is meant, or use backend: restate, which can do it.",
+            reason="backend",
+        )
+    return way.request_type(**{name: params[name] for name in honoured if params[name] is not None})
 
 
 def require_libraries() -> None:
@@ -156,29 +169,6 @@ def ending_by_signal() -> t.Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _connection(params: dict[str, t.Any]) -> Connection:
-    if params["request_timeout"] <= 0 or params["retries"] < 0:
-        raise OperatorError(
-            "RESTATE_INVALID_ARGUMENT", "request_timeout must be above 0 seconds, and retries 0 or more."
-        )
-    if params["auth_token"] and "@" in params["admin_url"].partition("://")[2].partition("/")[0]:
-        raise OperatorError(
-            "RESTATE_INVALID_ARGUMENT",
-            "Give auth_token or userinfo in admin_url, not both: one would hide the other.",
-        )
-    return Connection(
-        url=params["admin_url"],
-        auth_token=params["auth_token"],
-        headers=texts("headers", params["headers"]),
-        ca_path=params["ca_path"],
-        client_cert=params["client_cert"],
-        client_key=params["client_key"],
-        validate_certs=params["validate_certs"],
-        request_timeout=params["request_timeout"],
-        retries=params["retries"],
-    )
 
 
 class _Module(AnsibleModule):  # type: ignore[misc]
@@ -222,7 +212,7 @@ class Exit:
         self._webhook: AuditWebhook | None = None
         self._attempt = Attempt(
             operation=operation,
-            source=Connection(url=params["admin_url"]).shown_url,
+            source=shown_server(params),
             arguments=_shown_arguments(params, self._secret_options),
             actor=params["actor"] or user(),
             reason=params["reason"],

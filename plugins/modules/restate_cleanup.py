@@ -37,7 +37,7 @@ options:
     default: 60
   pending:
     description:
-      - What becomes of work that is still pending at the end, with O(force_drain=true).
+      - What becomes of work that is still pending at the end, with O(force_drain=true). By default V(migrate).
       - V(migrate) moves it to the kept deployment, where it goes on from its journal (from Restate 1.6). What that one
         does not serve is left, and so is what was paused unless O(migrate_paused=true).
       - V(cancel) asks it to stop and to compensate, which needs a service that answers.
@@ -45,11 +45,11 @@ options:
       - V(abandon) leaves it pinned to a deployment that is gone. Such zombies wait until they are resumed elsewhere.
     type: str
     choices: [migrate, cancel, kill, abandon]
-    default: migrate
   migrate_paused:
-    description: Whether V(pending=migrate) also moves, and so resumes, what was paused. It may be paused on purpose.
+    description:
+      - Whether V(pending=migrate) also moves, and so resumes, what was paused. It may be paused on purpose, so by
+        default V(false).
     type: bool
-    default: false
   remove:
     description:
       - V(all) removes every deployment but the kept one.
@@ -58,9 +58,11 @@ options:
     choices: [all, superseded]
     default: all
   allow_service_removal:
-    description: Whether services may vanish with their only deployment.
+    description:
+      - Whether services may vanish with their only deployment. By default V(false).
+      - With O(backend=dalp), which does not tell what a deployment serves, whether deployments may go that were
+        registered after the kept one.
     type: bool
-    default: false
   keep:
     description: URLs or ids of further deployments that stay. One that is not registered is refused as a typo.
     type: list
@@ -233,12 +235,13 @@ error:
       elements: str
       returned: where there are some
     http:
-      description: The request that failed, its C(method), C(url), C(status) and C(restate_code).
+      description: The request that failed, its C(method), C(url), C(status) and C(restate_code) or C(dalp_code).
       type: dict
       returned: where a request failed
 """
 
-from ansible_collections.dalp.restate.plugins.module_utils._ansible import run
+from ansible_collections.dalp.restate.plugins.module_utils._ansible import Way, run
+from ansible_collections.dalp.restate.plugins.module_utils._operations import dalp_cleanup
 from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup import cleanup
 from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup_plan import CleanupRequest
 
@@ -246,10 +249,10 @@ ARGUMENT_SPEC = {
     "service_url": {"type": "str", "required": True},
     "force_drain": {"type": "bool", "default": False},
     "drain_timeout": {"type": "int", "default": 60},
-    "pending": {"type": "str", "choices": ["migrate", "cancel", "kill", "abandon"], "default": "migrate"},
-    "migrate_paused": {"type": "bool", "default": False},
+    "pending": {"type": "str", "choices": ["migrate", "cancel", "kill", "abandon"]},
+    "migrate_paused": {"type": "bool"},
     "remove": {"type": "str", "choices": ["all", "superseded"], "default": "all"},
-    "allow_service_removal": {"type": "bool", "default": False},
+    "allow_service_removal": {"type": "bool"},
     "keep": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "min_age": {"type": "str"},
     "max_removed": {"type": "int", "default": 10},
@@ -261,8 +264,8 @@ def main() -> None:
     run(
         operation="cleanup",
         argument_spec=ARGUMENT_SPEC,
-        request_type=CleanupRequest,
-        operate=cleanup,
+        restate=Way(CleanupRequest, cleanup),
+        dalp=Way(dalp_cleanup.CleanupRequest, dalp_cleanup.cleanup),
     )
 
 

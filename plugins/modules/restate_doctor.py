@@ -190,12 +190,13 @@ error:
       elements: str
       returned: where there are some
     http:
-      description: The request that failed, its C(method), C(url), C(status) and C(restate_code).
+      description: The request that failed, its C(method), C(url), C(status) and C(restate_code) or C(dalp_code).
       type: dict
       returned: where a request failed
 """
 
-from ansible_collections.dalp.restate.plugins.module_utils._ansible import run
+from ansible_collections.dalp.restate.plugins.module_utils._ansible import Way, run
+from ansible_collections.dalp.restate.plugins.module_utils._operations import dalp_doctor
 from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor import (
     DoctorRequest,
     doctor,
@@ -216,8 +217,8 @@ def main() -> None:
     run(
         operation="doctor",
         argument_spec=ARGUMENT_SPEC,
-        request_type=DoctorRequest,
-        operate=doctor,
+        restate=Way(DoctorRequest, doctor),
+        dalp=Way(dalp_doctor.DoctorRequest, dalp_doctor.doctor),
     )
 
 

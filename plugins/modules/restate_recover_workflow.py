@@ -90,15 +90,13 @@ options:
     choices: [never, stuck, any]
     default: never
   stuck_after_retries:
-    description: From how many attempts on an invocation counts as stuck.
+    description: From how many attempts on an invocation counts as stuck. By default V(3).
     type: int
-    default: 3
   clear_orphaned_state:
     description:
-      - Whether to clear state that is there without a run.
+      - Whether to clear state that is there without a run. By default V(false).
       - With a completion retention of zero, a run that succeeded looks like this, so make sure of it first.
     type: bool
-    default: false
   snapshot_dir:
     description:
       - A folder on the host that runs the module. Before anything of a key is destroyed, a file (mode 0600) with its
@@ -278,12 +276,13 @@ error:
       elements: str
       returned: where there are some
     http:
-      description: The request that failed, its C(method), C(url), C(status) and C(restate_code).
+      description: The request that failed, its C(method), C(url), C(status) and C(restate_code) or C(dalp_code).
       type: dict
       returned: where a request failed
 """
 
-from ansible_collections.dalp.restate.plugins.module_utils._ansible import run
+from ansible_collections.dalp.restate.plugins.module_utils._ansible import Way, run
+from ansible_collections.dalp.restate.plugins.module_utils._operations import dalp_recovery
 from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery import (
     RecoveryRequest,
     recover_workflow,
@@ -317,8 +316,8 @@ ARGUMENT_SPEC = {
         },
     },
     "kill_active": {"type": "str", "choices": ["never", "stuck", "any"], "default": "never"},
-    "stuck_after_retries": {"type": "int", "default": 3},
-    "clear_orphaned_state": {"type": "bool", "default": False},
+    "stuck_after_retries": {"type": "int"},
+    "clear_orphaned_state": {"type": "bool"},
     "snapshot_dir": {"type": "path"},
     "resubmit": {"type": "str", "choices": ["original_input"]},
     "skip_blocked": {"type": "bool", "default": False},
@@ -329,12 +328,11 @@ def main() -> None:
     run(
         operation="recover_workflow",
         argument_spec=ARGUMENT_SPEC,
-        request_type=RecoveryRequest,
-        operate=recover_workflow,
+        restate=Way(RecoveryRequest, recover_workflow),
+        dalp=Way(dalp_recovery.RecoveryRequest, dalp_recovery.recover_workflow),
         required_together=[("service_name", "service_key")],
         required_one_of=[("service_key", "workflows", "select")],
         mutually_exclusive=[("service_key", "workflows", "select")],
-        required_by={"resubmit": ["snapshot_dir"]},
     )
 
 

@@ -35,9 +35,8 @@ options:
     type: bool
     default: true
   breaking:
-    description: Whether a service may change its type.
+    description: Whether a service may change its type. By default V(false).
     type: bool
-    default: false
   use_http_11:
     description: Whether to speak HTTP/1.1 to the service. By default what is registered, else HTTP/2.
     type: bool
@@ -171,12 +170,13 @@ error:
       elements: str
       returned: where there are some
     http:
-      description: The request that failed, its C(method), C(url), C(status) and C(restate_code).
+      description: The request that failed, its C(method), C(url), C(status) and C(restate_code) or C(dalp_code).
       type: dict
       returned: where a request failed
 """
 
-from ansible_collections.dalp.restate.plugins.module_utils._ansible import run
+from ansible_collections.dalp.restate.plugins.module_utils._ansible import Way, run
+from ansible_collections.dalp.restate.plugins.module_utils._operations import dalp_redeploy
 from ansible_collections.dalp.restate.plugins.module_utils._operations.redeploy import (
     RedeployRequest,
     redeploy,
@@ -185,7 +185,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.redeploy 
 ARGUMENT_SPEC = {
     "service_url": {"type": "str", "required": True},
     "force": {"type": "bool", "default": True},
-    "breaking": {"type": "bool", "default": False},
+    "breaking": {"type": "bool"},
     "use_http_11": {"type": "bool"},
     "additional_headers": {"type": "dict", "no_log": True},
     "metadata": {"type": "dict"},
@@ -197,8 +197,8 @@ def main() -> None:
     run(
         operation="redeploy",
         argument_spec=ARGUMENT_SPEC,
-        request_type=RedeployRequest,
-        operate=redeploy,
+        restate=Way(RedeployRequest, redeploy),
+        dalp=Way(dalp_redeploy.RedeployRequest, dalp_redeploy.redeploy),
     )
 
 

@@ -192,12 +192,12 @@ error:
       elements: str
       returned: where there are some
     http:
-      description: The request that failed, its C(method), C(url), C(status) and C(restate_code).
+      description: The request that failed, its C(method), C(url), C(status) and C(restate_code) or C(dalp_code).
       type: dict
       returned: where a request failed
 """
 
-from ansible_collections.dalp.restate.plugins.module_utils._ansible import run
+from ansible_collections.dalp.restate.plugins.module_utils._ansible import Way, run
 from ansible_collections.dalp.restate.plugins.module_utils._operations.resume import (
     ResumeRequest,
     resume,
@@ -238,8 +238,7 @@ def main() -> None:
     run(
         operation="resume",
         argument_spec=ARGUMENT_SPEC,
-        request_type=ResumeRequest,
-        operate=resume,
+        restate=Way(ResumeRequest, resume),
         required_one_of=[("invocation_ids", "workflows", "select")],
         mutually_exclusive=[("invocation_ids", "workflows", "select")],
     )

@@ -27,13 +27,21 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "module_utils._audit",
         "module_utils._audit_log",
         "module_utils._audit_webhook",
+        "module_utils._connection",
+        "module_utils._dalp",
         "module_utils._errors",
-        "module_utils._operations",
         "module_utils._operations.report",
         "module_utils._redaction",
         "module_utils._restate",
         "module_utils._http",
         "module_utils._http.urls",
+    ),
+    "module_utils._connection": (
+        "module_utils._dalp",
+        "module_utils._errors",
+        "module_utils._http",
+        "module_utils._operations",
+        "module_utils._restate",
     ),
     "module_utils._audit_info": (
         "module_utils._audit_chain",
@@ -53,14 +61,24 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "module_utils._operations.report": ("module_utils._errors",),
     "module_utils._operations": (
         "module_utils._operations.report",
+        "module_utils._dalp",
         "module_utils._restate",
         "module_utils._http.urls",
         "module_utils._errors",
+        "module_utils._instants",
+    ),
+    "module_utils._dalp": (
+        "module_utils._http",
+        "module_utils._http.urls",
+        "module_utils._errors",
+        "module_utils._instants",
+        "module_utils._thirdparty",
     ),
     "module_utils._restate": (
         "module_utils._http",
         "module_utils._http.urls",
         "module_utils._errors",
+        "module_utils._instants",
         "module_utils._thirdparty",
     ),
     "module_utils._http.urls": (),
@@ -69,10 +87,11 @@ LAYERS: dict[str, tuple[str, ...]] = {
         "module_utils._errors",
         "module_utils._thirdparty",
     ),
+    "module_utils._instants": (),
     "module_utils._thirdparty": (),
     "module_utils._errors": (),
 }
-KNOWS_ANSIBLE = {"module_utils._ansible", "module_utils._audit_info"}
+KNOWS_ANSIBLE = {"module_utils._ansible", "module_utils._connection", "module_utils._audit_info"}
 KNOWS_LIBRARIES = {"module_utils._thirdparty"}
 LIBRARIES = {"httpx", "pydantic"}
 

@@ -19,10 +19,14 @@ import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.dalp.restate.plugins.doc_fragments import attributes, audit, connection
-from ansible_collections.dalp.restate.plugins.module_utils import _ansible
+from ansible_collections.dalp.restate.plugins.module_utils import _ansible, _connection
 from ansible_collections.dalp.restate.plugins.module_utils._errors import ERROR_CODES, OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._operations import (
     cleanup_plan,
+    dalp_cleanup,
+    dalp_doctor,
+    dalp_recovery,
+    dalp_redeploy,
     doctor,
     recovery,
     redeploy,
@@ -41,6 +45,12 @@ REQUESTS: dict[str, Any] = {
     "restate_cleanup": cleanup_plan.CleanupRequest,
     "restate_recover_workflow": recovery.RecoveryRequest,
     "restate_resume": resume.ResumeRequest,
+}
+DALP_REQUESTS: dict[str, Any] = {
+    "restate_doctor": dalp_doctor.DoctorRequest,
+    "restate_redeploy": dalp_redeploy.RedeployRequest,
+    "restate_cleanup": dalp_cleanup.CleanupRequest,
+    "restate_recover_workflow": dalp_recovery.RecoveryRequest,
 }
 # What the documentation must say of an option exactly as the argument spec does.
 SAID = ("type", "required", "default", "choices", "elements")
@@ -70,7 +80,7 @@ def test_every_module_is_tested_here() -> None:
 
 def whole_spec(name: str) -> dict[str, Any]:
     """Return all options that a module takes."""
-    shared = {} if name == LOG_READER else {**_ansible.CONNECTION_SPEC, **_ansible.AUDIT_SPEC}
+    shared = {} if name == LOG_READER else {**_connection.CONNECTION_SPEC, **_ansible.AUDIT_SPEC}
     return {**module(name).ARGUMENT_SPEC, **shared}
 
 
@@ -83,13 +93,23 @@ def test_the_documented_options_are_those_of_the_argument_spec(name: str) -> Non
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_has_no_option_of_the_connection_or_of_the_audit_itself(name: str) -> None:
     own = module(name).ARGUMENT_SPEC.keys()
-    assert not own & (_ansible.CONNECTION_SPEC.keys() | _ansible.AUDIT_SPEC.keys())
+    assert not own & (_connection.CONNECTION_SPEC.keys() | _ansible.AUDIT_SPEC.keys())
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_request_has_a_field_for_each_option_and_no_other(name: str) -> None:
     fields = {field.name for field in dataclasses.fields(REQUESTS[name])}
     assert fields == module(name).ARGUMENT_SPEC.keys()
+
+
+@pytest.mark.parametrize("name", DALP_REQUESTS)
+def test_what_dalp_honours_are_options_of_the_module(name: str) -> None:
+    spec = module(name).ARGUMENT_SPEC
+    fields = {field.name: field for field in dataclasses.fields(DALP_REQUESTS[name])}
+    assert fields.keys() <= spec.keys()
+    # What was not set is told from what was by having no default.
+    needed = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
+    assert needed == {name for name in fields if "default" in spec[name] or spec[name].get("required")}
 
 
 @pytest.mark.parametrize("name", ALL_MODULES)
@@ -128,9 +148,9 @@ def test_a_module_is_in_the_action_group(name: str) -> None:
     assert set(groups["restate"]) == set(MODULES)
 
 
-@pytest.mark.parametrize("option", ["auth_token", "headers", "audit_webhook"])
+@pytest.mark.parametrize("option", ["auth_token", "headers", "dalp_api_key", "audit_webhook"])
 def test_credentials_are_not_logged(option: str) -> None:
-    assert {**_ansible.CONNECTION_SPEC, **_ansible.AUDIT_SPEC}[option]["no_log"] is True
+    assert {**_connection.CONNECTION_SPEC, **_ansible.AUDIT_SPEC}[option]["no_log"] is True
 
 
 def test_headers_of_services_are_not_logged() -> None:
@@ -160,7 +180,7 @@ def test_every_code_that_is_raised_is_in_the_table() -> None:
     raised = set(re.findall(r'"((?:RESTATE|OFFCHAIN)_[A-Z_]+)"', text))
     environment = {
         name
-        for one in [*_ansible.CONNECTION_SPEC.values(), *_ansible.AUDIT_SPEC.values()]
+        for one in [*_connection.CONNECTION_SPEC.values(), *_ansible.AUDIT_SPEC.values()]
         for name in one.get("fallback", (0, []))[1]
     }
     assert raised - environment == ERROR_CODES.keys()

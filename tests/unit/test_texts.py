@@ -10,11 +10,11 @@ import datetime
 from typing import Any
 
 import pytest
+from ansible_collections.dalp.restate.plugins.module_utils import _instants as instants
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._operations.redeploy import RedeployRequest
 from ansible_collections.dalp.restate.plugins.module_utils._operations.texts import texts
 from ansible_collections.dalp.restate.plugins.module_utils._operations.worklist import Workflow
-from ansible_collections.dalp.restate.plugins.module_utils._restate import instants
 from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Deployment, DeploymentDetail
 from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import ValidationError
 from ansible_collections.dalp.restate.tests.unit.wire_objects import deployment, registry, service
@@ -43,7 +43,7 @@ def test_what_could_be_meant_otherwise_is_refused_by_its_name(value: Any) -> Non
 def test_so_are_those_of_a_deployment(option: str, value: Any) -> None:
     asked: dict[str, Any] = {"additional_headers": None, "metadata": None, option: {"x": value}}
     with pytest.raises(OperatorError) as raised:
-        RedeployRequest("http://h", force=True, breaking=False, use_http_11=None, wait_timeout=1, **asked)
+        RedeployRequest(service_url="http://h", force=True, wait_timeout=1, **asked)
     assert f"{option}.x" in raised.value.message
 
 

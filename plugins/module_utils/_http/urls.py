@@ -48,6 +48,14 @@ def endpoint(url: str) -> tuple[str, int | None, str]:
     return (parts.hostname or "").lower(), port, parts.path.rstrip("/")
 
 
+def is_same_endpoint(url: str, other: str) -> bool:
+    """Whether two URLs mean the same deployment; one that cannot be parsed means none."""
+    try:
+        return endpoint(url) == endpoint(other)
+    except ValueError:
+        return False
+
+
 def on_port(url: str, port: int) -> str:
     """Return the root of the same host, by the same scheme, at another port."""
     parts = urlsplit(url)

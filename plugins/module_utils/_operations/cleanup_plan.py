@@ -20,21 +20,21 @@ ASSUMED_ID = "dp_assumed"
 """Stands in a dry run for the id of a deployment that is not registered yet."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class CleanupRequest:
     """What the operator asked. O(drain_timeout) is in seconds; O(min_age) is a duration like V(2h)."""
 
     service_url: str
     force_drain: bool
     drain_timeout: int
-    pending: str
-    migrate_paused: bool
+    pending: str = "migrate"
+    migrate_paused: bool = False
     remove: str
-    allow_service_removal: bool
+    allow_service_removal: bool = False
     keep: list[str]
-    min_age: str | None
+    min_age: str | None = None
     max_removed: int
-    assume_registered: dict[str, t.Any] | None
+    assume_registered: dict[str, t.Any] | None = None
 
 
 @dataclass(frozen=True)

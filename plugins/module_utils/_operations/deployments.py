@@ -18,6 +18,16 @@ STALE_READ_SECONDS = 15
 """A node of a cluster refreshes what it knows of deployments every 10 s: a read may be that old."""
 
 
+class _AtUrl(t.Protocol):
+    @property
+    def id(self) -> str: ...
+
+    def is_at(self, service_url: str) -> bool: ...
+
+
+_Deployment = t.TypeVar("_Deployment", bound=_AtUrl)
+
+
 def check_service_url(service_url: str) -> None:
     """Raise OperatorError where this cannot be the URL of an HTTP deployment."""
     if service_url.startswith("arn:"):
@@ -36,6 +46,21 @@ def check_service_url(service_url: str) -> None:
         ) from None
 
 
+def only_match(deployments: t.Iterable[_Deployment], service_url: str) -> _Deployment | None:
+    """Return the deployment that a URL means, or None; two are refused."""
+    matches = [deployment for deployment in deployments if deployment.is_at(service_url)]
+    if len(matches) > 1:
+        ids = [deployment.id for deployment in matches]
+        raise OperatorError(
+            "RESTATE_INVALID_ARGUMENT",
+            f"{urls.shown(service_url)} matches {len(matches)} deployments: {', '.join(ids)}.",
+            remedy="Remove the superfluous one with the restate CLI, then run the task again.",
+            reason="ambiguous_service_url",
+            deployment_ids=ids,
+        )
+    return matches[0] if matches else None
+
+
 @dataclass(frozen=True)
 class Registry:
     """What is registered: O(latest) is, by service name, its latest revision."""
@@ -50,17 +75,7 @@ class Registry:
 
     def at(self, service_url: str) -> Deployment | None:
         """Return the deployment that a URL means, or None; two are refused."""
-        matches = [deployment for deployment in self.deployments if deployment.is_at(service_url)]
-        if len(matches) > 1:
-            raise OperatorError(
-                "RESTATE_INVALID_ARGUMENT",
-                f"{urls.shown(service_url)} matches {len(matches)} deployments: "
-                f"{', '.join(deployment.id for deployment in matches)}.",
-                remedy="Remove the superfluous one with the restate CLI, then run the task again.",
-                reason="ambiguous_service_url",
-                deployment_ids=[deployment.id for deployment in matches],
-            )
-        return matches[0] if matches else None
+        return only_match(self.deployments, service_url)
 
     def latest_at(self, deployment_id: str) -> list[str]:
         """Return the names of the services whose latest revision is on this deployment."""

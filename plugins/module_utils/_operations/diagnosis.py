@@ -58,7 +58,7 @@ def diagnose(
     probes: dict[str, Probe], silent: dict[str, OperatorError], *, admin_url: str, ingress_url: str
 ) -> list[Finding]:
     """Return the findings, the gravest first."""
-    findings = [*_of_components(probes, admin_url, ingress_url), *_of_version(probes["admin"])]
+    findings = [*of_components(probes, admin_url, ingress_url), *of_version(probes["admin"])]
     if not probes["deployments"].error and not probes["services"].error:
         registry = registry_of(probes)
         findings += _of_services(registry, silent)
@@ -67,11 +67,17 @@ def diagnose(
     if not probes["invocations"].error:
         services = {service.name: service for service in probes["services"].value or ()}
         findings += _of_invocations(probes["invocations"].value, services)
+    return gravest_first(findings)
+
+
+def gravest_first(findings: t.Iterable[Finding]) -> list[Finding]:
+    """Return them in the order in which they should be read."""
     rank = {"critical": 0, "warning": 1, "info": 2}
     return sorted(findings, key=lambda finding: rank[finding.severity])
 
 
-def _of_components(probes: dict[str, Probe], admin_url: str, ingress_url: str) -> t.Iterator[Finding]:
+def of_components(probes: dict[str, Probe], admin_url: str, ingress_url: str) -> t.Iterator[Finding]:
+    """Yield what is wrong with the components themselves."""
     for name, probe in probes.items():
         if probe.error is None:
             continue
@@ -89,7 +95,8 @@ def _of_components(probes: dict[str, Probe], admin_url: str, ingress_url: str) -
         )
 
 
-def _of_version(admin: Probe) -> t.Iterator[Finding]:
+def of_version(admin: Probe) -> t.Iterator[Finding]:
+    """Yield that the version is not one that is tested, where that is so."""
     if admin.value and admin.value.numbers[:2] not in TESTED_VERSIONS:
         tested = ", ".join(f"{major}.{minor}" for major, minor in TESTED_VERSIONS)
         yield Finding(
@@ -112,7 +119,7 @@ def _of_services(registry: Registry, silent: dict[str, OperatorError]) -> t.Iter
                 component="services",
                 message=f"Service {name} is on deployment {service.deployment_id}, which is not registered.",
                 subjects=[name],
-                remedy=_run("redeploy", restate_service_url="URL-OF-THE-RELEASE"),
+                remedy=runbook("redeploy", restate_service_url="URL-OF-THE-RELEASE"),
             )
     for deployment_id, error in silent.items():
         names = registry.latest_at(deployment_id)
@@ -133,7 +140,7 @@ def _of_deployments(registry: Registry, invocations: Invocations) -> t.Iterator[
     for deployment in registry.deployments:
         states[state_of(registry, deployment.id, pending[deployment.id])].append(deployment)
     kept = registry.newest_active
-    remedy = _run(
+    remedy = runbook(
         "cleanup",
         restate_service_url=kept.shown_url if kept else "URL-OF-THE-RELEASE",
         restate_remove="superseded",
@@ -173,7 +180,7 @@ def _of_invocations(invocations: Invocations, services: dict[str, Service]) -> t
             message=f"{number} pinned to a "
             "deployment that is gone (RT0011): work that cannot go on by itself, and is not lost yet.",
             subjects=subjects,
-            remedy=_run("resume", restate_invocation_ids=",".join(subjects), restate_deployment="latest"),
+            remedy=runbook("resume", restate_invocation_ids=",".join(subjects), restate_deployment="latest"),
         )
     paused = [row for row in invocations.stuck if row["status"] == "paused"]
     number = sum(row["n"] for row in invocations.unfinished if row["status"] == "paused")
@@ -232,14 +239,14 @@ def _clear_up(kind: str, sample: list[dict[str, t.Any]], number: int) -> str:
     """
     workflows = [row for row in sample if row["target_service_ty"] == "workflow"]
     if sample and not workflows:
-        return _run("resume", restate_invocation_ids=",".join(row["id"] for row in sample))
+        return runbook("resume", restate_invocation_ids=",".join(row["id"] for row in sample))
     services = {row["target_service_name"] for row in workflows}
     only = {"restate_service_name": services.pop()} if len(services) == 1 else {}
     keep = {"restate_snapshot_dir": "/var/tmp/restate-snapshots"} if kind == "failed" else {}
-    return _run("recover_failed", **only, restate_kinds=kind, restate_limit=str(number), **keep)
+    return runbook("recover_failed", **only, restate_kinds=kind, restate_limit=str(number), **keep)
 
 
-def _run(playbook: str, **variables: str) -> str:
+def runbook(playbook: str, **variables: str) -> str:
     """Return the command, to be typed as it is; JSON only for values that key=value would split or convert."""
     if all(_PLAIN.fullmatch(value) for value in variables.values()):
         extra = "".join(f" -e {name}={value}" for name, value in variables.items())

@@ -41,7 +41,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import 
 _FAILURE_TEXT = 500
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class DoctorRequest:
     """What the operator asked."""
 

@@ -40,20 +40,27 @@ OUTCOMES = ("blank", "recovered", "blocked", "failed")
 _SAMPLE = 20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RecoveryRequest:
     """What the operator asked: one key, a list of keys, or a selection."""
 
-    service_name: str | None
-    service_key: str | None
-    workflows: list[dict[str, str]] | None
-    select: dict[str, t.Any] | None
+    service_name: str | None = None
+    service_key: str | None = None
+    workflows: list[dict[str, str]] | None = None
+    select: dict[str, t.Any] | None = None
     kill_active: str
-    stuck_after_retries: int
-    clear_orphaned_state: bool
-    snapshot_dir: str | None
-    resubmit: str | None
+    stuck_after_retries: int = 3
+    clear_orphaned_state: bool = False
+    snapshot_dir: str | None = None
+    resubmit: str | None = None
     skip_blocked: bool
+
+    def __post_init__(self) -> None:
+        if self.resubmit and not self.snapshot_dir:
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                "resubmit needs snapshot_dir: what is destroyed and not yet submitted again is kept there.",
+            )
 
 
 class _Recovery:

@@ -31,7 +31,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import 
 _POLL_SECONDS = 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RedeployRequest:
     """What the operator asked; None means what is registered. O(wait_timeout) is in seconds.
 
@@ -40,10 +40,10 @@ class RedeployRequest:
 
     service_url: str
     force: bool
-    breaking: bool
-    use_http_11: bool | None
-    additional_headers: dict[str, str] | None
-    metadata: dict[str, str] | None
+    breaking: bool = False
+    use_http_11: bool | None = None
+    additional_headers: dict[str, str] | None = None
+    metadata: dict[str, str] | None = None
     wait_timeout: int
 
     def __post_init__(self) -> None:

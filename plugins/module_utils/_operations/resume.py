@@ -30,13 +30,13 @@ _SAMPLE = 20
 _SECOND_LOOK_SECONDS = 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ResumeRequest:
     """What the operator asked; O(deployment) is V(keep), V(latest) or an id."""
 
-    invocation_ids: list[str] | None
-    workflows: list[dict[str, str]] | None
-    select: dict[str, t.Any] | None
+    invocation_ids: list[str] | None = None
+    workflows: list[dict[str, str]] | None = None
+    select: dict[str, t.Any] | None = None
     deployment: str
     skip_blocked: bool
 

@@ -13,9 +13,9 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from ansible_collections.dalp.restate.plugins.module_utils import _instants as instants
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._operations import durations
-from ansible_collections.dalp.restate.plugins.module_utils._restate import instants
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 
 KINDS = ("failed", "paused", "backing_off")

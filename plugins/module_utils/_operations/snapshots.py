@@ -22,8 +22,8 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
+from ansible_collections.dalp.restate.plugins.module_utils import _instants as instants
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._restate import instants
 
 OPEN, SUBMITTING, CLOSED = ".open.json", ".submitting.json", ".json"
 _FORMAT = 1

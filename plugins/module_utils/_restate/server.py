@@ -23,3 +23,13 @@ class Restate:
     def wrote(self) -> bool:
         """Whether a write call was sent, whatever became of it."""
         return self.admin.guard.wrote
+
+    @property
+    def known_version(self) -> str | None:
+        """The server's version where it was read; nothing is asked for it."""
+        version = self.admin.__dict__.get("version")
+        return version.version if version else None
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.admin.close()

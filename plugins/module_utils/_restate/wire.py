@@ -9,8 +9,8 @@ from __future__ import annotations
 import datetime
 import typing as t
 
+from ansible_collections.dalp.restate.plugins.module_utils import _instants as instants
 from ansible_collections.dalp.restate.plugins.module_utils._http import urls
-from ansible_collections.dalp.restate.plugins.module_utils._restate import instants
 from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import (
     BaseModel,
     ConfigDict,
@@ -121,10 +121,7 @@ class _Endpoint(Wire):
 
     def is_at(self, service_url: str) -> bool:
         """Whether this is the deployment that a person means by the URL."""
-        try:
-            return self.uri is not None and urls.endpoint(self.uri) == urls.endpoint(service_url)
-        except ValueError:
-            return False
+        return self.uri is not None and urls.is_same_endpoint(self.uri, service_url)
 
 
 class Deployment(_Endpoint):

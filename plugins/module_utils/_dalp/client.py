@@ -1,0 +1,169 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""DALP's four operator routes, typed, and the guard that keeps a dry run from writing."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible_collections.dalp.restate.plugins.module_utils._dalp import wire
+from ansible_collections.dalp.restate.plugins.module_utils._dalp.problem import Problem
+from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
+from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection, Transport
+from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import ValidationError, httpx
+
+_SEE_FIRST = "Run restate_doctor to see what has happened, before you run the task again."
+
+
+class DalpClient:
+    """Posts to the routes under O(route_prefix) as DALP documents them ("Restate workflow recovery").
+
+    All methods raise OperatorError: the four codes of the routes with DALP's own message, reason and invocation ids;
+    OFFCHAIN_USER_PERMISSION_REQUIRED for any 401 or 403; RESTATE_ADMIN_UNREACHABLE without an answer;
+    RESTATE_INVALID_ARGUMENT where DALP does not take the request; RESTATE_UNEXPECTED_RESPONSE for all else. With
+    outcome_unknown a write may have been carried out: it is never sent again.
+    """
+
+    def __init__(self, connection: Connection, route_prefix: str, guard: WriteGuard) -> None:
+        self._guard = guard
+        self.check_mode = guard.check_mode
+        self.shown_url = connection.shown_url
+        self.known_version: str | None = None
+        """Restate's version, where the doctor told it."""
+        self._prefix = f"/{route_prefix.strip('/')}"
+        if not self._prefix.isprintable() or set("?# ") & set(self._prefix):
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT", "dalp_route_prefix must be a path, without a query or spaces."
+            )
+        self._transport = Transport(connection)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._transport.close()
+
+    # Reads
+
+    def doctor(self) -> wire.Health:
+        """Return how Restate is."""
+        content = self._answer("doctor", {}, writes=False)
+        health = wire.Health(content)
+        try:
+            self.known_version = health.admin.version
+        except OperatorError:
+            self.known_version = None
+        return health
+
+    # Writes
+
+    def force_redeploy(self, service_url: str, *, force: bool) -> str | None:
+        """Register a service URL, and return the deployment's id where DALP tells it."""
+        content = self._acknowledged("force-redeploy", {"serviceUrl": service_url, "force": force})
+        try:
+            return wire.Registration.model_validate(content).deployment_id
+        except ValidationError:
+            return None
+
+    def cleanup_stale_deployments(self, service_url: str, *, force_drain: bool) -> None:
+        """Drain all deployments but the one that is registered as exactly this URL."""
+        self._acknowledged(
+            "cleanup-stale-deployments", {"serviceUrl": service_url, "forceDrain": force_drain}
+        )
+
+    def recover_stuck_workflow(self, service_name: str, service_key: str) -> None:
+        """Kill and purge what there is of a workflow key, and clear its state."""
+        self._acknowledged("recover-stuck-workflow", {"serviceName": service_name, "serviceKey": service_key})
+
+    # The one way out
+
+    def _acknowledged(self, route: str, body: dict[str, t.Any]) -> dict[str, t.Any]:
+        content = self._answer(route, body, writes=True)
+        if content.get("acknowledged") is not True:
+            raise OperatorError(
+                "RESTATE_UNEXPECTED_RESPONSE",
+                f"DALP's {route} answered, but did not acknowledge. Whether it was carried out is unknown.",
+                remedy=_SEE_FIRST,
+                reason="not_acknowledged",
+                outcome_unknown=True,
+            )
+        return content
+
+    def _answer(self, route: str, body: dict[str, t.Any], *, writes: bool) -> dict[str, t.Any]:
+        path = self._path(route)
+        if writes:
+            self._guard.pass_write(f"POST {path}")
+        try:
+            response = self._transport.send("POST", path, body=body, writes=writes, repeatable=not writes)
+        except OperatorError as exc:
+            exc.remedy = _SEE_FIRST if exc.outcome_unknown else "Check dalp_url and the connectivity to it."
+            raise
+        if response.is_success:
+            try:
+                content = response.json()
+            except ValueError:
+                content = None
+            if isinstance(content, dict):
+                return content
+            raise self._unknown_answer(response, route, writes=writes)
+        raise self._error(response, route, writes=writes)
+
+    def _unknown_answer(self, response: httpx.Response, route: str, *, writes: bool) -> OperatorError:
+        doubt = " Whether it was carried out is unknown." if writes else ""
+        return OperatorError(
+            "RESTATE_UNEXPECTED_RESPONSE",
+            f"DALP's {route} answered {response.status_code} with something that is not its documented answer.{doubt}",
+            remedy=_SEE_FIRST if writes else "Check dalp_url and dalp_route_prefix.",
+            reason="not_dalp",
+            http=self._http(response, route),
+            outcome_unknown=writes,
+        )
+
+    def _error(self, response: httpx.Response, route: str, *, writes: bool) -> OperatorError:
+        problem = Problem.of(response)
+        status = response.status_code
+        code, remedy, reason = problem.code, None, problem.reason
+        # These leave open how far a write of several steps had come.
+        unknown = writes and (status >= 500 or code == "RESTATE_ADMIN_UNREACHABLE")
+        if code == "RESTATE_ADMIN_UNREACHABLE":
+            remedy = "Check how DALP reaches Restate's admin API, then run restate_doctor again."
+        if code is None:
+            reason = reason or problem.own_code
+            if status in (401, 403):
+                code = "OFFCHAIN_USER_PERMISSION_REQUIRED"
+            elif status in (400, 422):
+                code, remedy = "RESTATE_INVALID_ARGUMENT", problem.fix
+            elif status == 429:
+                code, reason = "RESTATE_UNEXPECTED_RESPONSE", "rate_limited"
+                remedy = (
+                    f"Run the task again{_after(response)}; raise request_timeout to have it wait so long."
+                )
+            else:
+                code = "RESTATE_UNEXPECTED_RESPONSE"
+                remedy = _SEE_FIRST if unknown else problem.fix
+                if status == 404:
+                    remedy = "Check dalp_url and dalp_route_prefix: DALP has no such route there."
+        doubt = " Whether it was carried out is unknown." if unknown else ""
+        return OperatorError(
+            code,
+            f"DALP's {route} answered {status}: {problem.message}{doubt}",
+            remedy=remedy,
+            reason=reason,
+            invocation_ids=problem.invocation_ids,
+            http=self._http(response, route, problem.own_code),
+            outcome_unknown=unknown,
+        )
+
+    def _path(self, route: str) -> str:
+        return f"{self._prefix}/{route}"
+
+    def _http(self, response: httpx.Response, route: str, own_code: str | None = None) -> dict[str, t.Any]:
+        url = self.shown_url + self._path(route)
+        http = {"method": "POST", "url": url, "status": response.status_code}
+        return {**http, "dalp_code": own_code} if own_code else http
+
+
+def _after(response: httpx.Response) -> str:
+    wait = response.headers.get("retry-after", "")
+    return f" in {wait} s" if wait.isdigit() else " later"

@@ -1,0 +1,165 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What DALP's operator routes answer, as far as this collection reads it. Unknown fields are ignored.
+
+Components and fields are those of DALP's documentation, "Restate workflow recovery".
+"""
+
+from __future__ import annotations
+
+import datetime
+import typing as t
+
+from ansible_collections.dalp.restate.plugins.module_utils import _instants as instants
+from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http import urls
+from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
+
+
+class _Wire(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+
+
+class _State(_Wire):
+    status: str
+    error: t.Any = None
+
+
+class Ingress(_Wire):
+    """Whether the ingress answered, and within how many milliseconds."""
+
+    latency_ms: int | None = Field(default=None, alias="latencyMs")
+
+
+class Admin(Ingress):
+    """The same of the admin API, with Restate's version."""
+
+    version: str | None = None
+
+
+class Deployment(_Wire):
+    """A registered deployment. O(service_url) is what the routes want to be given for it, to the letter."""
+
+    id: str
+    service_url: str | None = Field(default=None, alias="serviceUrl")
+    created_at: str | None = Field(default=None, alias="createdAt")
+
+    @property
+    def created(self) -> datetime.datetime | None:
+        """When it was registered, or None where that is not told."""
+        try:
+            return instants.parse(self.created_at or "")
+        except ValueError:
+            return None
+
+    @property
+    def shown_url(self) -> str:
+        """Where it is, as it may be shown."""
+        return urls.shown(self.service_url or "")
+
+    def is_at(self, service_url: str) -> bool:
+        """Whether this is the deployment that a person means by the URL."""
+        return self.service_url is not None and urls.is_same_endpoint(self.service_url, service_url)
+
+
+class Deployments(_Wire):
+    """All registered deployments."""
+
+    items: tuple[Deployment, ...]
+
+
+class Service(_Wire):
+    """A registered service and its latest revision."""
+
+    name: str
+    revision: int
+
+
+class Services(_Wire):
+    """All registered services."""
+
+    items: tuple[Service, ...]
+
+
+class Invocations(_Wire):
+    """How many invocations have which status, and up to 20 recent failures, whose fields are not documented."""
+
+    by_status: dict[str, int] = Field(alias="byStatus")
+    recent_failures: tuple[t.Any, ...] = Field(alias="recentFailures")
+
+
+_Component = t.TypeVar("_Component", bound=_Wire)
+
+
+class Health:
+    """The answer of doctor. Each component is read by itself: one that is bad hides no other.
+
+    Each raises OperatorError: RESTATE_ADMIN_UNREACHABLE where DALP could not reach it, RESTATE_UNEXPECTED_RESPONSE
+    where it is degraded, has a status that is not known, or is not of the documented shape.
+    """
+
+    def __init__(self, components: dict[str, t.Any]) -> None:
+        self._components = components
+
+    @property
+    def ingress(self) -> Ingress:
+        """The ingress."""
+        return self._component("ingress", Ingress)
+
+    @property
+    def admin(self) -> Admin:
+        """The admin API."""
+        return self._component("admin", Admin)
+
+    @property
+    def deployments(self) -> Deployments:
+        """The deployments."""
+        return self._component("deployments", Deployments)
+
+    @property
+    def services(self) -> Services:
+        """The services."""
+        return self._component("services", Services)
+
+    @property
+    def invocations(self) -> Invocations:
+        """The invocations."""
+        return self._component("invocations", Invocations)
+
+    def _component(self, name: str, model: type[_Component]) -> _Component:
+        content = self._components.get(name)
+        try:
+            state = _State.model_validate(content)
+            if state.status == "ok":
+                return model.model_validate(content)
+        except ValidationError:
+            raise OperatorError(
+                "RESTATE_UNEXPECTED_RESPONSE",
+                f"DALP's doctor tells nothing of {name} that is of the documented shape.",
+                remedy=_REMEDY,
+                reason="unexpected_shape",
+            ) from None
+        told = f": {state.error}" if state.error else ""
+        is_unreachable = state.status == "unreachable"
+        raise OperatorError(
+            "RESTATE_ADMIN_UNREACHABLE" if is_unreachable else "RESTATE_UNEXPECTED_RESPONSE",
+            f"DALP's doctor says that {name} is {state.status}{told}.",
+            remedy=_REMEDY,
+            reason=None if is_unreachable else state.status,
+        )
+
+
+class Registration(_Wire):
+    """The answer of force-redeploy."""
+
+    deployment_id: str | None = Field(default=None, alias="deploymentId")
+
+
+_REMEDY = "Check how DALP reaches Restate (its ingress and admin API), then run restate_doctor again."

@@ -1,0 +1,199 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Give stuck workflow keys a fresh start through DALP."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+from dataclasses import dataclass, field
+
+from ansible_collections.dalp.restate.plugins.module_utils._dalp.client import DalpClient
+from ansible_collections.dalp.restate.plugins.module_utils._dalp.wire import Health
+from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._operations.dalp_registry import (
+    UNKNOWN,
+    note_unread,
+)
+from ansible_collections.dalp.restate.plugins.module_utils._operations.report import (
+    Report,
+    count,
+    cut_off,
+    left_behind,
+    tally,
+)
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryRequest:
+    """What the operator asked: one key or a list of keys."""
+
+    service_name: str | None = None
+    service_key: str | None = None
+    workflows: list[dict[str, str]] | None = None
+    skip_blocked: bool
+
+    @property
+    def keys(self) -> list[tuple[str, str]]:
+        """The keys; raises RESTATE_INVALID_ARGUMENT for what the route does not take."""
+        if self.workflows is not None:
+            asked = [(entry["service_name"], entry["service_key"]) for entry in self.workflows]
+        else:
+            asked = [(self.service_name or "", self.service_key or "")]
+        for name, key in asked:
+            if not (_NAME.fullmatch(name) and _NAME.fullmatch(key)):
+                raise OperatorError(
+                    "RESTATE_INVALID_ARGUMENT",
+                    f"service_name {name!r} with service_key {key!r}: DALP takes letters, digits, underscores and "
+                    "hyphens only. Nothing was sent.",
+                    remedy="Correct it, or use backend: restate, which takes any key.",
+                )
+        return list(dict.fromkeys(asked))
+
+
+@dataclass
+class _KeyResult:
+    """What became of a key, as far as DALP tells."""
+
+    service_name: str
+    service_key: str
+    outcome: str
+    reason: str | None = None
+    message: str = ""
+    invocation_ids: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Service and key."""
+        return f"{self.service_name}/{self.service_key}"
+
+
+def recover_workflow(dalp: DalpClient, request: RecoveryRequest) -> Report:
+    """Have DALP clear the keys, one call for each; the doctor's answers before and after tell what changed."""
+    keys = request.keys
+    before = dalp.doctor()
+    if dalp.check_mode:
+        return _unpredicted(request, keys)
+    results: list[_KeyResult] = []
+    error: OperatorError | None = None
+    for name, key in keys:
+        if error:
+            results.append(_KeyResult(name, key, "failed", "not_tried", "the task ended before"))
+            continue
+        try:
+            dalp.recover_stuck_workflow(name, key)
+            results.append(_KeyResult(name, key, "recovered"))
+        except OperatorError as exc:
+            is_blocked = exc.code == "RESTATE_WORKFLOW_RETRY_BLOCKED"
+            outcome = "blocked" if is_blocked else "failed"
+            reason = exc.reason if is_blocked else "unknown" if exc.outcome_unknown else "refused"
+            results.append(_KeyResult(name, key, outcome, reason, exc.message, exc.invocation_ids or []))
+            error = None if is_blocked and len(keys) > 1 else exc
+    report = _report(request, results)
+    report.error = _error(report.msg, results, error, request)
+    report.acknowledged = report.error is None
+    _note_changes(report, results, before, dalp)
+    if report.error:
+        report.msg = report.error.message
+    return report
+
+
+def _unpredicted(request: RecoveryRequest, keys: list[tuple[str, str]]) -> Report:
+    report = _report(request, [_KeyResult(name, key, "unknown") for name, key in keys])
+    report.details["predicted"] = "unknown"
+    report.changed = True
+    report.msg = f"Would ask DALP to clear {report.subject}; what comes of it cannot be predicted."
+    report.warnings.append(
+        "DALP's route for recovery has no dry run, and its doctor does not tell what there is of a key: whether "
+        f"{count(len(keys), 'workflow')} would be cleared or refused is unknown. Nothing was sent."
+    )
+    report.acknowledged = True
+    return report
+
+
+def _report(request: RecoveryRequest, results: list[_KeyResult]) -> Report:
+    summary = dict.fromkeys(("recovered", "blocked", "failed", "unknown"), 0)
+    for result in results:
+        summary[result.outcome] += 1
+    names = dict.fromkeys(result.service_name for result in results)
+    report = Report(
+        msg=_sentence(results, summary),
+        subject=results[0].name
+        if len(results) == 1
+        else f"{', '.join(sorted(names))}: {count(len(results), 'key')}",
+        details={
+            "results": [vars(result) for result in results],
+            "summary": {
+                outcome: number for outcome, number in summary.items() if number or outcome != "unknown"
+            },
+        },
+    )
+    if request.service_key is not None:
+        report.details["outcome"] = results[0].outcome
+        report.details["steps"] = [{"action": "recover", "workflow": results[0].name}]
+    return report
+
+
+def _error(
+    message: str, results: list[_KeyResult], error: OperatorError | None, request: RecoveryRequest
+) -> OperatorError | None:
+    tolerated = ("recovered", "blocked") if request.skip_blocked else ("recovered",)
+    if len(results) == 1:
+        # DALP's own words, reason and ids.
+        return error if results[0].outcome not in tolerated else None
+    return cut_off(message, error) or left_behind(
+        results, tolerated=tolerated, noun="workflow", remedies={"unknown": UNKNOWN}
+    )
+
+
+def _note_changes(report: Report, results: list[_KeyResult], before: Health, dalp: DalpClient) -> None:
+    """Say whether anything changed, by the doctor's answers before and after, and where they do not tell, why."""
+    if any(result.reason == "unknown" for result in results):
+        report.changed = True
+        report.details["changed_reason"] = UNKNOWN
+    elif any(result.outcome == "recovered" for result in results):
+        report.changed = True
+        try:
+            after = dalp.doctor().invocations
+            seen = before.invocations
+        except OperatorError as exc:
+            note_unread(report, exc.message)
+            return
+        if seen == after:
+            report.changed = False
+            report.details["changed_reason"] = (
+                "DALP acknowledged, and its doctor counts the same invocations as before: the keys were blank, but for "
+                "what it does not count."
+            )
+        elif not _has_gone(results, seen.recent_failures, after.recent_failures):
+            report.details["changed_reason"] = (
+                "DALP acknowledged, and its doctor counts other invocations than before, by this or by other work."
+            )
+
+
+def _has_gone(results: list[_KeyResult], before: t.Sequence[t.Any], after: t.Sequence[t.Any]) -> bool:
+    """Whether a recent failure of one of the keys is no longer there."""
+    keys = {(result.service_name, result.service_key) for result in results if result.outcome == "recovered"}
+
+    def of_keys(failures: t.Sequence[t.Any]) -> int:
+        return sum(
+            isinstance(each, dict) and (each.get("serviceName"), each.get("serviceKey")) in keys
+            for each in failures
+        )
+
+    return of_keys(after) < of_keys(before)
+
+
+def _sentence(results: list[_KeyResult], summary: dict[str, int]) -> str:
+    if len(results) == 1:
+        result = results[0]
+        if result.outcome == "recovered":
+            return f"DALP cleared {result.name}: submit it again to start it from nothing."
+        return result.message
+    parts = [f"DALP cleared {summary['recovered']} of {count(len(results), 'workflow')}"]
+    parts += [tally(results, outcome) for outcome in ("blocked", "failed") if summary[outcome]]
+    return "; ".join(parts) + "."

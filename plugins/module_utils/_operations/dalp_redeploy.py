@@ -1,0 +1,138 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Register a release through DALP."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ansible_collections.dalp.restate.plugins.module_utils._dalp.client import DalpClient
+from ansible_collections.dalp.restate.plugins.module_utils._dalp.wire import Deployment
+from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http import urls
+from ansible_collections.dalp.restate.plugins.module_utils._operations.dalp_registry import (
+    UNKNOWN,
+    Listed,
+    note_unread,
+    settled,
+)
+from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments import check_service_url
+from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedeployRequest:
+    """What the operator asked; O(wait_timeout), in seconds, is for the doctor to list what was registered."""
+
+    service_url: str
+    force: bool
+    wait_timeout: int
+
+
+def redeploy(dalp: DalpClient, request: RedeployRequest) -> Report:
+    """Have DALP register O(request.service_url); the doctor's answers before and after tell what changed.
+
+    With O(request.force) Restate registers a known URL again and raises the revisions of its services, whether its
+    code differs or not. Without, it leaves a known URL as it is.
+    """
+    check_service_url(request.service_url)
+    before = Listed.read(dalp)
+    known = before.at(request.service_url)
+    url = urls.shown(request.service_url)
+    step = {"action": "overwrite" if known and request.force else "register", "service_url": url}
+    there = {"service_url": url, "deployment_id": known.id} if known else {}
+    report = Report(
+        msg="",
+        subject=url,
+        changed=not known or request.force,
+        details={"deployment": {"service_url": url}, "steps": [step]},
+        before=there,
+        after={**there, "registered_again": True}
+        if known and request.force
+        else there or {"service_url": url},
+        warnings=_warnings(known, request),
+        acknowledged=True,
+    )
+    if known:
+        report.details["deployment_id"] = known.id
+    if not dalp.check_mode:
+        report.not_done = [step]
+        try:
+            _carry_out(dalp, request, before, report)
+        except OperatorError as exc:
+            report.error, report.acknowledged = exc, None
+            report.changed = report.changed and (bool(report.done) or exc.outcome_unknown)
+            if exc.outcome_unknown:
+                report.details["changed_reason"] = UNKNOWN
+    if not report.changed:
+        report.after = report.before
+    report.msg = (
+        report.error.message if report.error else _sentence(report, known, check_mode=dalp.check_mode)
+    )
+    return report
+
+
+def _warnings(known: Deployment | None, request: RedeployRequest) -> list[str]:
+    if known and not request.force:
+        return [
+            f"{known.shown_url} is registered as {known.id}, and DALP does not tell whether its code is what is "
+            "registered: with force: false it stays as it is."
+        ]
+    return []
+
+
+def _carry_out(dalp: DalpClient, request: RedeployRequest, before: Listed, report: Report) -> None:
+    answered = dalp.force_redeploy(request.service_url, force=request.force)
+    report.done, report.not_done = report.not_done, []
+    expected = report.changed
+
+    def shows_it(now: Listed) -> bool:
+        match = now.at(request.service_url)
+        return (answered in now.deployments or (not answered and match is not None)) and (
+            not expected or _has_changed(before, now) is not False
+        )
+
+    after, why = settled(dalp, shows_it, seconds=request.wait_timeout)
+    if after is None:
+        note_unread(report, why)
+    else:
+        match = after.deployments.get(answered) if answered else after.at(request.service_url)
+        if match is None:
+            raise OperatorError(
+                "RESTATE_DEPLOYMENT_NOT_FOUND",
+                f"DALP registered {report.subject} as {answered}, but its doctor does not list that after "
+                f"{request.wait_timeout} s.",
+                remedy="Run restate_doctor: another release may have been registered at the same time.",
+                deployment_ids=[answered] if answered else None,
+            )
+        answered = match.id
+        changed = _has_changed(before, after)
+        if changed is None:
+            report.details["changed_reason"] = (
+                "DALP acknowledged, and its doctor does not tell the revisions of the services."
+            )
+        else:
+            report.changed = changed
+    if answered:
+        report.details["deployment_id"] = answered
+
+
+def _has_changed(before: Listed, now: Listed) -> bool | None:
+    """Whether something was registered since; None where that is not told."""
+    if now.deployments.keys() - before.deployments.keys():
+        return True
+    if before.revisions is None or now.revisions is None:
+        return None
+    return before.revisions != now.revisions
+
+
+def _sentence(report: Report, known: Deployment | None, *, check_mode: bool) -> str:
+    if not report.changed:
+        return (
+            f"{report.subject} is registered as {report.details['deployment_id']}; DALP leaves it as it is."
+        )
+    as_id = f" as {report.details['deployment_id']}" if "deployment_id" in report.details else ""
+    again = " again, whether or not its code differs" if known else ""
+    return f"DALP {'would register' if check_mode else 'registered'} {report.subject}{as_id}{again}."

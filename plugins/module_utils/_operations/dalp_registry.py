@@ -1,0 +1,86 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is registered with Restate, as far as DALP's doctor tells, before and after a write."""
+
+from __future__ import annotations
+
+import datetime
+import time
+import typing as t
+from dataclasses import dataclass
+
+from ansible_collections.dalp.restate.plugins.module_utils._dalp.client import DalpClient
+from ansible_collections.dalp.restate.plugins.module_utils._dalp.wire import Deployment, Health
+from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments import only_match
+from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
+
+UNKNOWN = "No answer of DALP tells whether it was carried out."
+"""Why a result says changed after a write whose outcome is unknown."""
+
+_POLL_SECONDS = 0.5
+_LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The registered deployments by id, in the order of their age.
+
+    O(revisions) are those of the services by name, and O(unfinished) is how many invocations have not completed; None
+    where the doctor does not tell.
+    """
+
+    deployments: dict[str, Deployment]
+    revisions: dict[str, int] | None
+    unfinished: int | None
+
+    @classmethod
+    def read(cls, dalp: DalpClient) -> Listed:
+        """Ask the doctor; raises as L(Health) does where it cannot tell what is registered."""
+        health = dalp.doctor()
+        items = sorted(health.deployments.items, key=lambda item: item.created or _LONG_AGO)
+        return cls({item.id: item for item in items}, _revisions(health), _unfinished(health))
+
+    def at(self, service_url: str) -> Deployment | None:
+        """Return the deployment that a URL means, or None; two are refused."""
+        return only_match(self.deployments.values(), service_url)
+
+
+def _revisions(health: Health) -> dict[str, int] | None:
+    try:
+        return {service.name: service.revision for service in health.services.items}
+    except OperatorError:
+        return None
+
+
+def _unfinished(health: Health) -> int | None:
+    try:
+        by_status = health.invocations.by_status
+    except OperatorError:
+        return None
+    return sum(number for status, number in by_status.items() if status != "completed")
+
+
+def note_unread(report: Report, why: str) -> None:
+    """Say that what a write has changed could not be read afterwards."""
+    report.details["changed_reason"] = (
+        f"DALP acknowledged, but its doctor could not be read afterwards: {why}"
+    )
+    report.warnings.append(f"{report.details['changed_reason']} Run restate_doctor.")
+
+
+def settled(
+    dalp: DalpClient, there: t.Callable[[Listed], bool], *, seconds: float
+) -> tuple[Listed | None, str]:
+    """Return what the doctor lists once it is O(there), or after so many seconds; else None, and why it cannot tell."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            listed = Listed.read(dalp)
+        except OperatorError as exc:
+            return None, exc.message
+        if there(listed) or time.monotonic() >= deadline:
+            return listed, ""
+        time.sleep(_POLL_SECONDS)
