@@ -74,6 +74,7 @@ def test_the_defaults_are_those_of_the_documentation(api: OpenAPI) -> None:
         ("/cleanup-stale-deployments", "forceDrain", False),
     ):
         result = api.unmarshal_request(request(route, asked, **key))
+        assert not result.errors
         assert result.body == {**asked, name: default}
 
 
