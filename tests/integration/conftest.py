@@ -24,6 +24,7 @@ pytest.register_assert_rewrite("tests.integration.world")
 import restate_server  # noqa: E402
 from sandbox import Sandbox  # noqa: E402
 
+from tests.integration.dalp.server import DalpServer  # noqa: E402
 from tests.integration.services import Services  # noqa: E402
 from tests.integration.warm_python import warm_python  # noqa: E402
 from tests.integration.world import World  # noqa: E402
@@ -61,3 +62,27 @@ def world(request: pytest.FixtureRequest, worlds: Callable[[str], World]) -> Wor
     world = worlds(version)
     world.reset()
     return world
+
+
+@pytest.fixture(scope="session")
+def dalps(worlds: Callable[[str], World]) -> Iterator[Callable[[World], DalpServer]]:
+    """Give the DALP of a world, which is started when it is first asked for."""
+    with contextlib.ExitStack() as stack:
+        started: dict[str, DalpServer] = {}
+
+        def dalp_of(world: World) -> DalpServer:
+            if world.version not in started:
+                server = DalpServer(world.admin_url, world.sandbox.ingress_url)
+                started[world.version] = stack.enter_context(server)
+            return started[world.version]
+
+        yield dalp_of
+
+
+@pytest.fixture
+def dalp(world: World, dalps: Callable[[World], DalpServer]) -> Iterator[DalpServer]:
+    """A DALP in front of the world; what violates its document fails the test, unless the test takes it."""
+    server = dalps(world)
+    server.reset()
+    yield server
+    assert server.violations == []
