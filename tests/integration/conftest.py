@@ -24,7 +24,7 @@ pytest.register_assert_rewrite("tests.integration.world")
 import restate_server  # noqa: E402
 from sandbox import Sandbox  # noqa: E402
 
-from tests.integration.dalp.server import DalpServer  # noqa: E402
+from tests.integration.dalp.server import OPERATOR_KEY, DalpServer  # noqa: E402
 from tests.integration.services import Services  # noqa: E402
 from tests.integration.warm_python import warm_python  # noqa: E402
 from tests.integration.world import World  # noqa: E402
@@ -86,3 +86,23 @@ def dalp(world: World, dalps: Callable[[World], DalpServer]) -> Iterator[DalpSer
     server.reset()
     yield server
     assert server.violations == []
+
+
+@pytest.fixture
+def through_dalp(world: World, dalp: DalpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the tasks of the world go through its DALP, with no other way to Restate."""
+    way = {
+        "backend": "dalp",
+        "dalp_url": dalp.url,
+        "dalp_api_key": OPERATOR_KEY,
+        "admin_url": "http://127.0.0.1:9",
+    }
+    monkeypatch.setattr(world, "connection", way)
+
+
+@pytest.fixture(params=["restate", "dalp"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """The tasks of the world run through each of the backends."""
+    if request.param == "dalp":
+        request.getfixturevalue("through_dalp")
+    return str(request.param)

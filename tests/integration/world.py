@@ -35,6 +35,8 @@ class World:
         self.services = services
         self.version = sandbox.version
         self.admin_url = sandbox.admin_url
+        self.connection = {"admin_url": sandbox.admin_url, "ingress_url": sandbox.ingress_url}
+        """The options by which tasks reach it."""
         self.api: RestateApi = sandbox.api()
         self.http = httpx.Client(base_url=sandbox.admin_url, trust_env=False, timeout=30)
         self.ingress = httpx.Client(base_url=sandbox.ingress_url, trust_env=False, timeout=30)
@@ -53,7 +55,7 @@ class World:
 
     def task(self, module: str, *, check: bool = False, **args: Any) -> Result:
         """Run one of the modules, by the end of its name, and give its result."""
-        args = {"admin_url": self.admin_url, "ingress_url": self.sandbox.ingress_url, **args}
+        args = {**self.connection, **args}
         return run_task(f"dalp.restate.restate_{module}", args, check=check, python=self.python)
 
     # Deployments

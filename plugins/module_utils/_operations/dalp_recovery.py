@@ -17,6 +17,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.dalp_regi
     UNKNOWN,
     note_unread,
 )
+from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery_run import OUTCOMES
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import (
     Report,
     count,
@@ -116,9 +117,9 @@ def _unpredicted(request: RecoveryRequest, keys: list[tuple[str, str]]) -> Repor
 
 
 def _report(request: RecoveryRequest, results: list[_KeyResult]) -> Report:
-    summary = dict.fromkeys(("recovered", "blocked", "failed", "unknown"), 0)
+    summary = dict.fromkeys(OUTCOMES, 0)
     for result in results:
-        summary[result.outcome] += 1
+        summary[result.outcome] = summary.get(result.outcome, 0) + 1
     names = dict.fromkeys(result.service_name for result in results)
     report = Report(
         msg=_sentence(results, summary),
@@ -127,9 +128,7 @@ def _report(request: RecoveryRequest, results: list[_KeyResult]) -> Report:
         else f"{', '.join(sorted(names))}: {count(len(results), 'key')}",
         details={
             "results": [vars(result) for result in results],
-            "summary": {
-                outcome: number for outcome, number in summary.items() if number or outcome != "unknown"
-            },
+            "summary": summary,
         },
     )
     if request.service_key is not None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery_run import (
+    OUTCOMES,
     Item,
     KeyResult,
     KeyRun,
@@ -36,7 +37,6 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.worklist 
 from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import IngressClient
 from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
 
-OUTCOMES = ("blank", "recovered", "blocked", "failed")
 _SAMPLE = 20
 
 

@@ -41,6 +41,9 @@ _SETTLE_SECONDS = 15
 _POLL_SECONDS = 0.1
 
 
+OUTCOMES = ("blank", "recovered", "blocked", "failed")
+
+
 @dataclass
 class KeyResult:
     """What became of a key; in check mode, what would."""
