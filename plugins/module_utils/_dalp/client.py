@@ -33,7 +33,7 @@ class DalpClient:
         self.shown_url = connection.shown_url
         self.known_version: str | None = None
         """Restate's version, where the doctor told it."""
-        self._prefix = f"/{route_prefix.strip('/')}"
+        self._prefix = f"/{route_prefix.strip('/')}".rstrip("/")
         if not self._prefix.isprintable() or set("?# ") & set(self._prefix):
             raise OperatorError(
                 "RESTATE_INVALID_ARGUMENT", "dalp_route_prefix must be a path, without a query or spaces."
