@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
+from tests.integration.playbook import environment, playbook
 from tests.integration.proxy import Proxy, answer, before, proxy_of
 from tests.integration.world import World
 from tests.unit.loopback import LoopbackServer
@@ -43,12 +43,6 @@ def module_process(module: str, args: dict[str, Any]) -> subprocess.Popen[str]:
     """Start a module as a process, with arguments that nobody takes for templates."""
     command = [sys.executable, "-c", PROGRAM, str(ROOT / ".build" / "collections"), module, json.dumps(args)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment())
-
-
-def environment(**more: str) -> dict[str, str]:
-    """Return an environment that says nothing of a Restate."""
-    own = {name: text for name, text in os.environ.items() if not name.startswith("RESTATE_")}
-    return {**own, **more}
 
 
 def result_of(module: str, **args: Any) -> dict[str, Any]:
@@ -217,27 +211,6 @@ class Page(HTMLParser):
         """Elements and attributes that the template does not have."""
         names = {name for name, _value in self.attributes}
         return (set(self.tags) - TAGS_OF_THE_PAGE) | (names - ATTRIBUTES_OF_THE_PAGE)
-
-
-def playbook(name: str, tmp_path: Path, *options: str, **variables: Any) -> subprocess.CompletedProcess[str]:
-    """Run a playbook of the collection on this machine, with a fact cache and its artifacts shown."""
-    extra = tmp_path / f"variables-{name}.json"
-    extra.write_text(json.dumps({"ansible_python_interpreter": sys.executable, **variables}))
-    command = [str(Path(sys.executable).with_name("ansible-playbook")), f"dalp.restate.{name}", *options]
-    return subprocess.run(
-        [*command, "-i", "localhost,", "-c", "local", "-e", f"@{extra}"],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=environment(
-            ANSIBLE_CACHE_PLUGIN="jsonfile",
-            ANSIBLE_CACHE_PLUGIN_CONNECTION=str(tmp_path / "facts"),
-            ANSIBLE_SHOW_CUSTOM_STATS="1",
-            ANSIBLE_CALLBACK_RESULT_FORMAT="json",
-            ANSIBLE_NOCOLOR="1",
-            LC_ALL="C.UTF-8",
-        ),
-    )
 
 
 def test_the_page_shows_hostile_texts_as_texts(world: World, proxy: Proxy, log: Path, tmp_path: Path) -> None:

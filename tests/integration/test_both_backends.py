@@ -57,7 +57,9 @@ def test_the_doctor_tells_of_five_components_and_the_same_in_check_mode(world: W
     assert compared(seen) == compared(foreseen)
 
 
-@pytest.mark.parametrize(("fail_on", "fails"), [([], False), (["unreachable"], True), (["critical"], True)])
+@pytest.mark.parametrize(
+    ("fail_on", "fails"), [([], False), (["unreachable"], True), (["degraded"], True), (["critical"], True)]
+)
 def test_a_silent_ingress_hides_nothing_else(
     world: World, backend: str, request: pytest.FixtureRequest, fail_on: list[str], fails: bool
 ) -> None:
@@ -75,7 +77,9 @@ def test_a_silent_ingress_hides_nothing_else(
     assert seen["ingress"]["error"]["code"] == "RESTATE_ADMIN_UNREACHABLE"
     assert {seen[name]["status"] for name in ("admin", "deployments", "services", "invocations")} == {"ok"}
     assert not seen["healthy"]
-    assert [finding["code"] for finding in seen["findings"]] == ["INGRESS_UNREACHABLE"]
+    assert [(finding["code"], finding["severity"]) for finding in seen["findings"]] == [
+        ("INGRESS_UNREACHABLE", "critical")
+    ]
 
 
 # Register

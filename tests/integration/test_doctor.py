@@ -139,20 +139,6 @@ def test_a_service_that_demands_its_registered_header_is_probed_with_it(world: W
     assert world.task("doctor", probe_services=True)["findings"] == []
 
 
-@pytest.mark.parametrize(
-    ("fail_on", "fails"),
-    [([], False), (["unreachable"], True), (["degraded"], True), (["critical"], True)],
-    ids=str,
-)
-def test_a_silent_ingress_hides_nothing_else(world: World, fail_on: list[str], fails: bool) -> None:
-    seen = world.task("doctor", ingress_url="http://127.0.0.1:1", retries=0, fail_on=fail_on)
-
-    assert seen["failed"] is fails
-    statuses = {name: seen[name]["status"] for name in COMPONENTS}
-    assert statuses == {**dict.fromkeys(COMPONENTS, "ok"), "ingress": "unreachable"}
-    assert codes(seen) == {"INGRESS_UNREACHABLE": "critical"}
-
-
 def test_a_server_that_is_down_is_told_without_a_failure(world: World) -> None:
     seen = world.task("doctor", admin_url="http://127.0.0.1:1", retries=0)
 

@@ -52,7 +52,7 @@ class Problem:
         )
         ids = next((part["invocationIds"] for part in parts if part.get("invocationIds")), None)
         return cls(
-            message=_first(parts, "message") or _beginning(response),
+            message=_sentence(_first(parts, "message") or _beginning(response)),
             code=known,
             own_code=codes[0] if codes else None,
             fix=_first(parts, "fix") or _first(parts, "suggestedAction"),
@@ -71,6 +71,10 @@ def _parts(body: t.Any) -> t.Iterator[dict[str, t.Any]]:
 
 def _first(parts: list[dict[str, t.Any]], name: str) -> str | None:
     return next((text for part in parts if (text := _text(part.get(name)))), None)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _text(value: t.Any) -> str | None:

@@ -1,0 +1,221 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Runbooks and tasks through DALP: what it acknowledges has really happened, and its audit has all that it was asked."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.dalp.errors import Envelope
+from tests.integration.dalp.server import OPERATOR_KEY, USER_KEY, DalpServer
+from tests.integration.playbook import playbook
+from tests.integration.world import World, reason
+
+OPERATOR = "operator@example.com"
+ORDER: dict[str, Any] = {"service_name": "OrderWorkflow", "service_key": "order-1"}
+
+pytestmark = pytest.mark.usefixtures("through_dalp")
+
+
+def run(
+    name: str, dalp: DalpServer, tmp_path: Path, *options: str, **more: Any
+) -> subprocess.CompletedProcess[str]:
+    variables = {
+        "restate_backend": "dalp",
+        "restate_dalp_url": dalp.url,
+        "restate_dalp_api_key": OPERATOR_KEY,
+        "restate_reason": "INC-4711",
+    }
+    ran = playbook(name, tmp_path, *options, **{**variables, **more})
+    assert OPERATOR_KEY not in ran.stdout + ran.stderr
+    return ran
+
+
+def routes(dalp: DalpServer) -> list[str]:
+    return [asked.route for asked in dalp.requests]
+
+
+# Runbooks
+
+
+def test_a_release_is_predicted_and_then_really_happens(
+    world: World, dalp: DalpServer, tmp_path: Path
+) -> None:
+    world.release("drained", "release-1")
+    old = world.release("release-1")
+    world.order("order-1", "ok")
+    url = world.serve("release-2", "release-2")
+    before = world.snapshot()
+
+    dry = run("release", dalp, tmp_path, "--check", "--diff", restate_service_url=url)
+
+    assert dry.returncode == 0, dry.stdout + dry.stderr
+    assert set(routes(dalp)) == {"doctor"}
+    assert world.snapshot() == before
+    assert f"redeploy: DALP would register {url}." in dry.stdout
+    assert "would remove all others (remove: all is what its route does): 2 deployments" in dry.stdout
+
+    dalp.requests.clear()
+    dalp.rows.clear()
+    real = run("release", dalp, tmp_path, "--diff", restate_service_url=url)
+
+    assert real.returncode == 0, real.stdout + real.stderr
+    assert "removed all others (remove: all is what its route does): 2 deployments" in real.stdout
+    new = world.service("OrderWorkflow")["deployment_id"]
+    assert world.deployment_ids() == {new}
+    assert old.id != new
+    writes = [asked for asked in dalp.requests if asked.route != "doctor"]
+    assert writes == [
+        ("force-redeploy", {"serviceUrl": url, "force": True}),
+        ("cleanup-stale-deployments", {"serviceUrl": world.deployment(new)["uri"], "forceDrain": False}),
+    ]
+    assert routes(dalp)[0] == routes(dalp)[-1] == "doctor"
+    assert len(dalp.rows) == len(dalp.requests)
+    assert {(row.actor, row.outcome) for row in dalp.rows} == {(OPERATOR, "succeeded")}
+
+
+def test_a_runbook_of_somebody_who_may_not_operate_ends_with_the_remedy(
+    world: World, dalp: DalpServer, tmp_path: Path
+) -> None:
+    url = world.serve("release-1", "release-1")
+
+    ran = run("release", dalp, tmp_path, restate_service_url=url, restate_dalp_api_key=USER_KEY)
+
+    assert ran.returncode == 2
+    assert USER_KEY not in ran.stdout + ran.stderr
+    assert "Use an operator account or update the caller's role before retrying." in ran.stdout
+    assert set(routes(dalp)) == {"doctor"}
+    assert {row.outcome for row in dalp.rows} == {"failed"}
+    assert world.deployment_ids() == set()
+
+
+def test_a_recovery_runbook_clears_one_key_and_names_the_other(
+    world: World, dalp: DalpServer, tmp_path: Path
+) -> None:
+    world.release("release-1")
+    world.order("order-1", "fail")
+    active = world.order("order-2", "wait")
+    workflows = [{"service_name": "OrderWorkflow", "service_key": key} for key in ("order-1", "order-2")]
+
+    ran = run("recover_workflow", dalp, tmp_path, restate_workflows=workflows)
+
+    assert ran.returncode == 2
+    assert "active_invocation" in ran.stdout
+    assert active in ran.stdout
+    assert [asked.body for asked in dalp.requests if asked.route == "recover-stuck-workflow"] == [
+        {"serviceName": "OrderWorkflow", "serviceKey": key} for key in ("order-1", "order-2")
+    ]
+    assert set(world.of_key("order-1").values()) == {0}
+    assert world.of_key("order-2")["sys_invocation_status"] == 1
+
+
+# Tasks
+
+
+def test_the_routes_can_have_the_newer_name(world: World, dalp: DalpServer) -> None:
+    seen = world.task("doctor", dalp_route_prefix="/api/v2/admin/operator/workflow-engine/")
+
+    assert seen["healthy"]
+    assert [row.route for row in dalp.rows] == ["/api/v2/admin/operator/workflow-engine/doctor"]
+
+
+def test_a_route_that_is_not_there_is_told(world: World, dalp: DalpServer) -> None:
+    told = world.task("doctor", dalp_route_prefix="/api/v3/operator")
+
+    assert reason(told) == ("RESTATE_UNEXPECTED_RESPONSE", "NOT_FOUND")
+    assert "dalp_route_prefix" in told["error"]["remedy"]
+    assert dalp.take_violations()
+
+
+@pytest.mark.parametrize("envelope", ["old", "direct", "orpc"])
+def test_an_error_is_told_in_dalps_words_whatever_its_envelope(
+    world: World, dalp: DalpServer, envelope: Envelope
+) -> None:
+    world.release("release-1")
+    run_id = world.order("order-1", "ok")
+    dalp.envelope = envelope
+
+    told = world.task("recover_workflow", **ORDER)
+
+    assert reason(told) == ("RESTATE_WORKFLOW_RETRY_BLOCKED", "already_succeeded")
+    assert told["error"]["invocation_ids"] == [run_id]
+    assert "the workflow has succeeded" in told["msg"]
+    assert told["error"]["http"]["status"] == 409
+
+
+def test_a_forced_registration_is_never_without_effect_and_is_told_as_a_change(world: World) -> None:
+    release = world.release("release-1")
+
+    told = [world.task("redeploy", service_url=release.url) for _ in range(2)]
+
+    assert [(one["changed"], one["deployment_id"]) for one in told] == [(True, release.id)] * 2
+    assert world.service("OrderWorkflow")["revision"] == 3
+
+
+def test_a_second_recovery_finds_nothing_changed_and_says_how_it_knows(world: World) -> None:
+    world.release("release-1")
+    world.order("order-1", "fail")
+
+    first = world.task("recover_workflow", **ORDER)
+    second = world.task("recover_workflow", **ORDER)
+
+    assert (first["changed"], second["changed"]) == (True, False)
+    assert "changed_reason" not in first
+    assert "the same invocations as before" in second["changed_reason"]
+
+
+def test_a_recovery_is_not_predicted(world: World, dalp: DalpServer) -> None:
+    world.release("release-1")
+    world.order("order-1", "fail")
+    before = world.snapshot()
+
+    told = world.task("recover_workflow", check=True, **ORDER)
+
+    assert (told["failed"], told["predicted"]) == (False, "unknown")
+    assert "unknown" in str(told["warnings"])
+    assert routes(dalp) == ["doctor"]
+    assert world.snapshot() == before
+
+
+def test_a_restate_that_dalp_cannot_reach_is_told_component_by_component(
+    world: World, dalp: DalpServer
+) -> None:
+    dalp.point_at(admin_url="http://127.0.0.1:9")
+
+    seen = world.task("doctor")
+    gated = world.task("doctor", fail_on=["critical"])
+    refused = [
+        world.task("redeploy", service_url="http://orders:9080"),
+        world.task("cleanup", check=True, service_url="http://orders:9080"),
+        world.task("recover_workflow", **ORDER),
+    ]
+
+    assert not seen["failed"]
+    assert {name: seen[name]["status"] for name in ("ingress", "admin", "services")} == {
+        "ingress": "ok",
+        "admin": "unreachable",
+        "services": "unreachable",
+    }
+    assert gated["failed"]
+    assert {one["error"]["code"] for one in refused} == {"RESTATE_ADMIN_UNREACHABLE"}
+    assert [asked.route for asked in dalp.requests if asked.route != "doctor"] == ["recover-stuck-workflow"]
+
+
+def test_the_userinfo_of_a_service_is_in_no_result_and_not_in_dalps_audit(
+    world: World, dalp: DalpServer
+) -> None:
+    password = "pwd-7b2e9f0c3d"
+    url = world.serve("release-1", "release-1").replace("://", f"://ops:{password}@")
+
+    told = [world.task("redeploy", service_url=url), world.task("cleanup", service_url=url)]
+
+    assert not any(one["failed"] for one in told), told
+    assert password not in str(told)
+    assert dalp.requests[1] == ("force-redeploy", {"serviceUrl": url, "force": True})
+    assert password not in str(dalp.rows)
