@@ -24,8 +24,8 @@ ERROR_CODES: dict[str, ErrorCode] = {
         "Use an operator account or update the caller's role before retrying.",
     ),
     "RESTATE_ADMIN_UNREACHABLE": ErrorCode(
-        "The Restate admin API (or the ingress) could not be resolved or reached.",
-        "Check admin_url and the connectivity to it, then run restate_doctor again.",
+        "The Restate admin API (or the ingress, or DALP) could not be resolved or reached.",
+        "Check admin_url (or dalp_url) and the connectivity to it, then run restate_doctor again.",
     ),
     "RESTATE_DEPLOYMENT_NOT_FOUND": ErrorCode(
         "No registered deployment matches service_url.",
@@ -69,7 +69,7 @@ ERROR_CODES: dict[str, ErrorCode] = {
         "Follow the remedies of the findings, then run restate_doctor again.",
     ),
     "RESTATE_UNSUPPORTED": ErrorCode(
-        "This server, or this machine, cannot do what was asked.",
+        "This server, this backend, or this machine, cannot do what was asked.",
         "Use another way that the message names, or upgrade.",
     ),
     "RESTATE_AUDIT_UNAVAILABLE": ErrorCode(

@@ -28,16 +28,21 @@ options:
     type: str
     required: true
   force_drain:
-    description: Whether to end the wait with what O(pending) says, rather than with a failure.
+    description:
+      - Whether to end the wait with what O(pending) says, rather than with a failure.
+      - With O(backend=dalp), DALP ends what cannot drain, and does not tell how.
     type: bool
     default: false
   drain_timeout:
-    description: How long to wait for pending invocations, in seconds. Check mode never waits.
+    description:
+      - How long to wait for pending invocations, in seconds. Check mode never waits.
+      - With O(backend=dalp), how long to wait for DALP's doctor to list the others no longer.
     type: int
     default: 60
   pending:
     description:
-      - What becomes of work that is still pending at the end, with O(force_drain=true). By default V(migrate).
+      - What becomes of work that is still pending at the end, with O(force_drain=true). By default V(migrate). Not
+        with O(backend=dalp).
       - V(migrate) moves it to the kept deployment, where it goes on from its journal (from Restate 1.6). What that one
         does not serve is left, and so is what was paused unless O(migrate_paused=true).
       - V(cancel) asks it to stop and to compensate, which needs a service that answers.
@@ -48,12 +53,12 @@ options:
   migrate_paused:
     description:
       - Whether V(pending=migrate) also moves, and so resumes, what was paused. It may be paused on purpose, so by
-        default V(false).
+        default V(false). Not with O(backend=dalp).
     type: bool
   remove:
     description:
       - V(all) removes every deployment but the kept one.
-      - V(superseded) removes only those that are the latest for no service.
+      - V(superseded) removes only those that are the latest for no service. Not with O(backend=dalp).
     type: str
     choices: [all, superseded]
     default: all
@@ -64,12 +69,16 @@ options:
         registered after the kept one.
     type: bool
   keep:
-    description: URLs or ids of further deployments that stay. One that is not registered is refused as a typo.
+    description:
+      - URLs or ids of further deployments that stay. One that is not registered is refused as a typo.
+      - Not with O(backend=dalp).
     type: list
     elements: str
     default: []
   min_age:
-    description: Leave deployments that were registered less than this ago, as in V(90s), V(15m), V(2h) or V(3d).
+    description:
+      - Leave deployments that were registered less than this ago, as in V(90s), V(15m), V(2h) or V(3d).
+      - Not with O(backend=dalp).
     type: str
   max_removed:
     description: Refuse the whole plan if it would remove more deployments than this.
@@ -99,6 +108,13 @@ EXAMPLES = r"""
     service_url: http://orders-v2:9080
     force_drain: true
     pending: migrate
+
+- name: Keep the release and remove all others, through DALP
+  dalp.restate.restate_cleanup:
+    backend: dalp
+    dalp_url: https://your-platform.example.com
+    dalp_api_key: "{{ vault_dalp_api_key }}"
+    service_url: http://orders-v2:9080
 """
 
 RETURN = r"""
@@ -109,7 +125,7 @@ kept:
   sample: {service_url: "http://orders-v2:9080/", deployment_id: dp_11bZz0x73F6lnmCz2TlAySl}
 removed:
   description: The ids of the deployments that were removed; in check mode those that would be.
-  returned: when a plan could be made
+  returned: when a plan could be made; with O(backend=dalp) only where the doctor could be read afterwards
   type: list
   elements: str
   sample: [dp_11T20hDBm2yfWrx3B8cRlsd]
@@ -129,28 +145,33 @@ remaining:
       invocation_ids: [inv_12A9z5kCxsPM0Bh6VvmQEvFj1Nn8mboNp7]
 migrated:
   description: The ids of the invocations that were moved.
-  returned: when a plan could be made
+  returned: when a plan could be made; never with O(backend=dalp)
   type: list
   elements: str
   sample: [inv_15Z8qsba8WMZ3GsFnDjFlIqQc482NAMLFX]
 cancelled:
   description: The ids of the invocations that were cancelled.
-  returned: when a plan could be made
+  returned: when a plan could be made; never with O(backend=dalp)
   type: list
   elements: str
   sample: []
 killed:
   description: The ids of the invocations that were killed.
-  returned: when a plan could be made
+  returned: when a plan could be made; never with O(backend=dalp)
   type: list
   elements: str
   sample: []
 abandoned:
   description: The ids of the invocations that are left without a deployment.
-  returned: when a plan could be made
+  returned: when a plan could be made; never with O(backend=dalp)
   type: list
   elements: str
   sample: []
+changed_reason:
+  description: Why the result says changed or not, where what DALP tells before and after is no proof of it.
+  returned: with O(backend=dalp), where that is so
+  type: str
+  sample: DALP acknowledged, but its doctor could not be read afterwards.
 acknowledged:
   description: True where the operation succeeded, also when there was nothing to do.
   returned: success

@@ -12,6 +12,8 @@ version_added: 0.1.0
 description:
   - Reads five components of a Restate server, side by side, and says what an operator should know and do.
   - One component that does not answer never hides another.
+  - With O(backend=dalp) it shows what DALP's doctor tells; the rest is absent. It fails where DALP itself lets nobody
+    in or does not answer.
   - Never changes anything. It costs a fixed number of requests, whatever the number of invocations.
   - This is not the C(restate-doctor) of the Restate project, which analyses a server's files offline.
 extends_documentation_fragment:
@@ -34,6 +36,7 @@ options:
     description:
       - Whether to have Restate ask each deployment that is the latest for a service for discovery, too.
       - This costs one dry run of a registration for each such deployment.
+      - Not with O(backend=dalp).
     type: bool
     default: false
 seealso:
@@ -53,6 +56,12 @@ EXAMPLES = r"""
     auth_token: "{{ vault_restate_token }}"
     fail_on: [degraded, critical]
     probe_services: true
+
+- name: See how Restate is, as far as DALP tells
+  dalp.restate.restate_doctor:
+    backend: dalp
+    dalp_url: https://your-platform.example.com
+    dalp_api_key: "{{ vault_dalp_api_key }}"
 """
 
 RETURN = r"""

@@ -34,7 +34,9 @@ options:
     description: The workflow service, for one workflow.
     type: str
   service_key:
-    description: The workflow's key, for one workflow.
+    description:
+      - The workflow's key, for one workflow.
+      - With O(backend=dalp) it, and O(service_name), can have letters, digits, underscores and hyphens only.
     type: str
   workflows:
     description: The workflows, for many in one task.
@@ -51,7 +53,7 @@ options:
         required: true
   select:
     description:
-      - Choose workflow runs by what is wrong with them, the oldest failure first.
+      - Choose workflow runs by what is wrong with them, the oldest failure first. Not with O(backend=dalp).
     type: dict
     suboptions:
       service_name:
@@ -82,7 +84,7 @@ options:
         required: true
   kill_active:
     description:
-      - Which unfinished invocations of the key may be killed.
+      - Which unfinished invocations of the key may be killed. With O(backend=dalp) V(never) only.
       - With V(stuck) those that are paused or were tried O(stuck_after_retries) times, if all of the key's are such.
       - A kill takes along whatever the invocation called and is unfinished, one-way calls too. The result lists it
         under C(children), in check mode too.
@@ -90,11 +92,12 @@ options:
     choices: [never, stuck, any]
     default: never
   stuck_after_retries:
-    description: From how many attempts on an invocation counts as stuck. By default V(3).
+    description: From how many attempts on an invocation counts as stuck. By default V(3). Not with
+      O(backend=dalp).
     type: int
   clear_orphaned_state:
     description:
-      - Whether to clear state that is there without a run. By default V(false).
+      - Whether to clear state that is there without a run. By default V(false). Not with O(backend=dalp).
       - With a completion retention of zero, a run that succeeded looks like this, so make sure of it first.
     type: bool
   snapshot_dir:
@@ -102,6 +105,7 @@ options:
       - A folder on the host that runs the module. Before anything of a key is destroyed, a file (mode 0600) with its
         invocations, state, promises, original input and failure is written there, or the key is left.
       - The files hold what the workflows hold, secrets included. The folder is made (mode 0700) where it is missing.
+      - Not with O(backend=dalp).
     type: path
   resubmit:
     description:
@@ -111,6 +115,7 @@ options:
         What the folder owes to a Restate at another O(admin_url) is left, with a warning.
       - Where O(auth_token) or O(headers) go to O(ingress_url), they stand before the input's own of the same name.
       - A key whose input is no longer retained is left, as is everything where the ingress does not answer.
+      - Not with O(backend=dalp).
     type: str
     choices: [original_input]
   skip_blocked:
@@ -150,6 +155,14 @@ EXAMPLES = r"""
     snapshot_dir: /var/lib/restate-snapshots
     resubmit: original_input
     reason: INC-4711
+
+- name: Give a workflow that failed for good a fresh start, through DALP
+  dalp.restate.restate_recover_workflow:
+    backend: dalp
+    dalp_url: https://your-platform.example.com
+    dalp_api_key: "{{ vault_dalp_api_key }}"
+    service_name: InvitationWorkflow
+    service_key: invitation_01j8m7k2q3r4s5t6u7v8w9x0y1_1770000000000
 """
 
 RETURN = r"""
@@ -166,6 +179,8 @@ results:
       V(query_failed), V(kill_failed), V(purge_failed), V(snapshot_failed), V(input_unavailable) or
       V(resubmission_unknown).
     - For V(failed), it is V(resubmission_failed), V(interrupted) or V(not_tried).
+    - With O(backend=dalp) a key that DALP acknowledged is V(recovered), C(reason) is DALP's own or, for V(failed),
+      V(unknown), V(refused) or V(not_tried); what was killed and purged is not told.
     - C(resubmitted) is the id of the new run, which is that of the old one; C(resubmitted_at), when it was created,
       proves that it is new.
   returned: when the keys were looked at
@@ -195,6 +210,16 @@ left_over:
   returned: with O(select)
   type: int
   sample: 0
+predicted:
+  description: V(unknown), since DALP has no dry run of a recovery; C(outcome) then is V(unknown), too.
+  returned: in check mode with O(backend=dalp)
+  type: str
+  sample: unknown
+changed_reason:
+  description: Why the result says changed or not, where what DALP tells before and after is no proof of it.
+  returned: with O(backend=dalp), where that is so
+  type: str
+  sample: DALP acknowledged, and its doctor counts other invocations than before, by this or by other work.
 acknowledged:
   description: True where the operation succeeded, also when there was nothing to do.
   returned: success

@@ -15,6 +15,8 @@ description:
   - An overwrite keeps what the task does not mention, which Restate itself would erase, namely the headers, the
     metadata and the HTTP version of the registration, and the settings that were made with C(PATCH /services).
   - Check mode uses Restate's own dry run. The service must answer for it.
+  - With O(backend=dalp) it is predicted from what DALP's doctor lists. A registered URL is then registered again with
+    O(force=true) whether its code differs or not, and left as it is without.
 extends_documentation_fragment:
   - dalp.restate.attributes
   - dalp.restate.connection
@@ -35,23 +37,26 @@ options:
     type: bool
     default: true
   breaking:
-    description: Whether a service may change its type. By default V(false).
+    description: Whether a service may change its type. By default V(false). Not with O(backend=dalp).
     type: bool
   use_http_11:
     description: Whether to speak HTTP/1.1 to the service. By default what is registered, else HTTP/2.
+      Not with O(backend=dalp).
     type: bool
   additional_headers:
     description:
       - Headers that Restate sends with each request to the service. By default what is registered.
       - An empty dictionary removes them.
+      - Not with O(backend=dalp).
     type: dict
   metadata:
-    description: Metadata of the deployment, from Restate 1.6. By default what is registered.
+    description: Metadata of the deployment, from Restate 1.6. By default what is registered. Not with O(backend=dalp).
     type: dict
   wait_timeout:
     description:
       - How long to wait for the service to answer discovery, in seconds, in check mode too; and for the server to list
         the new deployment as the latest.
+      - With O(backend=dalp), for DALP's doctor to list the new deployment.
     type: int
     default: 60
 seealso:
@@ -69,12 +74,19 @@ EXAMPLES = r"""
     admin_url: http://restate:9070
     service_url: http://orders-v1:9080
     reason: orders-v2 refuses all cards
+
+- name: Register the release through DALP
+  dalp.restate.restate_redeploy:
+    backend: dalp
+    dalp_url: https://your-platform.example.com
+    dalp_api_key: "{{ vault_dalp_api_key }}"
+    service_url: http://orders-v2:9080
 """
 
 RETURN = r"""
 deployment:
   description:
-    - What the service offers.
+    - What the service offers; with O(backend=dalp) its C(service_url) only.
     - In check mode O(dalp.restate.restate_cleanup#module:assume_registered) takes it.
   returned: when discovery answered
   type: dict
@@ -89,6 +101,11 @@ deployment_id:
   returned: when it is known
   type: str
   sample: dp_11bZz0x73F6lnmCz2TlAySl
+changed_reason:
+  description: Why the result says changed or not, where what DALP tells before and after is no proof of it.
+  returned: with O(backend=dalp), where that is so
+  type: str
+  sample: No answer of DALP tells whether it was carried out.
 acknowledged:
   description: True where the operation succeeded, also when there was nothing to do.
   returned: success

@@ -14,6 +14,7 @@ description:
     their journal, so this destroys nothing. It is the cure to try first.
   - Zombies, which are pinned to a deployment that is gone, go on with O(deployment=latest).
   - What has completed or is not stuck is left unchanged.
+  - DALP has no route for it, so O(backend=dalp) is refused.
 extends_documentation_fragment:
   - dalp.restate.attributes
   - dalp.restate.connection

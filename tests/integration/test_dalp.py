@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runbooks and tasks through DALP: what it acknowledges has really happened, and its audit has all that it was asked."""
+"""Runbooks and tasks through DALP: what it acknowledges has really happened, and its audit has all it was asked."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_release_is_predicted_and_then_really_happens(
     assert dry.returncode == 0, dry.stdout + dry.stderr
     assert set(routes(dalp)) == {"doctor"}
     assert world.snapshot() == before
-    assert f"redeploy: DALP would register {url}." in dry.stdout
+    assert f"redeploy: DALP would register {url}, if the service then answers Restate." in dry.stdout
     assert "would remove all others (remove: all is what its route does): 2 deployments" in dry.stdout
 
     dalp.requests.clear()

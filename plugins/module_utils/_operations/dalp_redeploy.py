@@ -135,4 +135,6 @@ def _sentence(report: Report, known: Deployment | None, *, check_mode: bool) -> 
         )
     as_id = f" as {report.details['deployment_id']}" if "deployment_id" in report.details else ""
     again = " again, whether or not its code differs" if known else ""
-    return f"DALP {'would register' if check_mode else 'registered'} {report.subject}{as_id}{again}."
+    if check_mode:
+        return f"DALP would register {report.subject}{as_id}{again}, if the service then answers Restate."
+    return f"DALP registered {report.subject}{as_id}{again}."
