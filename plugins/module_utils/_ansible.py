@@ -83,8 +83,8 @@ def run(
         exit_.open_log()
         require_libraries()
         connection = connection_of(params)
-        way = {"restate": restate, "dalp": dalp}[params["backend"]]
-        request = read_request(operation, params, argument_spec, way)
+        way = way_of(operation, {"restate": restate, "dalp": dalp}[params["backend"]])
+        request = read_request(params, argument_spec, way)
         exit_.open_webhook(connection)
         guard = WriteGuard(
             check_mode=module.check_mode,
@@ -92,7 +92,7 @@ def run(
         )
         engine = engine_of(params, connection, guard)
         with ending_by_signal():
-            report = t.cast(Way, way).operate(engine, request)
+            report = way.operate(engine, request)
     except OperatorError as exc:
         report = exit_.failure(exc)
     except EndedBySignal as exc:
@@ -107,16 +107,20 @@ def run(
     exit_.leave(report, wrote=guard.wrote, version=engine.known_version if engine else None)
 
 
-def read_request(
-    operation: str, params: dict[str, t.Any], argument_spec: t.Mapping[str, t.Any], way: Way | None
-) -> t.Any:
-    """Return what the operator asked; raise RESTATE_UNSUPPORTED for what the backend has no way to do."""
+def way_of(operation: str, way: Way | None) -> Way:
+    """Return how the backend does it; raise RESTATE_UNSUPPORTED where it cannot."""
     if way is None:
         raise OperatorError(
             "RESTATE_UNSUPPORTED",
-            f"DALP has no route for restate_{operation}.",
+            f"DALP has no route for restate_{operation}; nothing was sent.",
             remedy="Use backend: restate, from where the admin API can be reached.",
+            reason="backend",
         )
+    return way
+
+
+def read_request(params: dict[str, t.Any], argument_spec: t.Mapping[str, t.Any], way: Way) -> t.Any:
+    """Return what the operator asked; raise RESTATE_UNSUPPORTED for options that the backend cannot honour."""
     honoured = {field.name for field in dataclasses.fields(way.request_type)}
     refused = [
         name
