@@ -473,8 +473,27 @@ def test_a_refused_cleanup_changes_nothing(dalp: MakeDalp) -> None:
     told = there.task("cleanup", service_url="http://v2:9080")
     assert told["error"]["code"] == "OFFCHAIN_USER_PERMISSION_REQUIRED"
     assert (told["changed"], told["removed"]) == (False, [])
+    assert [(entry["deployment_id"], entry["reason"]) for entry in told["remaining"]] == [
+        ("dp_old", "interrupted")
+    ]
     assert told["diff"]["before"] == told["diff"]["after"]
     assert there.routes == ["doctor", "cleanup-stale-deployments"]
+
+
+@pytest.mark.parametrize("after", [health(OLD, NEW), health(deployments=DOWN)], ids=["the same", "unread"])
+def test_a_cleanup_that_may_still_be_under_way_counts_as_changed(
+    after: dict[str, Any], dalp: MakeDalp
+) -> None:
+    told = dalp(health(OLD, NEW), after, write=UNREACHABLE).task("cleanup", service_url="http://v2:9080")
+    assert told["changed"]
+    assert told["changed_reason"] == "No answer of DALP tells whether it was carried out."
+
+
+def test_a_kept_deployment_that_is_gone_is_no_success(dalp: MakeDalp) -> None:
+    told = dalp(health(OLD, NEW), health()).task("cleanup", service_url="http://v2:9080")
+    assert told["error"]["code"] == "RESTATE_DEPLOYMENT_NOT_FOUND"
+    assert told["error"]["deployment_ids"] == ["dp_new"]
+    assert (told["changed"], told["removed"]) == (True, ["dp_old"])
 
 
 # Recover

@@ -63,8 +63,8 @@ def cleanup(dalp: DalpClient, request: CleanupRequest) -> Report:
         report.warnings = _warnings(before, request)
         if dalp.check_mode:
             report.details["removed"] = [deployment.id for deployment in going]
-        else:
-            _carry_out(dalp, request, str(kept.service_url if kept else ""), going, report)
+        elif kept:
+            _carry_out(dalp, request, kept, going, report)
     removed = report.details.get("removed")
     if removed is not None:
         report.changed = bool(removed) or bool(report.error and report.error.outcome_unknown)
@@ -176,44 +176,67 @@ def _warnings(before: Listed, request: CleanupRequest) -> list[str]:
 
 
 def _carry_out(
-    dalp: DalpClient, request: CleanupRequest, exact_url: str, going: list[Deployment], report: Report
+    dalp: DalpClient, request: CleanupRequest, kept: Deployment, going: list[Deployment], report: Report
 ) -> None:
     report.not_done = report.details["steps"]
+    seconds = request.drain_timeout
     try:
-        dalp.cleanup_stale_deployments(exact_url, force_drain=request.force_drain)
+        # The route wants the URL to the letter.
+        dalp.cleanup_stale_deployments(str(kept.service_url), force_drain=request.force_drain)
     except OperatorError as exc:
         report.error = exc
         if not exc.outcome_unknown:
+            _tell(report, going, left=going)
             return
         report.details["changed_reason"] = UNKNOWN
+        # One look must do: an acknowledgement that was not heard is nothing to wait for.
+        seconds = 0
     ids = {deployment.id for deployment in going}
-    # Without an answer one look must do; after its acknowledgement DALP may still be draining.
-    seconds = 0 if report.error else request.drain_timeout
     after, why = settled(dalp, lambda now: not ids & now.deployments.keys(), seconds=seconds)
     if after is None:
         del report.details["removed"], report.details["remaining"]
         report.changed = True
-        note_unread(report, why)
+        if not report.error:
+            note_unread(report, why)
         return
     left = [deployment for deployment in going if deployment.id in after.deployments]
+    _tell(report, going, left=left)
+    report.error = report.error or _why_not_done(after, kept, left, request)
+
+
+def _tell(report: Report, going: list[Deployment], *, left: list[Deployment]) -> None:
+    """Say what was removed and what remains."""
+    reason = "interrupted" if report.error else "drain_timeout"
     report.details["removed"] = [deployment.id for deployment in going if deployment not in left]
-    reason = "drain_timeout" if report.error is None else "interrupted"
     report.details["remaining"] = [
         {"deployment_id": each.id, "service_url": each.shown_url, "reason": reason} for each in left
     ]
     report.done = [step for step in report.not_done if step["deployment_id"] in report.details["removed"]]
     report.not_done = [step for step in report.not_done if step not in report.done]
-    if left and not report.error:
-        shown = ", ".join(f"{each.id} at {each.shown_url}" for each in left)
-        report.error = OperatorError(
-            "RESTATE_DRAIN_TIMEOUT",
-            f"DALP acknowledged, but {count(len(left), 'deployment')} of {len(going)} are still registered after "
-            f"{request.drain_timeout} s: {shown}.",
-            remedy="Run it again when their invocations have completed; set force_drain to true only where they point "
-            "to dead services.",
-            reason="drain_timeout",
-            deployment_ids=[each.id for each in left],
+
+
+def _why_not_done(
+    after: Listed, kept: Deployment, left: list[Deployment], request: CleanupRequest
+) -> OperatorError | None:
+    if kept.id not in after.deployments:
+        return OperatorError(
+            "RESTATE_DEPLOYMENT_NOT_FOUND",
+            f"DALP acknowledged, but {kept.id} at {kept.shown_url}, which was to be kept, is no longer listed.",
+            remedy="Register it again at once (restate_redeploy), then run restate_doctor.",
+            deployment_ids=[kept.id],
         )
+    if not left:
+        return None
+    shown = ", ".join(f"{each.id} at {each.shown_url}" for each in left)
+    return OperatorError(
+        "RESTATE_DRAIN_TIMEOUT",
+        f"DALP acknowledged, but {count(len(left), 'other deployment')} still registered after "
+        f"{request.drain_timeout} s: {shown}.",
+        remedy="Run it again when their invocations have completed; set force_drain to true only where they point to "
+        "dead services.",
+        reason="drain_timeout",
+        deployment_ids=[each.id for each in left],
+    )
 
 
 # Show
