@@ -115,6 +115,31 @@ def test_a_recovery_runbook_clears_one_key_and_names_the_other(
     assert world.of_key("order-2")["sys_invocation_status"] == 1
 
 
+def test_the_other_runbooks_are_unchanged(world: World, dalp: DalpServer, tmp_path: Path) -> None:
+    world.release("release-1")
+    url = world.serve("release-2", "release-2")
+    others = [f"dalp.restate.{name}" for name in ("cleanup", "rollback", "doctor")]
+
+    ran = run("redeploy", dalp, tmp_path, *others, restate_service_url=url)
+
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    titles = ("Registration", "Cleanup", "Rollback", "Examination")
+    assert [title for title in titles if f"{title} on localhost: ok" in ran.stdout] == list(titles)
+    writes = ["force-redeploy", "cleanup-stale-deployments", "force-redeploy"]
+    assert [route for route in routes(dalp) if route != "doctor"] == writes
+    assert world.deployment_ids() == {world.service("OrderWorkflow")["deployment_id"]}
+
+
+def test_a_runbook_for_which_dalp_has_no_route_says_so(
+    world: World, dalp: DalpServer, tmp_path: Path
+) -> None:
+    ran = run("resume", dalp, tmp_path, restate_invocation_ids=["inv_1"])
+
+    assert ran.returncode == 2
+    assert "DALP has no route for restate_resume; nothing was sent." in ran.stdout
+    assert set(routes(dalp)) == {"doctor"}
+
+
 # Tasks
 
 
