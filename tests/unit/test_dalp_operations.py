@@ -271,6 +271,7 @@ def test_a_version_of_any_kind_hides_nothing(version: str | None, dalp: MakeDalp
 
 def test_failures_of_any_shape_are_shown_and_have_a_remedy(dalp: MakeDalp) -> None:
     failures = [
+        {"serviceName": ["a"], "serviceKey": 123, "failure": "x" * 1000, "input": {"authToken": "t"}},
         {"invocationId": "inv_1", "serviceName": "Flow", "serviceKey": "k 1", "isFinal": True},
         "odd",
         7,
@@ -278,6 +279,7 @@ def test_failures_of_any_shape_are_shown_and_have_a_remedy(dalp: MakeDalp) -> No
     told = health(OLD, invocations={"status": "ok", "byStatus": {"paused": 2}, "recentFailures": failures})
     seen = dalp(told).task("doctor")
     assert seen["invocations"]["recent_failures"] == [
+        {"service_key": 123, "failure": "x" * 500},
         {"invocation_id": "inv_1", "service_name": "Flow", "service_key": "k 1", "is_final": True},
         {"failure": "odd"},
         {"failure": "7"},
@@ -511,19 +513,41 @@ def test_a_recovery_cannot_be_predicted_and_says_so(asked: dict[str, Any], dalp:
     assert told["audit"]["data"]["outcome"] == "planned"
 
 
-def failing(*keys: str, completed: int) -> dict[str, Any]:
+def failing(*keys: str, completed: int, odd: Any = None) -> dict[str, Any]:
     failures = [{"serviceName": "OrderWorkflow", "serviceKey": key} for key in keys]
+    failures += [odd] if odd else []
     invocations = {"status": "ok", "byStatus": {"completed": completed}, "recentFailures": failures}
     return health(OLD, invocations=invocations)
 
 
+def uncounted() -> dict[str, Any]:
+    invocations = {"status": "ok", "byStatus": {"invoked": 2, "suspended": 1}, "recentFailures": []}
+    return health(OLD, invocations=invocations)
+
+
+def unlisted() -> dict[str, Any]:
+    return health(OLD, invocations={"status": "ok", "byStatus": {"completed": 3}, "recentFailures": None})
+
+
+ODD = failing(odd={"serviceName": {"is": "odd"}, "serviceKey": 7}, completed=3)
+
+
 @pytest.mark.parametrize(("before", "after", "changed", "reason"), [
     (failing("order-1", completed=3), failing(completed=2), True, None),
-    (failing(completed=3), failing(completed=3), False, "the same invocations"),
-    (failing(completed=3), failing(completed=9), True, "by this or by other work"),
-    (failing("order-2", completed=3), failing(completed=2), True, "by this or by other work"),
+    (failing(completed=3), failing(completed=3), False, "the same completed invocations"),
+    (failing("other", completed=3), failing("other", completed=3), False, "the same completed invocations"),
+    (failing(completed=3), failing(completed=9), True, "no proof"),
+    (failing("order-2", completed=3), failing(completed=2), True, "no proof"),
+    # A list that is full shows only the latest: what is gone from it may have been pushed out.
+    (failing("order-1", *"a" * 19, completed=30), failing(*"a" * 20, completed=30), True, "no proof"),
+    (failing(*"a" * 20, completed=30), failing(*"a" * 20, completed=30), True, "no proof"),
+    # Completed invocations that are not counted prove nothing by staying the same.
+    (uncounted(), uncounted(), True, "no proof"),
+    (unlisted(), unlisted(), True, "no proof"),
     (failing("order-1", completed=3), health(invocations=DOWN), True, "connect refused"),
     (health(invocations=DOWN), failing(completed=2), True, "connect refused"),
+    (failing(odd={"serviceName": "OrderWorkflow", "serviceKey": ["order-1"]}, completed=3), ODD, True, "no proof"),
+    (ODD, ODD, False, "the same completed invocations"),
 ])  # fmt: skip
 def test_the_doctor_before_and_after_tells_whether_a_recovery_changed_anything(
     before: Any, after: Any, changed: bool, reason: str | None, dalp: MakeDalp
@@ -532,7 +556,7 @@ def test_the_doctor_before_and_after_tells_whether_a_recovery_changed_anything(
     told = there.task("recover_workflow", **ORDER)
     assert (told["outcome"], told["changed"], told["acknowledged"]) == ("recovered", changed, True)
     assert (reason in told["changed_reason"]) if reason else "changed_reason" not in told
-    assert there.routes == ["doctor", "recover-stuck-workflow", "doctor"]
+    assert there.routes[:2] == ["doctor", "recover-stuck-workflow"]
     assert "killed" not in told["results"][0]
 
 
@@ -564,7 +588,29 @@ def test_a_blocked_key_may_be_skipped(dalp: MakeDalp) -> None:
     blocked = answer(
         409, {"code": "RESTATE_WORKFLOW_RETRY_BLOCKED", "message": "It is active.", "data": data}
     )
-    told = dalp(write=blocked).task("recover_workflow", **ORDER, skip_blocked=True)
+    there = dalp(write=blocked)
+    told = there.task("recover_workflow", **ORDER, skip_blocked=True)
+    assert there.routes == ["doctor", "recover-stuck-workflow"]
     assert not told.get("failed")
     assert told["results"][0]["invocation_ids"] == ["inv_1"]
     assert (told["outcome"], told["changed"]) == ("blocked", False)
+
+
+@pytest.mark.parametrize(
+    ("after", "proven"), [(failing(completed=2), True), (failing("order-1", completed=3), False)]
+)
+def test_a_refusal_after_a_purge_may_have_changed_something(after: Any, proven: bool, dalp: MakeDalp) -> None:
+    data = {"reason": {"kind": "purge_failed"}, "invocationIds": ["inv_1"]}
+    late = answer(500, {"code": "RESTATE_WORKFLOW_RETRY_BLOCKED", "message": "It went wrong.", "data": data})
+    told = dalp(failing("order-1", completed=3), after, write=late).task("recover_workflow", **ORDER)
+    assert (told["error"]["code"], told["error"]["reason"]) == (
+        "RESTATE_WORKFLOW_RETRY_BLOCKED",
+        "purge_failed",
+    )
+    assert told["changed"] is proven
+    assert "unknown" not in told["msg"]
+
+
+def test_an_empty_list_has_nothing_to_predict(dalp: MakeDalp) -> None:
+    told = dalp().task("recover_workflow", check=True, workflows=[])
+    assert (told["changed"], told["results"]) == (False, [])

@@ -12,10 +12,36 @@ from ansible_collections.dalp.restate.plugins.module_utils._dalp import wire
 from ansible_collections.dalp.restate.plugins.module_utils._dalp.problem import Problem
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection, Transport
+from ansible_collections.dalp.restate.plugins.module_utils._http.transport import (
+    Connection,
+    Transport,
+    retry_after,
+)
 from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import ValidationError, httpx
 
 _SEE_FIRST = "Run restate_doctor to see what has happened, before you run the task again."
+INSPECT = (
+    "Inspect reason and invocation_ids before you decide whether to retry later or to investigate by hand."
+)
+_REMEDIES = {
+    (
+        "",
+        "RESTATE_ADMIN_UNREACHABLE",
+    ): "Check how DALP reaches Restate's admin API, then run restate_doctor again.",
+    ("", "RESTATE_WORKFLOW_RETRY_BLOCKED"): INSPECT,
+    (
+        "force-redeploy",
+        "RESTATE_DEPLOYMENT_NOT_FOUND",
+    ): "Check that the service runs and answers Restate at service_url, then run the task again.",
+}
+"""By route, or for all routes."""
+_CODES = {
+    400: "RESTATE_INVALID_ARGUMENT",
+    401: "OFFCHAIN_USER_PERMISSION_REQUIRED",
+    403: "OFFCHAIN_USER_PERMISSION_REQUIRED",
+    422: "RESTATE_INVALID_ARGUMENT",
+}
+"""By status, where DALP gives none of its documented codes."""
 
 
 class DalpClient:
@@ -99,15 +125,15 @@ class DalpClient:
         except OperatorError as exc:
             exc.remedy = _SEE_FIRST if exc.outcome_unknown else "Check dalp_url and the connectivity to it."
             raise
-        if response.is_success:
-            try:
-                content = response.json()
-            except ValueError:
-                content = None
-            if isinstance(content, dict):
-                return content
+        try:
+            content = response.json()
+        except ValueError:
+            content = None
+        if not response.is_success or (isinstance(content, dict) and content.get("error")):
+            raise self._error(response, route, writes=writes)
+        if not isinstance(content, dict):
             raise self._unknown_answer(response, route, writes=writes)
-        raise self._error(response, route, writes=writes)
+        return content
 
     def _unknown_answer(self, response: httpx.Response, route: str, *, writes: bool) -> OperatorError:
         doubt = " Whether it was carried out is unknown." if writes else ""
@@ -123,33 +149,18 @@ class DalpClient:
     def _error(self, response: httpx.Response, route: str, *, writes: bool) -> OperatorError:
         problem = Problem.of(response)
         status = response.status_code
-        code, remedy, reason = problem.code, None, problem.reason
         # These leave open how far a write of several steps had come.
-        unknown = writes and (status >= 500 or code == "RESTATE_ADMIN_UNREACHABLE")
-        if code == "RESTATE_ADMIN_UNREACHABLE":
-            remedy = "Check how DALP reaches Restate's admin API, then run restate_doctor again."
-        if code is None:
-            reason = reason or problem.own_code
-            if status in (401, 403):
-                code = "OFFCHAIN_USER_PERMISSION_REQUIRED"
-            elif status in (400, 422):
-                code, remedy = "RESTATE_INVALID_ARGUMENT", problem.fix
-            elif status == 429:
-                code, reason = "RESTATE_UNEXPECTED_RESPONSE", "rate_limited"
-                remedy = (
-                    f"Run the task again{_after(response)}; raise request_timeout to have it wait so long."
-                )
-            else:
-                code = "RESTATE_UNEXPECTED_RESPONSE"
-                remedy = _SEE_FIRST if unknown else problem.fix
-                if status == 404:
-                    remedy = "Check dalp_url and dalp_route_prefix: DALP has no such route there."
+        unknown = writes and (
+            problem.code == "RESTATE_ADMIN_UNREACHABLE"
+            or (problem.code is None and (status >= 500 or response.is_success))
+        )
         doubt = " Whether it was carried out is unknown." if unknown else ""
+        reason = problem.reason or (None if problem.code else problem.own_code)
         return OperatorError(
-            code,
+            problem.code or _CODES.get(status, "RESTATE_UNEXPECTED_RESPONSE"),
             f"DALP's {route} answered {status}: {problem.message}{doubt}",
-            remedy=remedy,
-            reason=reason,
+            remedy=_remedy(response, route, problem, is_unknown=unknown),
+            reason="rate_limited" if status == 429 else reason,
             invocation_ids=problem.invocation_ids,
             http=self._http(response, route, problem.own_code),
             outcome_unknown=unknown,
@@ -164,6 +175,24 @@ class DalpClient:
         return {**http, "dalp_code": own_code} if own_code else http
 
 
-def _after(response: httpx.Response) -> str:
-    wait = response.headers.get("retry-after", "")
-    return f" in {wait} s" if wait.isdigit() else " later"
+def _remedy(response: httpx.Response, route: str, problem: Problem, *, is_unknown: bool) -> str | None:
+    """Return what to do, or None where the code's own remedy is the best."""
+    status = response.status_code
+    if problem.code:
+        return _REMEDIES.get((route, problem.code)) or _REMEDIES.get(("", problem.code))
+    if is_unknown:
+        return _SEE_FIRST
+    if status == 429:
+        return _when_to_try_again(response)
+    if status == 404:
+        return "Check dalp_url and dalp_route_prefix: DALP has no such route there."
+    if status in _CODES:
+        return None if status in (401, 403) else problem.fix
+    return problem.fix or "Read DALP's own words in the message, then run restate_doctor."
+
+
+def _when_to_try_again(response: httpx.Response) -> str:
+    wait = retry_after(response)
+    if not wait:
+        return "Run the task again later."
+    return f"Run the task again in {wait:.0f} s, or raise request_timeout to have it wait so long."

@@ -10,6 +10,7 @@ third is oRPC's, which has the object of the second under C(data.dapiError), or 
 
 from __future__ import annotations
 
+import json
 import typing as t
 from dataclasses import dataclass
 
@@ -56,7 +57,7 @@ class Problem:
             code=known,
             own_code=codes[0] if codes else None,
             fix=_first(parts, "fix") or _first(parts, "suggestedAction"),
-            reason=_first(parts, "reason"),
+            reason=next((text for part in parts if (text := _reason(part.get("reason")))), None),
             invocation_ids=[str(each) for each in ids] if isinstance(ids, list) else None,
         )
 
@@ -71,6 +72,17 @@ def _parts(body: t.Any) -> t.Iterator[dict[str, t.Any]]:
 
 def _first(parts: list[dict[str, t.Any]], name: str) -> str | None:
     return next((text for part in parts if (text := _text(part.get(name)))), None)
+
+
+def _reason(value: t.Any) -> str | None:
+    """Return a reason, which is documented as structured, as a text."""
+    if isinstance(value, dict) and value:
+        names = ("code", "kind", "type")
+        return (
+            next((text for name in names if (text := _text(value.get(name)))), None)
+            or json.dumps(value)[:200]
+        )
+    return _text(value)
 
 
 def _sentence(text: str) -> str:

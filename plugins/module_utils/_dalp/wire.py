@@ -22,6 +22,9 @@ from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import (
     ValidationError,
 )
 
+MOST_FAILURES = 20
+"""How many recent failures the doctor shows at most."""
+
 
 class _Wire(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
@@ -35,7 +38,7 @@ class _State(_Wire):
 class Ingress(_Wire):
     """Whether the ingress answered, and within how many milliseconds."""
 
-    latency_ms: int | None = Field(default=None, alias="latencyMs")
+    latency_ms: float | None = Field(default=None, alias="latencyMs")
 
 
 class Admin(Ingress):
@@ -49,14 +52,14 @@ class Deployment(_Wire):
 
     id: str
     service_url: str | None = Field(default=None, alias="serviceUrl")
-    created_at: str | None = Field(default=None, alias="createdAt")
+    created_at: t.Any = Field(default=None, alias="createdAt")
 
     @property
     def created(self) -> datetime.datetime | None:
         """When it was registered, or None where that is not told."""
         try:
-            return instants.parse(self.created_at or "")
-        except ValueError:
+            return instants.parse(self.created_at)
+        except (TypeError, ValueError):
             return None
 
     @property
@@ -89,10 +92,23 @@ class Services(_Wire):
 
 
 class Invocations(_Wire):
-    """How many invocations have which status, and up to 20 recent failures, whose fields are not documented."""
+    """How many invocations have which status, and recent failures, MOST_FAILURES at most; see L(key_of)."""
 
     by_status: dict[str, int] = Field(alias="byStatus")
-    recent_failures: tuple[t.Any, ...] = Field(alias="recentFailures")
+    failures: tuple[t.Any, ...] | None = Field(default=None, alias="recentFailures")
+
+    @property
+    def recent_failures(self) -> tuple[t.Any, ...]:
+        """The failures; none where none are told."""
+        return self.failures or ()
+
+
+def key_of(failure: t.Any) -> tuple[str, str] | None:
+    """Return service and key of a recent failure, whose fields are not documented, or None where it tells none."""
+    if not isinstance(failure, dict):
+        return None
+    name, key = failure.get("serviceName"), failure.get("serviceKey")
+    return (name, key) if isinstance(name, str) and isinstance(key, str) and name and key else None
 
 
 _Component = t.TypeVar("_Component", bound=_Wire)

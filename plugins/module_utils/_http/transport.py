@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import datetime
+import email.utils
 import random
 import ssl
 import time
@@ -118,7 +120,7 @@ class Transport:
                     passing is not None and passing(response)
                 )
                 may_repeat = repeatable or response.status_code == 429
-                wait = _retry_after(response)
+                wait = retry_after(response)
                 if not (is_passing and may_repeat and tries_left and wait <= self.connection.request_timeout):
                     return response
                 delay = max(delay, wait)
@@ -233,7 +235,8 @@ def _headers(connection: Connection) -> dict[str, str]:
     except (ValueError, AttributeError, TypeError):
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT",
-            "auth_token or headers hold something that cannot stand in an HTTP header (a line break, or no text).",
+            "auth_token, headers or dalp_api_key hold something that cannot stand in an HTTP header (a line break, or "
+            "no text).",
         ) from None
     return headers
 
@@ -256,8 +259,17 @@ def _tls(connection: Connection) -> ssl.SSLContext | bool:
     return context
 
 
-def _retry_after(response: httpx.Response) -> float:
+def retry_after(response: httpx.Response) -> float:
+    """Return for how long an answer asks one to wait, in seconds; zero where it does not say."""
+    told = response.headers.get("retry-after", "")
     try:
-        return float(response.headers.get("retry-after", "0"))
+        return float(told)
+    except ValueError:
+        pass
+    try:
+        moment = email.utils.parsedate_to_datetime(told)
     except ValueError:
         return 0.0
+    if moment.tzinfo is None:
+        return 0.0
+    return max(0.0, (moment - datetime.datetime.now(datetime.UTC)).total_seconds())

@@ -11,7 +11,11 @@ import typing as t
 from dataclasses import dataclass
 
 from ansible_collections.dalp.restate.plugins.module_utils._dalp.client import DalpClient
-from ansible_collections.dalp.restate.plugins.module_utils._dalp.wire import Invocations
+from ansible_collections.dalp.restate.plugins.module_utils._dalp.wire import (
+    MOST_FAILURES,
+    Invocations,
+    key_of,
+)
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._operations.diagnosis import (
     Finding,
@@ -22,7 +26,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.diagnosis
     runbook,
     sentence,
 )
-from ansible_collections.dalp.restate.plugins.module_utils._operations.probes import Probe
+from ansible_collections.dalp.restate.plugins.module_utils._operations.probes import FAILURE_TEXT, Probe
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report, count
 from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Version
 
@@ -65,7 +69,8 @@ def _probe(read: t.Callable[[], t.Any]) -> Probe:
         value = read()
     except OperatorError as exc:
         return Probe(error=exc)
-    return Probe(value=value, latency_ms=getattr(value, "latency_ms", None))
+    latency_ms = getattr(value, "latency_ms", None)
+    return Probe(value=value, latency_ms=None if latency_ms is None else round(latency_ms))
 
 
 # Diagnose
@@ -100,19 +105,15 @@ def _of_invocations(invocations: Invocations) -> t.Iterator[Finding]:
             remedy="DALP has no route that resumes them: run dalp.restate.resume with backend: restate, from where the "
             "admin API can be reached.",
         )
-    failures = [_failure(each) for each in invocations.recent_failures]
+    failures = invocations.recent_failures
     if failures:
-        keys = [
-            (failure["service_name"], failure["service_key"])
-            for failure in failures
-            if failure.get("service_name") and failure.get("service_key")
-        ]
+        keys = [names for failure in failures if (names := key_of(failure))]
         name, key = keys[0] if keys else ("SERVICE", "KEY")
         yield Finding(
             code="RECENT_FAILURES",
             severity="warning",
             component="invocations",
-            message=f"{count(len(failures), 'recent failure')}; DALP shows 20 at most.",
+            message=f"{count(len(failures), 'recent failure')}; DALP shows {MOST_FAILURES} at most.",
             subjects=[f"{name}/{key}" for name, key in dict.fromkeys(keys)],
             remedy=_through_dalp("recover_workflow", restate_service_name=name, restate_service_key=key),
         )
@@ -141,15 +142,22 @@ def _shown(name: str, probe: Probe) -> dict[str, t.Any]:
         return probe.shown(items=items)
     if name == "services":
         return probe.shown(items=[{"name": each.name, "revision": each.revision} for each in value.items])
-    failures = [_failure(each) for each in value.recent_failures]
-    return probe.shown(by_status=value.by_status, recent_failures=failures)
+    told = {} if value.failures is None else {"recent_failures": [_failure(each) for each in value.failures]}
+    return probe.shown(by_status=value.by_status, **told)
 
 
 def _failure(told: t.Any) -> dict[str, t.Any]:
-    """Return a failure under the names that results have; which there are is not documented."""
+    """Return a failure under the names that results have; which there are is not documented.
+
+    What is no text or number is left out, and texts are cut as the direct backend cuts them.
+    """
     if not isinstance(told, dict):
-        return {"failure": str(told)}
-    return {_CAPITAL.sub(r"_\1", str(name)).lower(): value for name, value in told.items()}
+        return {"failure": str(told)[:FAILURE_TEXT]}
+    return {
+        _CAPITAL.sub(r"_\1", str(name)).lower(): value[:FAILURE_TEXT] if isinstance(value, str) else value
+        for name, value in told.items()
+        if value is None or isinstance(value, (str, int, float))
+    }
 
 
 def _with_version(probes: dict[str, Probe]) -> dict[str, Probe]:

@@ -10,13 +10,15 @@ import re
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.dalp.restate.plugins.module_utils._dalp.client import DalpClient
-from ansible_collections.dalp.restate.plugins.module_utils._dalp.wire import Health
-from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._operations.dalp_registry import (
-    UNKNOWN,
-    note_unread,
+from ansible_collections.dalp.restate.plugins.module_utils._dalp.client import INSPECT, DalpClient
+from ansible_collections.dalp.restate.plugins.module_utils._dalp.wire import (
+    MOST_FAILURES,
+    Health,
+    Invocations,
+    key_of,
 )
+from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._operations.dalp_registry import UNKNOWN
 from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery_run import OUTCOMES
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import (
     Report,
@@ -27,6 +29,8 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.report im
 )
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
+# The values of DALP's reasons are not documented. What names a purge or a kill may have come after one.
+_LATE_REASONS = re.compile(r"purge|kill|clear", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +101,9 @@ def recover_workflow(dalp: DalpClient, request: RecoveryRequest) -> Report:
     report = _report(request, results)
     report.error = _error(report.msg, results, error, request)
     report.acknowledged = report.error is None
-    _note_changes(report, results, before, dalp)
+    report.changed, reason = _changes(results, before, dalp.doctor)
+    if reason:
+        report.details["changed_reason"] = reason
     if report.error:
         report.msg = report.error.message
     return report
@@ -106,13 +112,15 @@ def recover_workflow(dalp: DalpClient, request: RecoveryRequest) -> Report:
 def _unpredicted(request: RecoveryRequest, keys: list[tuple[str, str]]) -> Report:
     report = _report(request, [_KeyResult(name, key, "unknown") for name, key in keys])
     report.details["predicted"] = "unknown"
+    report.acknowledged = True
+    if not keys:
+        return report
     report.changed = True
     report.msg = f"Would ask DALP to clear {report.subject}; what comes of it cannot be predicted."
     report.warnings.append(
         "DALP's route for recovery has no dry run, and its doctor does not tell what there is of a key: whether "
         f"{count(len(keys), 'workflow')} would be cleared or refused is unknown. Nothing was sent."
     )
-    report.acknowledged = True
     return report
 
 
@@ -141,58 +149,52 @@ def _error(
     message: str, results: list[_KeyResult], error: OperatorError | None, request: RecoveryRequest
 ) -> OperatorError | None:
     tolerated = ("recovered", "blocked") if request.skip_blocked else ("recovered",)
+    reasons = {result.reason or "" for result in results} | {"several"}
     if len(results) == 1:
         # DALP's own words, reason and ids.
         return error if results[0].outcome not in tolerated else None
     return cut_off(message, error) or left_behind(
-        results, tolerated=tolerated, noun="workflow", remedies={"unknown": UNKNOWN}
+        results, tolerated=tolerated, noun="workflow", remedies=dict.fromkeys(reasons, INSPECT)
     )
 
 
-def _note_changes(report: Report, results: list[_KeyResult], before: Health, dalp: DalpClient) -> None:
-    """Say whether anything changed, by the doctor's answers before and after, and where they do not tell, why."""
+def _changes(
+    results: list[_KeyResult], before: Health, read: t.Callable[[], Health]
+) -> tuple[bool, str | None]:
+    """Return whether anything changed, and where the doctor's answers before and after do not prove it, why so."""
     if any(result.reason == "unknown" for result in results):
-        report.changed = True
-        report.details["changed_reason"] = UNKNOWN
-    elif any(result.outcome == "recovered" for result in results):
-        report.changed = True
-        try:
-            after = dalp.doctor().invocations
-            seen = before.invocations
-        except OperatorError as exc:
-            note_unread(report, exc.message)
-            return
-        if seen == after:
-            report.changed = False
-            report.details["changed_reason"] = (
-                "DALP acknowledged, and its doctor counts the same invocations as before: the keys were blank, but for "
-                "what it does not count."
-            )
-        elif not _has_gone(results, seen.recent_failures, after.recent_failures):
-            report.details["changed_reason"] = (
-                "DALP acknowledged, and its doctor counts other invocations than before, by this or by other work."
-            )
+        return True, UNKNOWN
+    acknowledged = any(result.outcome == "recovered" for result in results)
+    half_done = any(
+        result.outcome == "blocked" and _LATE_REASONS.search(result.reason or "") for result in results
+    )
+    if not (acknowledged or half_done):
+        return False, None
+    said = "DALP acknowledged" if acknowledged else "DALP refused after it may have begun"
+    try:
+        seen, now = before.invocations, read().invocations
+    except OperatorError as exc:
+        return True, f"{said}, and its doctor does not tell what changed: {exc.message}"
+    # Of a list that is full, or not there, no failure proves anything by being gone.
+    are_all_shown = now.failures is not None and len(now.failures) < MOST_FAILURES
+    if are_all_shown and _number_of(results, now) < _number_of(results, seen):
+        return True, None
+    if are_all_shown and seen == now and "completed" in now.by_status:
+        return False, f"{said}, and its doctor shows the same completed invocations and failures as before."
+    return True, f"{said}, and what its doctor shows is no proof of what changed."
 
 
-def _has_gone(results: list[_KeyResult], before: t.Sequence[t.Any], after: t.Sequence[t.Any]) -> bool:
-    """Whether a recent failure of one of the keys is no longer there."""
-    keys = {(result.service_name, result.service_key) for result in results if result.outcome == "recovered"}
-
-    def of_keys(failures: t.Sequence[t.Any]) -> int:
-        return sum(
-            isinstance(each, dict) and (each.get("serviceName"), each.get("serviceKey")) in keys
-            for each in failures
-        )
-
-    return of_keys(after) < of_keys(before)
+def _number_of(results: list[_KeyResult], seen: Invocations) -> int:
+    """Return how many of the failures that the doctor shows are of the keys."""
+    keys = {(result.service_name, result.service_key) for result in results}
+    return sum(key_of(failure) in keys for failure in seen.recent_failures)
 
 
 def _sentence(results: list[_KeyResult], summary: dict[str, int]) -> str:
+    if len(results) == 1 and results[0].outcome != "recovered":
+        return results[0].message
     if len(results) == 1:
-        result = results[0]
-        if result.outcome == "recovered":
-            return f"DALP cleared {result.name}: submit it again to start it from nothing."
-        return result.message
+        return f"DALP cleared {results[0].name}: submit it again to start it from nothing."
     parts = [f"DALP cleared {summary['recovered']} of {count(len(results), 'workflow')}"]
     parts += [tally(results, outcome) for outcome in ("blocked", "failed") if summary[outcome]]
     return "; ".join(parts) + "."

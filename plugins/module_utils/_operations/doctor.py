@@ -25,6 +25,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.diagnosis
     sentence,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.probes import (
+    FAILURE_TEXT,
     LONG_RETRYING,
     RECENT_FAILURES,
     SAMPLE,
@@ -37,8 +38,6 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.report im
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
 from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Deployment
-
-_FAILURE_TEXT = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,7 +248,7 @@ def _event_text(event_json: str) -> str | None:
 
 
 def _failure(row: dict[str, t.Any], kind: str, text: str | None, failed_at: str | None) -> dict[str, t.Any]:
-    first_line = (text or "").strip().split("\n")[0][:_FAILURE_TEXT]
+    first_line = (text or "").strip().split("\n")[0][:FAILURE_TEXT]
     return {
         "id": row["id"],
         "target": row["target"],

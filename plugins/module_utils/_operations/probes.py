@@ -14,6 +14,8 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.deploymen
 
 RECENT_FAILURES = 20
 SAMPLE = 20
+FAILURE_TEXT = 500
+"""How much of a failure's text is shown."""
 LONG_RETRYING = 10
 """From this many attempts on, an invocation that is being retried is a finding; by Restate's default, 4 minutes."""
 

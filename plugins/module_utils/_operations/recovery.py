@@ -247,15 +247,17 @@ def _add_single(report: Report, item: Item) -> None:
 
 
 def _error(message: str, results: list[KeyResult], request: RecoveryRequest) -> OperatorError | None:
+    tolerated = ("blank", "recovered", "blocked") if request.skip_blocked else ("blank", "recovered")
     error = left_behind(
         results,
-        tolerated=("blank", "recovered", "blocked") if request.skip_blocked else ("blank", "recovered"),
+        tolerated=tolerated,
         noun="workflow",
         remedies=_REMEDIES,
         message=message if len(results) == 1 else None,
     )
     if error:
-        error.http = next((result.http for result in results if result.http), None)
+        failed = (result.http for result in results if result.outcome not in tolerated)
+        error.http = next((http for http in failed if http), None)
     return error
 
 
