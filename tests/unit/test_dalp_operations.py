@@ -495,7 +495,8 @@ def test_a_kept_deployment_that_is_gone_is_no_success(dalp: MakeDalp) -> None:
     told = dalp(health(OLD, NEW), health()).task("cleanup", service_url="http://v2:9080")
     assert told["error"]["code"] == "RESTATE_DEPLOYMENT_NOT_FOUND"
     assert told["error"]["deployment_ids"] == ["dp_new"]
-    assert (told["changed"], told["removed"]) == (True, ["dp_old"])
+    assert (told["changed"], told["removed"]) == (True, ["dp_old", "dp_new"])
+    assert told["diff"]["after"] == {"deployments": {}}
 
 
 # Recover

@@ -138,13 +138,13 @@ def _refusal(
     newer = [
         deployment
         for deployment in going
-        if kept and kept.created and deployment.created and deployment.created > kept.created
+        if kept and not (kept.created and deployment.created and deployment.created <= kept.created)
     ]
     if newer and not request.assume_registered and not request.allow_service_removal:
         return OperatorError(
             "RESTATE_SERVICE_REMOVAL_REFUSED",
             f"{', '.join(deployment.id for deployment in newer)} was registered after {kept.id if kept else ''}, which "
-            "would be kept, and may be the latest of its services; nothing was touched.",
+            "would be kept (or DALP does not tell when), and may be the latest of its services; nothing was touched.",
             remedy="Check that service_url is right. Where it is, register it again first (restate_redeploy), or set "
             "allow_service_removal to true.",
             reason="newer_deployment",
@@ -167,8 +167,8 @@ def _warnings(before: Listed, request: CleanupRequest) -> list[str]:
             "becomes of it."
         ]
     return [
-        f"{number} may be on deployments that go, and DALP does not tell on which: this holds if they drain within "
-        f"{request.drain_timeout} s; else the task fails with RESTATE_DRAIN_TIMEOUT."
+        f"{number} may be on deployments that go, and DALP does not tell on which: what DALP does not drain and remove "
+        f"within {request.drain_timeout} s stays, and makes the task fail with RESTATE_DRAIN_TIMEOUT."
     ]
 
 
@@ -201,6 +201,8 @@ def _carry_out(
         return
     left = [deployment for deployment in going if deployment.id in after.deployments]
     _tell(report, going, left=left)
+    if kept.id not in after.deployments:
+        report.details["removed"].append(kept.id)
     report.error = report.error or _why_not_done(after, kept, left, request)
 
 

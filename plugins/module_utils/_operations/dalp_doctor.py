@@ -28,7 +28,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.diagnosis
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.probes import FAILURE_TEXT, Probe
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report, count
-from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Version
+from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import parsed_version
 
 _CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
 
@@ -163,9 +163,4 @@ def _failure(told: t.Any) -> dict[str, t.Any]:
 def _with_version(probes: dict[str, Probe]) -> dict[str, Probe]:
     """Return the probes with Restate's version as that of the admin, or with none that could be read."""
     told = probes["admin"].value.version if probes["admin"].value else None
-    version = Version(version=told) if told else None
-    try:
-        _ = version and version.numbers
-    except ValueError:
-        version = None
-    return {**probes, "admin": Probe(value=version, error=probes["admin"].error)}
+    return {**probes, "admin": Probe(value=parsed_version(told), error=probes["admin"].error)}

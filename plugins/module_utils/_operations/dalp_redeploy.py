@@ -20,6 +20,10 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.dalp_regi
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments import check_service_url
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
+from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import parsed_version
+
+_REFUSALS = ("OFFCHAIN_USER_PERMISSION_REQUIRED", "RESTATE_INVALID_ARGUMENT")
+"""With these DALP has certainly not begun."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,77 +56,98 @@ def redeploy(dalp: DalpClient, request: RedeployRequest) -> Report:
         after={**there, "registered_again": True}
         if known and request.force
         else there or {"service_url": url},
-        warnings=_warnings(known, request),
-        acknowledged=True,
+        warnings=_warnings(dalp, known, request),
     )
     if known:
         report.details["deployment_id"] = known.id
     if not dalp.check_mode:
         report.not_done = [step]
-        try:
-            _carry_out(dalp, request, before, report)
-        except OperatorError as exc:
-            report.error, report.acknowledged = exc, None
-            report.changed = report.changed and (bool(report.done) or exc.outcome_unknown)
-            if exc.outcome_unknown:
-                report.details["changed_reason"] = UNKNOWN
+        _carry_out(dalp, request, before, known, report)
     if not report.changed:
         report.after = report.before
+    report.acknowledged = report.error is None
     report.msg = (
         report.error.message if report.error else _sentence(report, known, check_mode=dalp.check_mode)
     )
     return report
 
 
-def _warnings(known: Deployment | None, request: RedeployRequest) -> list[str]:
-    if known and not request.force:
-        return [
-            f"{known.shown_url} is registered as {known.id}, and DALP does not tell whether its code is what is "
-            "registered: with force: false it stays as it is."
-        ]
-    return []
+def _warnings(dalp: DalpClient, known: Deployment | None, request: RedeployRequest) -> list[str]:
+    if not known or request.force:
+        return []
+    warning = (
+        f"{known.shown_url} is registered as {known.id}, and DALP does not tell whether its code is what is "
+        "registered: with force: false it stays as it is."
+    )
+    version = parsed_version(dalp.known_version)
+    if version and not version.at_least(1, 6):
+        warning += f" Restate {version.version} refuses to register it without force, so the task will fail."
+    return [warning]
 
 
-def _carry_out(dalp: DalpClient, request: RedeployRequest, before: Listed, report: Report) -> None:
-    answered = dalp.force_redeploy(request.service_url, force=request.force)
-    report.done, report.not_done = report.not_done, []
+def _carry_out(
+    dalp: DalpClient, request: RedeployRequest, before: Listed, known: Deployment | None, report: Report
+) -> None:
+    answered = None
+    seconds = request.wait_timeout
+    try:
+        answered = dalp.force_redeploy(request.service_url, force=request.force)
+    except OperatorError as exc:
+        report.error = exc
+        if exc.code in _REFUSALS:
+            report.changed = False
+            return
+        # One look must do: an acknowledgement that was not heard is nothing to wait for.
+        seconds = 0
     expected = report.changed
 
-    def shows_it(now: Listed) -> bool:
-        match = now.at(request.service_url)
-        return (answered in now.deployments or (not answered and match is not None)) and (
-            not expected or _has_changed(before, now) is not False
-        )
+    def there(now: Listed) -> Deployment | None:
+        return now.deployments.get(answered) if answered else now.at(request.service_url)
 
-    after, why = settled(dalp, shows_it, seconds=request.wait_timeout)
+    after, why = settled(
+        dalp,
+        lambda now: (
+            bool(there(now)) and not (expected and _has_changed(before, now, known, request) is False)
+        ),
+        seconds=seconds,
+    )
+    match = there(after) if after else None
+    changed = _has_changed(before, after, known, request) if after and match else None
+    if report.error and not changed:
+        report.changed = report.error.outcome_unknown
+        if report.changed:
+            report.details["changed_reason"] = UNKNOWN
+        return
+    report.done, report.not_done = report.not_done, []
+    if match or answered:
+        report.details["deployment_id"] = match.id if match else answered
     if after is None:
         note_unread(report, why)
+    elif match is None:
+        report.error = OperatorError(
+            "RESTATE_DEPLOYMENT_NOT_FOUND",
+            f"DALP registered {report.subject}{f' as {answered}' if answered else ''}, but its doctor does not list it "
+            f"after {request.wait_timeout} s.",
+            remedy="Run restate_doctor: another release may have been registered at the same time.",
+            deployment_ids=[answered] if answered else None,
+        )
+    elif changed is None:
+        report.details["changed_reason"] = (
+            "DALP acknowledged, and its doctor does not tell the revisions of the services."
+        )
     else:
-        match = after.deployments.get(answered) if answered else after.at(request.service_url)
-        if match is None:
-            raise OperatorError(
-                "RESTATE_DEPLOYMENT_NOT_FOUND",
-                f"DALP registered {report.subject} as {answered}, but its doctor does not list that after "
-                f"{request.wait_timeout} s.",
-                remedy="Run restate_doctor: another release may have been registered at the same time.",
-                deployment_ids=[answered] if answered else None,
-            )
-        answered = match.id
-        changed = _has_changed(before, after)
-        if changed is None:
-            report.details["changed_reason"] = (
-                "DALP acknowledged, and its doctor does not tell the revisions of the services."
-            )
-        else:
-            report.changed = changed
-    if answered:
-        report.details["deployment_id"] = answered
+        report.changed = changed
 
 
-def _has_changed(before: Listed, now: Listed) -> bool | None:
-    """Whether something was registered since; None where that is not told."""
-    if now.deployments.keys() - before.deployments.keys():
-        return True
+def _has_changed(
+    before: Listed, now: Listed, known: Deployment | None, request: RedeployRequest
+) -> bool | None:
+    """Whether it was registered since; None where that is not told."""
+    match = now.at(request.service_url)
+    if known is None or match is None or match.id != known.id:
+        return match is not None and match.id not in before.deployments
+    if not request.force:
+        return False
     if before.revisions is None or now.revisions is None:
         return None
     return before.revisions != now.revisions

@@ -20,7 +20,8 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.report im
 UNKNOWN = "No answer of DALP tells whether it was carried out."
 """Why a result says changed after a write whose outcome is unknown."""
 
-_POLL_SECONDS = 0.5
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 5.0
 _LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
 
@@ -76,11 +77,15 @@ def settled(
 ) -> tuple[Listed | None, str]:
     """Return what the doctor lists once it is O(there), or after so many seconds; else None, and why it cannot tell."""
     deadline = time.monotonic() + seconds
+    pause = _FIRST_PAUSE
     while True:
         try:
             listed = Listed.read(dalp)
         except OperatorError as exc:
             return None, exc.message
-        if there(listed) or time.monotonic() >= deadline:
+        left = deadline - time.monotonic()
+        if there(listed) or left <= 0:
             return listed, ""
-        time.sleep(_POLL_SECONDS)
+        # Each look is a row in DALP's audit.
+        time.sleep(min(pause, left))
+        pause = min(pause * 1.5, _LONGEST_PAUSE)

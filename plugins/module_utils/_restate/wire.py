@@ -51,6 +51,16 @@ class Version(Wire):
         return self.numbers[:2] >= (major, minor)
 
 
+def parsed_version(text: str | None) -> Version | None:
+    """Return a version that somebody told, or None where it is none."""
+    version = Version(version=text) if text else None
+    try:
+        _ = version and version.numbers
+    except ValueError:
+        return None
+    return version
+
+
 class Handler(Wire):
     """A handler; O(ty) is Exclusive, Shared or Workflow, absent for the handlers of a plain Service."""
 
