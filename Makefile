@@ -44,7 +44,7 @@ test: lint unit integration ## lint, then all tests (unit and integration)
 # A process of its own: the unit tests import the collection as Python does, these as Ansible does.
 .PHONY: integration
 integration: setup ## the tests against real Restate servers
-	$(IN_VENV) python -m pytest tests/integration
+	$(IN_VENV) python -m pytest tests/integration --numprocesses 2 --dist worksteal
 
 .PHONY: unit
 unit: setup ## the quick tests
