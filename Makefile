@@ -42,9 +42,10 @@ demo: setup ## run the release and recovery runbooks on a real Restate, with pla
 test: lint unit integration ## lint, then all tests (unit and integration)
 
 # A process of its own: the unit tests import the collection as Python does, these as Ansible does.
+# Two at once, each with servers of its own, since much of a test is waiting.
 .PHONY: integration
 integration: setup ## the tests against real Restate servers
-	$(IN_VENV) python -m pytest tests/integration
+	$(IN_VENV) python -m pytest tests/integration --numprocesses 2 --dist worksteal
 
 .PHONY: unit
 unit: setup ## the quick tests

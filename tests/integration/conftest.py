@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Servers and services that all integration tests share: one of each for the whole session, blank for each test."""
+"""Servers and services that all tests of a process share: one of each for its whole session, blank for each test."""
 
 from __future__ import annotations
 

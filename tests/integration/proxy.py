@@ -135,6 +135,8 @@ def proxy_of(target: str) -> Iterator[Proxy]:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            # A body is sent after its head, and would wait 40 ms for the client's word of having got that.
+            disable_nagle_algorithm = True
 
             def handle_any(self) -> None:
                 content = self.rfile.read(int(self.headers.get("content-length") or 0))

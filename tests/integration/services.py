@@ -13,13 +13,13 @@ that run there, as a restart would.
 import asyncio
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import Any
 
 import httpx
 from lifeline import Lifeline
-from restate_server import free_ports
 from waiting import wait_until
 
 
@@ -28,18 +28,24 @@ class Services:
 
     def __init__(self, cache: Path) -> None:
         self._lifeline = Lifeline("restate-services-")
-        self._root = f"http://127.0.0.1:{free_ports(1)[0]}"
+        # Its own choice: two suites side by side would now and then find the same port free.
+        self._port = self._lifeline.directory / "port"
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(cache / "bytecode")}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path.endswith("files"))
         self._process = self._lifeline.spawn(
-            [sys.executable, __file__, self._root.rpartition(":")[2]],
+            [sys.executable, __file__, str(self._port)],
             env=environment,
             log=self._lifeline.directory / "services.log",
         )
-        self._client = httpx.Client(base_url=self._root, trust_env=False)
 
     def __enter__(self) -> "Services":
-        wait_until("services listen", self._listens)
+        try:
+            wait_until("services listen", self._port.exists)
+        except BaseException:
+            self._lifeline.close()
+            raise
+        self._root = f"http://127.0.0.1:{self._port.read_text()}"
+        self._client = httpx.Client(base_url=self._root, trust_env=False)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -63,12 +69,6 @@ class Services:
     def clear(self) -> None:
         """Serve nothing."""
         self._client.delete("/-/").raise_for_status()
-
-    def _listens(self) -> bool:
-        try:
-            return self._client.delete("/-/").is_success
-        except httpx.TransportError:
-            return False
 
 
 class _Place:
@@ -145,15 +145,21 @@ async def _status(send: Any, status: int) -> None:
 
 
 def main() -> None:
-    """Serve on the port that the command line names, until the end of the process."""
+    """Serve on a free port, written to the file that the command line names, until the end of the process."""
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
 
+    application = _Application()
+    listener = socket.create_server(("127.0.0.1", 0))
+    told = Path(sys.argv[1])
+    told.with_suffix(".new").write_text(str(listener.getsockname()[1]))
+    told.with_suffix(".new").rename(told)
+
     config = Config()
-    config.bind = [f"127.0.0.1:{sys.argv[1]}"]
+    config.bind = [f"fd://{listener.detach()}"]
     # Restate repeats them in its errors, and two errors would never be the same.
     config.include_date_header = config.include_server_header = False
-    asyncio.run(serve(_Application(), config))
+    asyncio.run(serve(application, config))
 
 
 if __name__ == "__main__":

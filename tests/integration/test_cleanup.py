@@ -258,8 +258,7 @@ def test_work_that_waits_for_its_first_attempt_counts_as_pending(world: World) -
 
 def _issue(world: World) -> str:
     """Call the plain service Invoices, and give the invocation's id once it was tried in vain."""
-    answer = world.ingress.post("/Invoices/issue/send", json="order-1")
-    invocation_id = str(answer.json()["invocationId"])
+    invocation_id = world.send("/Invoices/issue/send", json="order-1")
     world.settled(invocation_id, lambda row: row.get("retry_count", 0) >= 1)
     return invocation_id
 

@@ -211,10 +211,7 @@ def test_what_a_kill_takes_along_is_listed_before(world: World) -> None:
 @on_all_versions
 def test_a_run_that_never_began_is_killed_and_leaves_nothing_to_purge(world: World) -> None:
     world.release("release-1")
-    answer = world.ingress.post(
-        f"/OrderWorkflow/{KEY}/run/send", params={"delay": "3600s"}, json={"mode": "ok"}
-    )
-    run = str(answer.json()["invocationId"])
+    run = world.send(f"/OrderWorkflow/{KEY}/run/send", params={"delay": "3600s"}, json={"mode": "ok"})
 
     assert_blocked(recover(world, kill_active="stuck"), "active_invocation", run)
 

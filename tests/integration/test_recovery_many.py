@@ -170,12 +170,11 @@ def test_what_is_destroyed_is_kept_and_the_input_is_submitted_again_byte_for_byt
 ) -> None:
     world.release("blobs")
     blob = bytes(range(256))
-    answer = world.ingress.post(
+    run = world.send(
         "/BlobWorkflow/b/run/send",
         content=blob,
         headers={"content-type": "image/x-odd; a=b", "x-tenant": "t1", "accept-encoding": "gzip"},
     )
-    run = answer.json()["invocationId"]
     first = world.completed(run)
 
     args: dict[str, Any] = {

@@ -6,12 +6,14 @@
 
 ansible-core gives a module as a program to an interpreter's standard input. Of a task's time, half would be the
 start of that interpreter and its imports of httpx and pydantic. The program itself, with all of the collection and of
-ansible.module_utils, is loaded anew each time.
+ansible.module_utils, is loaded anew each time, but what was compiled once is not compiled again: that would be half
+of the rest.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import socket
 import sys
@@ -57,6 +59,7 @@ def main() -> None:
         listener.bind(str(address) + ".new")
         listener.listen()
         _import()
+        _compile_once(address.with_name("compiled"))
         address.with_name(address.name + ".new").rename(address)
         while True:
             client, _ = listener.accept()
@@ -84,6 +87,35 @@ def _import() -> None:
     del concurrent, http, runpy, subprocess, tempfile, zipfile
     httpx.Client(verify=False).close()
     pydantic.create_model("Any")
+
+
+def _compile_once(directory: Path) -> None:
+    """Keep the bytecode of what comes out of a program's archive; an archive has none, and asks twice for each file."""
+    import _imp
+    import hashlib
+    import marshal
+    import zipimport
+    from types import CodeType
+
+    directory.mkdir()
+    compiled_source = zipimport._compile_source  # type: ignore[attr-defined]
+
+    @functools.cache
+    def compiled(path: str, source: bytes) -> CodeType:
+        kept = directory / hashlib.sha256(source).hexdigest()
+        try:
+            code: CodeType = marshal.loads(kept.read_bytes())
+        except FileNotFoundError:
+            code = compiled_source(path, source)
+            unfinished = kept.with_suffix(f".{os.getpid()}")
+            unfinished.write_bytes(marshal.dumps(code))
+            unfinished.rename(kept)
+        else:
+            # The program is unpacked to another place each time.
+            _imp._fix_co_filename(code, path)  # type: ignore[attr-defined]
+        return code
+
+    zipimport._compile_source = compiled  # type: ignore[attr-defined]
 
 
 def _run(client: socket.socket) -> None:

@@ -19,6 +19,10 @@ _GONE = httpx.codes.NOT_FOUND
 _NOT_NOW = httpx.codes.CONFLICT
 _BATCH = 1000
 
+_ALONE = {"connection": "close"}
+"""For a body that is sent to what may not be there: a server that answers 404 before it has read the body closes the
+connection and does not say so, and whatever is sent next on that connection is lost."""
+
 
 class RestateApi:
     """A client for one server.
@@ -58,7 +62,10 @@ class RestateApi:
 
         def accepted() -> httpx.Response | None:
             path = f"/{service}/{key}/{handler}/send"
-            answer = self._ingress.post(path) if argument is None else self._ingress.post(path, json=argument)
+            if argument is None:
+                answer = self._ingress.post(path)
+            else:
+                answer = self._ingress.post(path, json=argument, headers=_ALONE)
             # The ingress learns of a registration a moment after the admin API has answered it.
             return None if answer.status_code == httpx.codes.NOT_FOUND else _checked(answer)
 
@@ -87,7 +94,7 @@ class RestateApi:
         for first in range(0, len(ids), _BATCH):
             some = ids[first : first + _BATCH]
             batch = f"/internal/invocations_batch_operations/{operation}"
-            answer = self._admin.post(batch, json={"invocation_ids": some})
+            answer = self._admin.post(batch, json={"invocation_ids": some}, headers=_ALONE)
             if answer.is_success:
                 continue
             # Before 1.6 there is no batch.
