@@ -130,14 +130,50 @@ def test_the_other_runbooks_are_unchanged(world: World, dalp: DalpServer, tmp_pa
     assert world.deployment_ids() == {world.service("OrderWorkflow")["deployment_id"]}
 
 
-def test_a_runbook_for_which_dalp_has_no_route_says_so(
+def test_a_runbook_for_which_dalp_has_no_route_fails_and_is_recorded(
     world: World, dalp: DalpServer, tmp_path: Path
 ) -> None:
-    ran = run("resume", dalp, tmp_path, restate_invocation_ids=["inv_1"])
+    ran = run("recover_failed", dalp, tmp_path, restate_limit=10, restate_snapshot_dir=str(tmp_path))
 
     assert ran.returncode == 2
+    assert "Clearing up on localhost: FAILED" in ran.stdout
     assert "DALP has no route for restate_resume; nothing was sent." in ran.stdout
+    assert "dalp.restate.resume.refused" in ran.stdout
     assert set(routes(dalp)) == {"doctor"}
+
+
+def test_a_release_refuses_what_its_cleanup_would_refuse_before_anything_is_sent(
+    world: World, dalp: DalpServer, tmp_path: Path
+) -> None:
+    url = world.serve("release-1", "release-1")
+
+    ran = run(
+        "release", dalp, tmp_path, restate_service_url=url, restate_pending="migrate", restate_keep=["dp_1"]
+    )
+
+    assert ran.returncode == 2
+    assert (
+        "RESTATE_UNSUPPORTED: DALP cannot honour restate_pending, restate_keep; nothing was sent."
+        in ran.stdout
+    )
+    assert "Release on localhost: FAILED" in ran.stdout
+    assert routes(dalp) == []
+    assert world.deployment_ids() == set()
+
+
+def test_a_release_that_registers_nothing_is_predicted_with_what_is_registered(
+    world: World, dalp: DalpServer, tmp_path: Path
+) -> None:
+    older, newer = world.release("release-1"), world.release("release-2")
+    asked = {"restate_service_url": older.url, "restate_force": False}
+
+    dry = run("release", dalp, tmp_path, "--check", **asked)
+    real = run("release", dalp, tmp_path, **asked)
+
+    for ran in (dry, real):
+        assert ran.returncode == 2
+        assert f"{newer.id} was registered after {older.id}" in ran.stdout
+    assert world.deployment_ids() == {older.id, newer.id}
 
 
 # Tasks
@@ -186,13 +222,14 @@ def test_a_forced_registration_is_never_without_effect_and_is_told_as_a_change(w
 def test_a_second_recovery_finds_nothing_changed_and_says_how_it_knows(world: World) -> None:
     world.release("release-1")
     world.order("order-1", "fail")
+    world.order("order-2", "ok")
 
     first = world.task("recover_workflow", **ORDER)
     second = world.task("recover_workflow", **ORDER)
 
     assert (first["changed"], second["changed"]) == (True, False)
     assert "changed_reason" not in first
-    assert "the same invocations as before" in second["changed_reason"]
+    assert "the same completed invocations and failures as before" in second["changed_reason"]
 
 
 def test_a_recovery_is_not_predicted(world: World, dalp: DalpServer) -> None:

@@ -112,6 +112,16 @@ def test_what_dalp_honours_are_options_of_the_module(name: str) -> None:
     assert needed == {name for name in fields if "default" in spec[name] or spec[name].get("required")}
 
 
+def test_a_release_through_dalp_refuses_before_its_first_write_what_its_cleanup_would_refuse() -> None:
+    [play] = yaml.safe_load((ROOT / "playbooks" / "release.yml").read_text())
+    taken = (ROOT / "playbooks" / "vars" / "cleanup.yml").read_text()
+    honoured = {field.name for field in dataclasses.fields(dalp_cleanup.CleanupRequest)}
+    refused = {name for name in module("restate_cleanup").ARGUMENT_SPEC if name not in honoured}
+    for name in refused | {"allow_service_removal"}:
+        assert f"restate_{name} |" in taken
+        assert re.search(rf"\b{name}\b|restate_{name}\b", play["vars"]["runbook_refused"]), name
+
+
 @pytest.mark.parametrize("name", ALL_MODULES)
 def test_an_environment_variable_that_is_read_is_documented_and_no_other(name: str) -> None:
     spec = whole_spec(name)
