@@ -18,8 +18,8 @@ options:
   backend:
     description:
       - What does the work. V(restate) calls Restate's own admin API.
-      - V(dalp) posts to DALP's operator routes, for those whose only gate that is; DALP authorises and audits what they
-        do. An option that a route cannot honour is refused by name, before anything is sent.
+      - V(dalp) posts to DALP's operator routes, where they are the only gate to Restate. DALP authorises and audits
+        what is done. An option that a route cannot honour is refused by name, before anything is sent.
     type: str
     choices: [restate, dalp]
     default: restate

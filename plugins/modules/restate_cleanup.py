@@ -171,7 +171,7 @@ changed_reason:
   description: Why the result says changed or not, where what DALP tells before and after is no proof of it.
   returned: with O(backend=dalp), where that is so
   type: str
-  sample: DALP acknowledged, but its doctor could not be read afterwards.
+  sample: No answer of DALP tells whether it was carried out.
 acknowledged:
   description: True where the operation succeeded, also when there was nothing to do.
   returned: success

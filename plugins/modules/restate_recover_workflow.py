@@ -219,7 +219,7 @@ changed_reason:
   description: Why the result says changed or not, where what DALP tells before and after is no proof of it.
   returned: with O(backend=dalp), where that is so
   type: str
-  sample: DALP acknowledged, and its doctor counts other invocations than before, by this or by other work.
+  sample: DALP acknowledged, and what its doctor shows is no proof of what changed.
 acknowledged:
   description: True where the operation succeeded, also when there was nothing to do.
   returned: success

@@ -183,6 +183,20 @@ def test_a_limit_that_lasts_longer_than_one_waits_is_told(
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(("headers", "words"), [
+    ({}, "Run the task again later."),
+    ({"Retry-After": "soon"}, "Run the task again later."),
+    ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, "Run the task again later."),
+    ({"Retry-After": "Wed, 21 Oct 2099 07:28:00 GMT"}, "or raise request_timeout"),
+])  # fmt: skip
+def test_when_to_try_again_is_said_where_it_is_told(
+    headers: dict[str, str], words: str, serve: Serve, delays: list[float]
+) -> None:
+    error = failure(lambda: RECOVER(client(serve(answer(429, {"message": "Slow."}, headers)).url, retries=1)))
+    assert words in error.remedy
+    assert len(delays) == (0 if "2099" in str(headers) else 1)
+
+
 @pytest.mark.parametrize("call", ROUTES)
 def test_a_dalp_that_cannot_be_reached_did_nothing(call: Call, delays: list[float]) -> None:
     error = failure(lambda: call(client("http://127.0.0.1:9", retries=1)))
@@ -256,6 +270,39 @@ def test_why_a_key_is_blocked_is_told_with_the_invocations(
     )
     assert (error.reason, error.invocation_ids) == ("already_succeeded", ["inv_1", "inv_2"])
     assert not error.outcome_unknown
+
+
+@pytest.mark.parametrize(("told", "reason"), [
+    ({"kind": "active_invocation", "count": 1}, "active_invocation"), ({"code": "A", "type": "B"}, "A"),
+    ({"why": 1}, '{"why": 1}'), ({}, None), (["a"], None), (7, None),
+])  # fmt: skip
+def test_a_structured_reason_is_told_as_a_text(told: Any, reason: str | None, serve: Serve) -> None:
+    blocked = old("RESTATE_WORKFLOW_RETRY_BLOCKED", 409, reason=told)
+    assert failure(lambda: RECOVER(client(serve(blocked).url))).reason == reason
+
+
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_code_that_is_known_decides_and_not_its_status(status: int, serve: Serve) -> None:
+    for code in ("RESTATE_WORKFLOW_RETRY_BLOCKED", "RESTATE_DEPLOYMENT_NOT_FOUND"):
+        error = failure(lambda code=code: RECOVER(client(serve(old(code, status)).url)))  # type: ignore[misc]
+        assert (error.code, error.outcome_unknown) == (code, False)
+
+
+@pytest.mark.parametrize("call", ROUTES)
+def test_an_error_is_one_whatever_its_status(call: Call, serve: Serve) -> None:
+    error = failure(lambda: call(client(serve(json_rpc("OFFCHAIN_USER_PERMISSION_REQUIRED", 200)).url)))
+    assert (error.code, error.outcome_unknown) == ("OFFCHAIN_USER_PERMISSION_REQUIRED", False)
+
+
+@pytest.mark.parametrize("call", WRITES)
+def test_an_error_that_says_nothing_leaves_a_write_open(call: Call, serve: Serve) -> None:
+    error = failure(lambda: call(client(serve(answer(200, {"error": "Oh."})).url)))
+    assert (error.code, error.outcome_unknown) == ("RESTATE_UNEXPECTED_RESPONSE", True)
+
+
+@pytest.mark.parametrize("given", [answer(302), answer(409), answer(418), old("CONFLICT", 409)])
+def test_no_remedy_names_the_admin_api(given: bytes, serve: Serve) -> None:
+    assert "admin_url" not in failure(lambda: RECOVER(client(serve(given).url))).remedy
 
 
 @pytest.mark.parametrize("call", ROUTES)
@@ -352,6 +399,14 @@ def test_a_bad_component_is_told_and_hides_no_other(name: str, content: Any, cod
     for other in COMPONENTS:
         if other != name:
             getattr(seen, other)
+
+
+@pytest.mark.parametrize(("name", "content"), [
+    ("ingress", {"latencyMs": 9.4}), ("ingress", {"latencyMs": None}), ("invocations", {"recentFailures": None}),
+    ("deployments", {"items": [{"id": "dp_1", "serviceUrl": "http://h", "createdAt": 1778320800000}]}),
+])  # fmt: skip
+def test_a_harmless_variation_degrades_nothing(name: str, content: dict[str, Any], serve: Serve) -> None:
+    getattr(health(serve, **{name: {**HEALTH[name], **content}}), name)
 
 
 def test_an_ok_list_without_its_items_is_not_an_empty_list(serve: Serve) -> None:

@@ -349,14 +349,55 @@ def test_a_registration_that_is_not_listed_in_time_fails(dalp: MakeDalp) -> None
     assert told["done"] == [{"action": "register", "service_url": "http://v2:9080"}]
 
 
-@pytest.mark.parametrize(("write", "changed"), [(HANG, True), (UNREACHABLE, True), (DENIED, False)])
+NOT_THERE = answer(404, {"code": "RESTATE_DEPLOYMENT_NOT_FOUND", "status": 404, "message": "Not there."})
+
+
+@pytest.mark.parametrize("write", [UNREACHABLE, NOT_THERE])
+@pytest.mark.parametrize("known", [False, True])
+def test_one_look_after_an_error_can_tell_that_it_was_registered_all_the_same(
+    write: bytes, known: bool, dalp: MakeDalp
+) -> None:
+    before = health(OLD, NEW) if known else health(OLD)
+    there = dalp(before, raised(health(OLD, NEW)), write=write)
+    told = there.task("redeploy", service_url="http://v2:9080")
+    assert told["failed"]
+    assert (told["changed"], told["deployment_id"]) == (True, "dp_new")
+    assert "changed_reason" not in told
+    assert len(told["done"]) == 1
+    assert there.routes == ["doctor", "force-redeploy", "doctor"]
+
+
+def test_what_others_register_meanwhile_is_no_change_of_this_task(dalp: MakeDalp) -> None:
+    third = {**OLD, "id": "dp_third", "serviceUrl": "http://v3:9080/"}
+    there = dalp(health(OLD, NEW), raised(health(OLD, NEW, third)))
+    told = there.task("redeploy", service_url="http://v2:9080", force=False)
+    assert not told["changed"]
+    assert "leaves it as it is" in told["msg"]
+
+
+@pytest.mark.parametrize(("version", "warns"), [("1.5.3", True), ("1.6.2", False), (None, False)])
+def test_a_server_that_refuses_without_force_is_warned_of(
+    version: str | None, warns: bool, dalp: MakeDalp
+) -> None:
+    admin = {"status": "ok", "latencyMs": 1, "version": version}
+    told = dalp(health(NEW, admin=admin)).task(
+        "redeploy", check=True, service_url="http://v2:9080", force=False
+    )
+    assert ("the task will fail" in str(told["warnings"])) is warns
+
+
+@pytest.mark.parametrize(
+    ("write", "changed"), [(HANG, True), (UNREACHABLE, True), (DENIED, False), (NOT_THERE, False)]
+)
 def test_an_unknown_outcome_counts_as_changed_and_a_refusal_does_not(
     write: bytes, changed: bool, dalp: MakeDalp
 ) -> None:
     told = dalp(health(OLD), write=write).task("redeploy", service_url="http://v2:9080", request_timeout=0.2)
     assert told["failed"]
     assert told["changed"] is changed
-    assert ("changed_reason" in told) is changed
+    assert told.get("changed_reason") == (
+        "No answer of DALP tells whether it was carried out." if changed else None
+    )
     assert told["not_done"] == [{"action": "register", "service_url": "http://v2:9080"}]
     assert "acknowledged" not in told
 
@@ -440,8 +481,10 @@ def test_an_assumed_registration_is_kept_in_a_dry_run_and_refused_outside(dalp: 
     assert there.writes == []
 
 
-def test_a_newer_release_goes_only_where_that_is_allowed(dalp: MakeDalp) -> None:
-    there = dalp(health(OLD, NEW), health(OLD, NEW), health(OLD))
+@pytest.mark.parametrize("created", ["2026-06-09T10:00:00.000Z", None, 0, "lately"])
+def test_a_release_that_may_be_newer_goes_only_where_that_is_allowed(created: Any, dalp: MakeDalp) -> None:
+    newer = {**NEW, "createdAt": created}
+    there = dalp(health(OLD, newer), health(OLD, newer), health(OLD))
     refused = there.task("cleanup", service_url="http://v1:9080")
     assert refused["error"]["reason"] == "newer_deployment"
     assert there.writes == []
