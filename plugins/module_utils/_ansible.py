@@ -96,11 +96,10 @@ def run(
     except OperatorError as exc:
         report = exit_.failure(exc)
     except EndedBySignal as exc:
-        report = exit_.failure(
-            OperatorError("RESTATE_INTERRUPTED", f"The task was ended by {exc}.", reason="signal")
-        )
+        error = OperatorError("RESTATE_INTERRUPTED", f"The task was ended by {exc}.", reason="signal")
+        report = exit_.failure(error, changed=guard.wrote)
     except Exception as exc:
-        report = exit_.failure(unexpected(exc), trace=traceback.format_exc())
+        report = exit_.failure(unexpected(exc), changed=guard.wrote, trace=traceback.format_exc())
     finally:
         if engine:
             engine.close()
@@ -259,10 +258,14 @@ class Exit:
             return f"{params['service_name']}/{params['service_key']}"
         return self._attempt.source
 
-    def failure(self, error: OperatorError, *, trace: str | None = None) -> Report:
-        """Return the report of an operation that told nothing but its error."""
+    def failure(self, error: OperatorError, *, changed: bool = False, trace: str | None = None) -> Report:
+        """Return the report of an operation that told nothing but its error.
+
+        It counts as O(changed) where it was cut off after a write call.
+        """
         details = {"exception": trace} if trace else {}
-        return Report(msg=error.message, subject=self._attempt.source, error=error, details=details)
+        source = self._attempt.source
+        return Report(msg=error.message, subject=source, changed=changed, error=error, details=details)
 
     def leave(self, report: Report, *, wrote: bool, version: str | None) -> None:
         """Leave with a report."""

@@ -168,6 +168,7 @@ def test_a_module_that_is_terminated_leaves_a_failed_record(world: World, proxy:
 
     assert result["failed"]
     assert (result["error"]["code"], result["error"]["reason"]) == ("RESTATE_INTERRUPTED", "signal")
+    assert result["changed"]
     assert outcomes(log) == ["attempted", "failed"]
     assert records(log)[-1]["data"]["error_code"] == "RESTATE_INTERRUPTED"
     assert "SIGTERM" in records(log)[-1]["data"]["error_message"]

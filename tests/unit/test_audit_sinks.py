@@ -187,6 +187,7 @@ def test_an_error_of_this_collection_leaves_a_failed_record(
     assert result["failed"]
     assert result["error"]["code"] == "RESTATE_INTERRUPTED"
     assert result["error"]["reason"] == "ZeroDivisionError"
+    assert result["changed"] is after_the_write
     assert outcomes(log) == (["attempted", "failed"] if after_the_write else ["failed"])
     data = records(log)[-1]["data"]
     assert data["error_code"] == "RESTATE_INTERRUPTED"

@@ -367,6 +367,15 @@ def test_one_look_after_an_error_can_tell_that_it_was_registered_all_the_same(
     assert there.routes == ["doctor", "force-redeploy", "doctor"]
 
 
+def test_two_deployments_at_the_url_after_the_registration_are_a_failure_that_changed_something(
+    dalp: MakeDalp,
+) -> None:
+    twin = {**NEW, "id": "dp_twin", "serviceUrl": "https://v2:9080"}
+    told = dalp(health(NEW), health(NEW, twin)).task("redeploy", service_url="http://v2:9080")
+    assert told["error"]["reason"] == "ambiguous_service_url"
+    assert told["changed"]
+
+
 def test_what_others_register_meanwhile_is_no_change_of_this_task(dalp: MakeDalp) -> None:
     third = {**OLD, "id": "dp_third", "serviceUrl": "http://v3:9080/"}
     there = dalp(health(OLD, NEW), raised(health(OLD, NEW, third)))

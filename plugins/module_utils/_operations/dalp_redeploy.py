@@ -62,7 +62,11 @@ def redeploy(dalp: DalpClient, request: RedeployRequest) -> Report:
         report.details["deployment_id"] = known.id
     if not dalp.check_mode:
         report.not_done = [step]
-        _carry_out(dalp, request, before, known, report)
+        try:
+            _carry_out(dalp, request, before, known, report)
+        except OperatorError as exc:
+            # Two deployments are now at the URL.
+            report.error = exc
     if not report.changed:
         report.after = report.before
     report.acknowledged = report.error is None
