@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._http import transport
@@ -411,3 +412,37 @@ def test_a_transport_is_closed_with_its_connections(serve: Serve) -> None:
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
+
+
+class Stream:
+    """The stream under an answer, of which only the socket's options are looked at."""
+
+    def __init__(self, error: OSError | None = None) -> None:
+        self.options: list[tuple[int, int, int]] = []
+        self._error = error
+
+    def get_extra_info(self, name: str) -> Stream:
+        assert name == "socket"
+        return self
+
+    def setsockopt(self, *option: int) -> None:
+        self.options.append(option)  # type: ignore[arg-type]
+        if self._error:
+            raise self._error
+
+
+@pytest.mark.parametrize("error", [None, OSError("a Unix socket")])
+def test_the_head_of_an_answer_is_acknowledged_before_its_body_is_awaited(
+    error: OSError | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "TCP_QUICKACK", 12, raising=False)
+    stream = Stream(error)
+    transport._acknowledge(httpx.Response(200, extensions={"network_stream": stream}))
+    assert stream.options == [(socket.IPPROTO_TCP, 12, 1)]
+
+
+def test_where_the_system_cannot_do_so_nothing_is_asked_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(socket, "TCP_QUICKACK", raising=False)
+    stream = Stream()
+    transport._acknowledge(httpx.Response(200, extensions={"network_stream": stream}))
+    assert stream.options == []

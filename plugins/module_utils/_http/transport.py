@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import email.utils
 import random
+import socket
 import ssl
 import time
 import typing as t
@@ -104,6 +106,7 @@ class Transport:
                     method, path, json=body, content=content, headers=raw, params=params
                 )
                 response = self._client.send(request, stream=True)
+                _acknowledge(response)
                 response.read()
             except httpx.ConnectError as exc:
                 if not tries_left:
@@ -189,6 +192,20 @@ class Transport:
             reason=reason,
             outcome_unknown=outcome_unknown,
         )
+
+
+def _acknowledge(response: httpx.Response) -> None:
+    """Have the kernel acknowledge the head of an answer at once.
+
+    Restate sends the body of /query only then (it leaves Nagle's algorithm on; seen on 1.5.3, 1.6.2 and 1.7.12), and on
+    a connection that is used again Linux would let it wait for 40 ms.
+    """
+    option = getattr(socket, "TCP_QUICKACK", None)
+    stream = response.extensions.get("network_stream")
+    if option is not None and stream is not None:
+        # A Unix socket does not know it.
+        with contextlib.suppress(OSError):
+            stream.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, option, 1)
 
 
 def server_words(response: httpx.Response) -> tuple[str, str | None]:
