@@ -60,7 +60,7 @@ def cleanup(dalp: DalpClient, request: CleanupRequest) -> Report:
     if report.error:
         report.details["removed"] = []
     elif going:
-        report.warnings = _warnings(before, request)
+        report.warnings = _warnings(before, going, request)
         if dalp.check_mode:
             report.details["removed"] = [deployment.id for deployment in going]
         elif kept:
@@ -138,13 +138,13 @@ def _refusal(
     newer = [
         deployment
         for deployment in going
-        if kept and not (kept.created and deployment.created and deployment.created <= kept.created)
+        if kept and kept.created and deployment.created and deployment.created > kept.created
     ]
     if newer and not request.assume_registered and not request.allow_service_removal:
         return OperatorError(
             "RESTATE_SERVICE_REMOVAL_REFUSED",
             f"{', '.join(deployment.id for deployment in newer)} was registered after {kept.id if kept else ''}, which "
-            "would be kept (or DALP does not tell when), and may be the latest of its services; nothing was touched.",
+            "would be kept, and may be the latest of its services; nothing was touched.",
             remedy="Check that service_url is right. Where it is, register it again first (restate_redeploy), or set "
             "allow_service_removal to true.",
             reason="newer_deployment",
@@ -153,23 +153,28 @@ def _refusal(
     return None
 
 
-def _warnings(before: Listed, request: CleanupRequest) -> list[str]:
+def _warnings(before: Listed, going: list[Deployment], request: CleanupRequest) -> list[str]:
+    warnings = []
+    ageless = [deployment.id for deployment in going if deployment.created is None]
+    if ageless:
+        warnings.append(
+            f"DALP does not tell when {', '.join(ageless)} was registered: it may be newer than what is kept."
+        )
     if before.unfinished == 0:
-        return []
+        return warnings
     number = (
         "Unfinished invocations"
         if before.unfinished is None
         else f"{before.unfinished} unfinished invocations"
     )
     if request.force_drain:
-        return [
-            f"{number} may be on deployments that go: forceDrain ends what cannot drain, and DALP does not tell what "
-            "becomes of it."
-        ]
-    return [
-        f"{number} may be on deployments that go, and DALP does not tell on which: what DALP does not drain and remove "
-        f"within {request.drain_timeout} s stays, and makes the task fail with RESTATE_DRAIN_TIMEOUT."
-    ]
+        outcome = "forceDrain ends what cannot drain, and DALP does not tell what becomes of it."
+    else:
+        outcome = (
+            f"what DALP does not drain and remove within {request.drain_timeout} s stays, and makes the task fail with "
+            "RESTATE_DRAIN_TIMEOUT."
+        )
+    return [*warnings, f"{number} may be on deployments that go, and DALP does not tell on which: {outcome}"]
 
 
 # Apply and verify
