@@ -83,9 +83,9 @@ def run(
         exit_.open_log()
         require_libraries()
         connection = connection_of(params)
+        exit_.open_webhook(connection)
         way = way_of(operation, {"restate": restate, "dalp": dalp}[params["backend"]])
         request = read_request(params, argument_spec, way)
-        exit_.open_webhook(connection)
         guard = WriteGuard(
             check_mode=module.check_mode,
             announce=lambda: exit_.announce(engine.known_version if engine else None),
@@ -96,8 +96,7 @@ def run(
     except OperatorError as exc:
         report = exit_.failure(exc)
     except EndedBySignal as exc:
-        error = OperatorError("RESTATE_INTERRUPTED", f"The task was ended by {exc}.", reason="signal")
-        report = exit_.failure(error, changed=guard.wrote)
+        report = exit_.failure(ended_by(exc, wrote=guard.wrote), changed=guard.wrote)
     except Exception as exc:
         report = exit_.failure(unexpected(exc), changed=guard.wrote, trace=traceback.format_exc())
     finally:
@@ -145,6 +144,18 @@ def require_libraries() -> None:
             missing_required_lib(library, reason="on the host that runs this module"),
             remedy=f"Install {library} for that Python.",
         )
+
+
+def ended_by(exc: EndedBySignal, *, wrote: bool) -> OperatorError:
+    """Return what an operator is told of a task that was ended by a signal."""
+    doubt = " Whether its last call was carried out is unknown." if wrote else ""
+    return OperatorError(
+        "RESTATE_INTERRUPTED",
+        f"The task was ended by {exc}.{doubt}",
+        remedy="Run restate_doctor to see what is left, then run the task again.",
+        reason="signal",
+        outcome_unknown=wrote,
+    )
 
 
 def unexpected(exc: Exception) -> OperatorError:
@@ -264,8 +275,9 @@ class Exit:
         It counts as O(changed) where it was cut off after a write call.
         """
         details = {"exception": trace} if trace else {}
-        source = self._attempt.source
-        return Report(msg=error.message, subject=source, changed=changed, error=error, details=details)
+        return Report(
+            msg=error.message, subject=self._target(), changed=changed, error=error, details=details
+        )
 
     def leave(self, report: Report, *, wrote: bool, version: str | None) -> None:
         """Leave with a report."""

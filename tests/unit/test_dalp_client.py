@@ -128,6 +128,7 @@ def test_the_doctor_is_asked_again(first: bytes, serve: Serve, delays: list[floa
     pytest.param(answer(500, {"code": "INTERNAL_SERVER_ERROR", "message": "Oh.", "data": {}}), id="500"),
     pytest.param(answer(502, b"<html>bad gateway</html>"), id="502"),
     pytest.param(answer(503), id="503"),
+    pytest.param(answer(408), id="a gateway that did not wait"),
     pytest.param(answer(504, {"code": "CONFIRMATION_TIMEOUT", "message": "Late."}), id="504"),
     pytest.param(answer(503, {"code": "RESTATE_ADMIN_UNREACHABLE", "message": "No."}), id="no Restate"),
     pytest.param(answer(200, b"{}", missing=9), id="half a body"),
@@ -186,6 +187,7 @@ def test_a_limit_that_lasts_longer_than_one_waits_is_told(
 @pytest.mark.parametrize(("headers", "words"), [
     ({}, "Run the task again later."),
     ({"Retry-After": "soon"}, "Run the task again later."),
+    ({"Retry-After": "-5"}, "Run the task again later."),
     ({"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}, "Run the task again later."),
     ({"Retry-After": "Wed, 21 Oct 2099 07:28:00 GMT"}, "or raise request_timeout"),
 ])  # fmt: skip
@@ -300,6 +302,22 @@ def test_an_error_that_says_nothing_leaves_a_write_open(call: Call, serve: Serve
     assert (error.code, error.outcome_unknown) == ("RESTATE_UNEXPECTED_RESPONSE", True)
 
 
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_no_time_is_made_up(value: str, serve: Serve, delays: list[float]) -> None:
+    error = failure(lambda: RECOVER(client(serve(answer(429, headers={"Retry-After": value})).url)))
+    assert error.remedy == "Run the task again later."
+
+
+def test_fields_that_are_wrong_are_named(serve: Serve) -> None:
+    refused = old("INPUT_VALIDATION_FAILED", 422, errors=[{"path": "serviceUrl", "message": "is no URL"}])
+    assert '"serviceUrl"' in failure(lambda: CLEANUP(client(serve(refused).url))).message
+
+
+def test_a_redirect_is_told(serve: Serve) -> None:
+    redirect = answer(308, headers={"Location": "https://elsewhere"})
+    assert "redirects" in failure(lambda: RECOVER(client(serve(redirect).url))).remedy
+
+
 @pytest.mark.parametrize("given", [answer(302), answer(409), answer(418), old("CONFLICT", 409)])
 def test_no_remedy_names_the_admin_api(given: bytes, serve: Serve) -> None:
     assert "admin_url" not in failure(lambda: RECOVER(client(serve(given).url))).remedy
@@ -387,7 +405,6 @@ def test_what_is_not_known_yet_is_no_error(serve: Serve) -> None:
     ({"status": "degraded", "error": {"message": "odd"}, "items": []}, "RESTATE_UNEXPECTED_RESPONSE"),
     ({"status": "warming-up"}, "RESTATE_UNEXPECTED_RESPONSE"),
     ({"latencyMs": 3}, "RESTATE_UNEXPECTED_RESPONSE"),
-    ({"status": "ok", "items": 7, "byStatus": 7, "latencyMs": "soon"}, "RESTATE_UNEXPECTED_RESPONSE"),
     ("ok", "RESTATE_UNEXPECTED_RESPONSE"),
     (None, "RESTATE_UNEXPECTED_RESPONSE"),
 ])  # fmt: skip
@@ -401,8 +418,15 @@ def test_a_bad_component_is_told_and_hides_no_other(name: str, content: Any, cod
             getattr(seen, other)
 
 
+@pytest.mark.parametrize("name", ["deployments", "services", "invocations"])
+def test_a_list_of_another_kind_is_told(name: str, serve: Serve) -> None:
+    seen = health(serve, **{name: {"status": "ok", "items": 7, "byStatus": 7}})
+    assert failure(lambda: getattr(seen, name)).reason == "unexpected_shape"
+
+
 @pytest.mark.parametrize(("name", "content"), [
-    ("ingress", {"latencyMs": 9.4}), ("ingress", {"latencyMs": None}), ("invocations", {"recentFailures": None}),
+    ("ingress", {"latencyMs": 9.4}), ("ingress", {"latencyMs": "12ms"}), ("admin", {"version": 1.7}),
+    ("ingress", {"latencyMs": None}), ("invocations", {"recentFailures": None}),
     ("deployments", {"items": [{"id": "dp_1", "serviceUrl": "http://h", "createdAt": 1778320800000}]}),
 ])  # fmt: skip
 def test_a_harmless_variation_degrades_nothing(name: str, content: dict[str, Any], serve: Serve) -> None:

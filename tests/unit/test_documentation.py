@@ -119,7 +119,7 @@ def test_a_release_through_dalp_refuses_before_its_first_write_what_its_cleanup_
     refused = {name for name in module("restate_cleanup").ARGUMENT_SPEC if name not in honoured}
     for name in refused | {"allow_service_removal"}:
         assert f"restate_{name} |" in taken
-        assert re.search(rf"\b{name}\b|restate_{name}\b", play["vars"]["runbook_refused"]), name
+        assert f"restate_{name} |" in play["vars"]["runbook_refused"]
 
 
 @pytest.mark.parametrize("name", ALL_MODULES)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 
 from ansible_collections.dalp.restate.plugins.module_utils._dalp import wire
@@ -24,17 +25,10 @@ INSPECT = (
     "Inspect reason and invocation_ids before you decide whether to retry later or to investigate by hand."
 )
 _REMEDIES = {
-    (
-        "",
-        "RESTATE_ADMIN_UNREACHABLE",
-    ): "Check how DALP reaches Restate's admin API, then run restate_doctor again.",
-    ("", "RESTATE_WORKFLOW_RETRY_BLOCKED"): INSPECT,
-    (
-        "force-redeploy",
-        "RESTATE_DEPLOYMENT_NOT_FOUND",
-    ): "Check that the service runs and answers Restate at service_url, then run the task again.",
+    "RESTATE_ADMIN_UNREACHABLE": "Check how DALP reaches Restate's admin API, then run restate_doctor again.",
+    "RESTATE_WORKFLOW_RETRY_BLOCKED": INSPECT,
 }
-"""By route, or for all routes."""
+_NOT_REGISTERED = "Check that the service runs and answers Restate at service_url, then run the task again."
 _CODES = {
     400: "RESTATE_INVALID_ARGUMENT",
     401: "OFFCHAIN_USER_PERMISSION_REQUIRED",
@@ -77,7 +71,8 @@ class DalpClient:
         content = self._answer("doctor", {}, writes=False)
         health = wire.Health(content)
         try:
-            self.known_version = health.admin.version
+            version = health.admin.version
+            self.known_version = version if isinstance(version, str) else None
         except OperatorError:
             self.known_version = None
         return health
@@ -152,7 +147,7 @@ class DalpClient:
         # These leave open how far a write of several steps had come.
         unknown = writes and (
             problem.code == "RESTATE_ADMIN_UNREACHABLE"
-            or (problem.code is None and (status >= 500 or response.is_success))
+            or (problem.code is None and (status >= 500 or status == 408 or response.is_success))
         )
         doubt = " Whether it was carried out is unknown." if unknown else ""
         reason = problem.reason or (None if problem.code else problem.own_code)
@@ -179,13 +174,16 @@ def _remedy(response: httpx.Response, route: str, problem: Problem, *, is_unknow
     """Return what to do, or None where the code's own remedy is the best."""
     status = response.status_code
     if problem.code:
-        return _REMEDIES.get((route, problem.code)) or _REMEDIES.get(("", problem.code))
+        is_registration = (route, problem.code) == ("force-redeploy", "RESTATE_DEPLOYMENT_NOT_FOUND")
+        return _NOT_REGISTERED if is_registration else _REMEDIES.get(problem.code)
     if is_unknown:
         return _SEE_FIRST
     if status == 429:
         return _when_to_try_again(response)
     if status == 404:
         return "Check dalp_url and dalp_route_prefix: DALP has no such route there."
+    if response.is_redirect:
+        return "Check dalp_url: what answers there redirects to another URL, which is not followed."
     if status in _CODES:
         return None if status in (401, 403) else problem.fix
     return problem.fix or "Read DALP's own words in the message, then run restate_doctor."
@@ -193,6 +191,6 @@ def _remedy(response: httpx.Response, route: str, problem: Problem, *, is_unknow
 
 def _when_to_try_again(response: httpx.Response) -> str:
     wait = retry_after(response)
-    if not wait:
+    if not (math.isfinite(wait) and wait > 0):
         return "Run the task again later."
     return f"Run the task again in {wait:.0f} s, or raise request_timeout to have it wait so long."

@@ -53,7 +53,7 @@ class Problem:
         )
         ids = next((part["invocationIds"] for part in parts if part.get("invocationIds")), None)
         return cls(
-            message=_sentence(_first(parts, "message") or _beginning(response)),
+            message=_sentence(_first(parts, "message") or _beginning(response)) + _wrong_fields(parts),
             code=known,
             own_code=codes[0] if codes else None,
             fix=_first(parts, "fix") or _first(parts, "suggestedAction"),
@@ -83,6 +83,11 @@ def _reason(value: t.Any) -> str | None:
             or json.dumps(value)[:200]
         )
     return _text(value)
+
+
+def _wrong_fields(parts: list[dict[str, t.Any]]) -> str:
+    errors = next((part["errors"] for part in parts if part.get("errors")), None)
+    return f" {json.dumps(errors)[:500]}" if errors else ""
 
 
 def _sentence(text: str) -> str:

@@ -38,13 +38,13 @@ class _State(_Wire):
 class Ingress(_Wire):
     """Whether the ingress answered, and within how many milliseconds."""
 
-    latency_ms: float | None = Field(default=None, alias="latencyMs")
+    latency_ms: t.Any = Field(default=None, alias="latencyMs")
 
 
 class Admin(Ingress):
     """The same of the admin API, with Restate's version."""
 
-    version: str | None = None
+    version: t.Any = None
 
 
 class Deployment(_Wire):

@@ -277,12 +277,10 @@ def _tls(connection: Connection) -> ssl.SSLContext | bool:
 
 
 def retry_after(response: httpx.Response) -> float:
-    """Return for how long an answer asks one to wait, in seconds; zero where it does not say."""
+    """Return for how long an answer asks one to wait, in seconds; zero where it does not say. It may be infinite."""
     told = response.headers.get("retry-after", "")
-    try:
+    with contextlib.suppress(ValueError):
         return float(told)
-    except ValueError:
-        pass
     try:
         moment = email.utils.parsedate_to_datetime(told)
     except ValueError:

@@ -16,6 +16,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._http import urls
 from ansible_collections.dalp.restate.plugins.module_utils._operations.dalp_registry import (
     UNKNOWN,
     Listed,
+    not_begun,
     note_unread,
     settled,
 )
@@ -165,7 +166,7 @@ def _warnings(before: Listed, going: list[Deployment], request: CleanupRequest) 
     number = (
         "Unfinished invocations"
         if before.unfinished is None
-        else f"{before.unfinished} unfinished invocations"
+        else count(before.unfinished, "unfinished invocation")
     )
     if request.force_drain:
         outcome = "forceDrain ends what cannot drain, and DALP does not tell what becomes of it."
@@ -190,20 +191,22 @@ def _carry_out(
         dalp.cleanup_stale_deployments(str(kept.service_url), force_drain=request.force_drain)
     except OperatorError as exc:
         report.error = exc
-        if not exc.outcome_unknown:
+        if not_begun(exc):
             _tell(report, going, left=going)
             return
-        report.details["changed_reason"] = UNKNOWN
         # One look must do: an acknowledgement that was not heard is nothing to wait for.
         seconds = 0
     ids = {deployment.id for deployment in going}
     after, why = settled(dalp, lambda now: not ids & now.deployments.keys(), seconds=seconds)
     if after is None:
         del report.details["removed"], report.details["remaining"]
-        report.changed = True
-        if not report.error:
-            note_unread(report, why)
+        report.after = {}
+        note_unread(report, why)
+        if report.error and report.error.outcome_unknown:
+            report.details["changed_reason"] = UNKNOWN
         return
+    if report.error and report.error.outcome_unknown:
+        report.details["changed_reason"] = UNKNOWN
     left = [deployment for deployment in going if deployment.id in after.deployments]
     _tell(report, going, left=left)
     if kept.id not in after.deployments:

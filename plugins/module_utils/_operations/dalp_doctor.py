@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import typing as t
 from dataclasses import dataclass
@@ -70,14 +71,16 @@ def _probe(read: t.Callable[[], t.Any]) -> Probe:
     except OperatorError as exc:
         return Probe(error=exc)
     latency_ms = getattr(value, "latency_ms", None)
-    return Probe(value=value, latency_ms=None if latency_ms is None else round(latency_ms))
+    if not isinstance(latency_ms, (int, float)) or not math.isfinite(latency_ms):
+        return Probe(value=value)
+    return Probe(value=value, latency_ms=round(latency_ms))
 
 
 # Diagnose
 
 
 def _diagnose(probes: dict[str, Probe], dalp_url: str) -> t.Iterator[Finding]:
-    yield from of_components(probes, dalp_url, dalp_url)
+    yield from of_components(probes, dalp_url, dalp_url, ingress_remedy=None)
     yield from of_version(_with_version(probes)["admin"])
     deployments, invocations = probes["deployments"], probes["invocations"]
     if not deployments.error and len(deployments.value.items) > 1:
@@ -108,14 +111,15 @@ def _of_invocations(invocations: Invocations) -> t.Iterator[Finding]:
     failures = invocations.recent_failures
     if failures:
         keys = [names for failure in failures if (names := key_of(failure))]
-        name, key = keys[0] if keys else ("SERVICE", "KEY")
         yield Finding(
             code="RECENT_FAILURES",
             severity="warning",
             component="invocations",
             message=f"{count(len(failures), 'recent failure')}; DALP shows {MOST_FAILURES} at most.",
             subjects=[f"{name}/{key}" for name, key in dict.fromkeys(keys)],
-            remedy=_through_dalp("recover_workflow", restate_service_name=name, restate_service_key=key),
+            # Which of them are workflows is not told; of a virtual object the route would erase the state.
+            remedy="Where it is a workflow, and never for a virtual object, whose state this would erase: "
+            + _through_dalp("recover_workflow", restate_service_name="WORKFLOW", restate_service_key="KEY"),
         )
 
 

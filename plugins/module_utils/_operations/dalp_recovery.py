@@ -18,7 +18,10 @@ from ansible_collections.dalp.restate.plugins.module_utils._dalp.wire import (
     key_of,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._operations.dalp_registry import UNKNOWN
+from ansible_collections.dalp.restate.plugins.module_utils._operations.dalp_registry import (
+    UNKNOWN,
+    not_begun,
+)
 from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery_run import OUTCOMES
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import (
     Report,
@@ -29,8 +32,6 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.report im
 )
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
-# The values of DALP's reasons are not documented. What names a purge or a kill may have come after one.
-_LATE_REASONS = re.compile(r"purge|kill|clear", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +71,11 @@ class _KeyResult:
     reason: str | None = None
     message: str = ""
     invocation_ids: list[str] = field(default_factory=list)
+    error: OperatorError | None = None
+
+    def as_dict(self) -> dict[str, t.Any]:
+        """Return it as the result shows it; the error is shown beside the results."""
+        return {name: value for name, value in vars(self).items() if name != "error"}
 
     @property
     def name(self) -> str:
@@ -81,6 +87,13 @@ def recover_workflow(dalp: DalpClient, request: RecoveryRequest) -> Report:
     """Have DALP clear the keys, one call for each; the doctor's answers before and after tell what changed."""
     keys = request.keys
     before = dalp.doctor()
+    if not keys:
+        return Report(
+            msg="No workflow is given; nothing to do.",
+            subject=dalp.shown_url,
+            details={"results": [], "summary": dict.fromkeys(OUTCOMES, 0)},
+            acknowledged=True,
+        )
     if dalp.check_mode:
         return _unpredicted(request, keys)
     results: list[_KeyResult] = []
@@ -96,7 +109,9 @@ def recover_workflow(dalp: DalpClient, request: RecoveryRequest) -> Report:
             is_blocked = exc.code == "RESTATE_WORKFLOW_RETRY_BLOCKED"
             outcome = "blocked" if is_blocked else "failed"
             reason = exc.reason if is_blocked else "unknown" if exc.outcome_unknown else "refused"
-            results.append(_KeyResult(name, key, outcome, reason, exc.message, exc.invocation_ids or []))
+            result = _KeyResult(name, key, outcome, reason, exc.message, exc.invocation_ids or [])
+            result.error = exc
+            results.append(result)
             error = None if is_blocked and len(keys) > 1 else exc
     report = _report(request, results)
     report.error = _error(report.msg, results, error, request)
@@ -106,6 +121,8 @@ def recover_workflow(dalp: DalpClient, request: RecoveryRequest) -> Report:
         report.details["changed_reason"] = reason
     if report.error:
         report.msg = report.error.message
+        report.done = [_step(result) for result in results if result.outcome == "recovered"]
+        report.not_done = [_step(result) for result in results if result.outcome != "recovered"]
     return report
 
 
@@ -113,13 +130,12 @@ def _unpredicted(request: RecoveryRequest, keys: list[tuple[str, str]]) -> Repor
     report = _report(request, [_KeyResult(name, key, "unknown") for name, key in keys])
     report.details["predicted"] = "unknown"
     report.acknowledged = True
-    if not keys:
-        return report
     report.changed = True
     report.msg = f"Would ask DALP to clear {report.subject}; what comes of it cannot be predicted."
     report.warnings.append(
         "DALP's route for recovery has no dry run, and its doctor does not tell what there is of a key: whether "
-        f"{count(len(keys), 'workflow')} would be cleared or refused is unknown. Nothing was sent."
+        f"{count(len(keys), 'workflow')} would be cleared or refused is unknown. Make sure that each is a workflow: "
+        "of a virtual object the route would erase the state."
     )
     return report
 
@@ -135,53 +151,58 @@ def _report(request: RecoveryRequest, results: list[_KeyResult]) -> Report:
         if len(results) == 1
         else f"{', '.join(sorted(names))}: {count(len(results), 'key')}",
         details={
-            "results": [vars(result) for result in results],
+            "results": [result.as_dict() for result in results],
             "summary": summary,
         },
     )
     if request.service_key is not None:
         report.details["outcome"] = results[0].outcome
-        report.details["steps"] = [{"action": "recover", "workflow": results[0].name}]
+        report.details["steps"] = [_step(results[0])]
     return report
+
+
+def _step(result: _KeyResult) -> dict[str, t.Any]:
+    return {"action": "recover", "workflow": result.name}
 
 
 def _error(
     message: str, results: list[_KeyResult], error: OperatorError | None, request: RecoveryRequest
 ) -> OperatorError | None:
     tolerated = ("recovered", "blocked") if request.skip_blocked else ("recovered",)
-    reasons = {result.reason or "" for result in results} | {"several"}
     if len(results) == 1:
         # DALP's own words, reason and ids.
         return error if results[0].outcome not in tolerated else None
-    return cut_off(message, error) or left_behind(
-        results, tolerated=tolerated, noun="workflow", remedies=dict.fromkeys(reasons, INSPECT)
-    )
+    left = left_behind(results, tolerated=tolerated, noun="workflow", remedies={})
+    if left:
+        left.remedy = INSPECT
+    return cut_off(message, error) or left
 
 
 def _changes(
     results: list[_KeyResult], before: Health, read: t.Callable[[], Health]
 ) -> tuple[bool, str | None]:
     """Return whether anything changed, and where the doctor's answers before and after do not prove it, why so."""
-    if any(result.reason == "unknown" for result in results):
+    errors = [result.error for result in results if result.error]
+    if any(error.outcome_unknown for error in errors):
         return True, UNKNOWN
     acknowledged = any(result.outcome == "recovered" for result in results)
-    half_done = any(
-        result.outcome == "blocked" and _LATE_REASONS.search(result.reason or "") for result in results
-    )
-    if not (acknowledged or half_done):
+    if not acknowledged and all(not_begun(error) for error in errors):
         return False, None
-    said = "DALP acknowledged" if acknowledged else "DALP refused after it may have begun"
+    said = "DALP acknowledged" if acknowledged else "DALP refused"
     try:
         seen, now = before.invocations, read().invocations
     except OperatorError as exc:
-        return True, f"{said}, and its doctor does not tell what changed: {exc.message}"
+        return acknowledged, f"{said}, and its doctor does not tell what changed: {exc.message}"
     # Of a list that is full, or not there, no failure proves anything by being gone.
     are_all_shown = now.failures is not None and len(now.failures) < MOST_FAILURES
     if are_all_shown and _number_of(results, now) < _number_of(results, seen):
         return True, None
-    if are_all_shown and seen == now and "completed" in now.by_status:
-        return False, f"{said}, and its doctor shows the same completed invocations and failures as before."
-    return True, f"{said}, and what its doctor shows is no proof of what changed."
+    if are_all_shown and seen == now:
+        return (
+            False,
+            f"{said}, and its doctor, which does not show state, shows the same invocations as before.",
+        )
+    return acknowledged, f"{said}, and what its doctor shows is no proof of what changed."
 
 
 def _number_of(results: list[_KeyResult], seen: Invocations) -> int:
@@ -194,7 +215,7 @@ def _sentence(results: list[_KeyResult], summary: dict[str, int]) -> str:
     if len(results) == 1 and results[0].outcome != "recovered":
         return results[0].message
     if len(results) == 1:
-        return f"DALP cleared {results[0].name}: submit it again to start it from nothing."
+        return f"DALP acknowledged that {results[0].name} is clear: submit it again to start it from nothing."
     parts = [f"DALP cleared {summary['recovered']} of {count(len(results), 'workflow')}"]
     parts += [tally(results, outcome) for outcome in ("blocked", "failed") if summary[outcome]]
     return "; ".join(parts) + "."

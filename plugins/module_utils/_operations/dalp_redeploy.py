@@ -15,15 +15,16 @@ from ansible_collections.dalp.restate.plugins.module_utils._http import urls
 from ansible_collections.dalp.restate.plugins.module_utils._operations.dalp_registry import (
     UNKNOWN,
     Listed,
+    not_begun,
     note_unread,
     settled,
 )
-from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments import check_service_url
+from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments import (
+    STALE_READ_SECONDS,
+    check_service_url,
+)
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
 from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import parsed_version
-
-_REFUSALS = ("OFFCHAIN_USER_PERMISSION_REQUIRED", "RESTATE_INVALID_ARGUMENT")
-"""With these DALP has certainly not begun."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +66,7 @@ def redeploy(dalp: DalpClient, request: RedeployRequest) -> Report:
         try:
             _carry_out(dalp, request, before, known, report)
         except OperatorError as exc:
-            # Two deployments are now at the URL.
+            # It is not listed, or two deployments are now at the URL.
             report.error = exc
     if not report.changed:
         report.after = report.before
@@ -92,69 +93,84 @@ def _warnings(dalp: DalpClient, known: Deployment | None, request: RedeployReque
 def _carry_out(
     dalp: DalpClient, request: RedeployRequest, before: Listed, known: Deployment | None, report: Report
 ) -> None:
-    answered = None
-    seconds = request.wait_timeout
     try:
         answered = dalp.force_redeploy(request.service_url, force=request.force)
     except OperatorError as exc:
-        report.error = exc
-        if exc.code in _REFUSALS:
-            report.changed = False
-            return
-        # One look must do: an acknowledgement that was not heard is nothing to wait for.
-        seconds = 0
-    expected = report.changed
-
-    def there(now: Listed) -> Deployment | None:
-        return now.deployments.get(answered) if answered else now.at(request.service_url)
-
-    after, why = settled(
-        dalp,
-        lambda now: (
-            bool(there(now)) and not (expected and _has_changed(before, now, known, request) is False)
-        ),
-        seconds=seconds,
-    )
-    match = there(after) if after else None
-    changed = _has_changed(before, after, known, request) if after and match else None
-    if report.error and not changed:
-        report.changed = report.error.outcome_unknown
-        if report.changed:
-            report.details["changed_reason"] = UNKNOWN
+        report.error, report.changed = exc, False
+        if not not_begun(exc):
+            _look_once(dalp, request, before, report, is_unknown=exc.outcome_unknown)
         return
     report.done, report.not_done = report.not_done, []
-    if match or answered:
-        report.details["deployment_id"] = match.id if match else answered
+    if answered:
+        report.details["deployment_id"] = answered
+    _verify(dalp, request, before, known, report)
+
+
+def _look_once(
+    dalp: DalpClient, request: RedeployRequest, before: Listed, report: Report, *, is_unknown: bool
+) -> None:
+    """Say after an error what the doctor shows of it all the same."""
+    now, _why = settled(dalp, lambda _now: True, seconds=0)
+    match = now.at(request.service_url) if now else None
+    if match and match.id not in before.deployments:
+        report.changed = True
+        report.details["deployment_id"] = match.id
+        report.done, report.not_done = report.not_done, []
+    elif is_unknown:
+        report.changed = True
+        report.details["changed_reason"] = UNKNOWN
+    elif now and match and _have_risen(before, now):
+        report.changed = True
+        report.details["changed_reason"] = "Revisions of services have risen since, by this or by other work."
+
+
+def _verify(
+    dalp: DalpClient, request: RedeployRequest, before: Listed, known: Deployment | None, report: Report
+) -> None:
+    """Wait until the doctor shows what was acknowledged, and say what changed."""
+    answered = report.details.get("deployment_id")
+
+    def match(now: Listed) -> Deployment | None:
+        return now.deployments.get(answered or "") or now.at(request.service_url)
+
+    overwrites = known is not None and request.force
+    after, why = settled(
+        dalp,
+        lambda now: match(now) is not None and not (overwrites and _have_risen(before, now) is False),
+        seconds=min(request.wait_timeout, STALE_READ_SECONDS) if overwrites else request.wait_timeout,
+    )
     if after is None:
         note_unread(report, why)
-    elif match is None:
-        report.error = OperatorError(
+        return
+    deployment = match(after)
+    if deployment is None:
+        raise OperatorError(
             "RESTATE_DEPLOYMENT_NOT_FOUND",
             f"DALP registered {report.subject}{f' as {answered}' if answered else ''}, but its doctor does not list it "
             f"after {request.wait_timeout} s.",
             remedy="Run restate_doctor: another release may have been registered at the same time.",
             deployment_ids=[answered] if answered else None,
         )
-    elif changed is None:
-        report.details["changed_reason"] = (
-            "DALP acknowledged, and its doctor does not tell the revisions of the services."
-        )
-    else:
-        report.changed = changed
+    report.details["deployment_id"] = deployment.id
+    if deployment.id not in before.deployments:
+        report.changed = True
+    elif overwrites:
+        risen = _have_risen(before, after)
+        report.changed = risen is not False
+        if not risen:
+            told = (
+                "the same revisions of services as before" if risen is False else "no revisions of services"
+            )
+            report.details["changed_reason"] = f"DALP acknowledged, and its doctor shows {told}."
 
 
-def _has_changed(
-    before: Listed, now: Listed, known: Deployment | None, request: RedeployRequest
-) -> bool | None:
-    """Whether it was registered since; None where that is not told."""
-    match = now.at(request.service_url)
-    if known is None or match is None or match.id != known.id:
-        return match is not None and match.id not in before.deployments
-    if not request.force:
-        return False
+def _have_risen(before: Listed, now: Listed) -> bool | None:
+    """Whether a revision of a service that was there before has risen; None where that is not told."""
     if before.revisions is None or now.revisions is None:
         return None
-    return before.revisions != now.revisions
+    if before.revisions.keys() - now.revisions.keys():
+        return None
+    return any(now.revisions[name] > revision for name, revision in before.revisions.items())
 
 
 def _sentence(report: Report, known: Deployment | None, *, check_mode: bool) -> str:

@@ -20,6 +20,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.report im
 UNKNOWN = "No answer of DALP tells whether it was carried out."
 """Why a result says changed after a write whose outcome is unknown."""
 
+_REFUSALS = ("OFFCHAIN_USER_PERMISSION_REQUIRED", "RESTATE_INVALID_ARGUMENT")
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 5.0
 _LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
@@ -65,27 +66,41 @@ def _unfinished(health: Health) -> int | None:
 
 
 def note_unread(report: Report, why: str) -> None:
-    """Say that what a write has changed could not be read afterwards."""
-    report.details["changed_reason"] = (
-        f"DALP acknowledged, but its doctor could not be read afterwards: {why}"
-    )
+    """Say that what a write has changed could not be read afterwards; it counts as changed."""
+    said = "refused" if report.error else "acknowledged"
+    report.changed = True
+    report.details["changed_reason"] = f"DALP {said}, and its doctor could not be read afterwards: {why}"
     report.warnings.append(f"{report.details['changed_reason']} Run restate_doctor.")
+
+
+def not_begun(error: OperatorError) -> bool:
+    """Whether DALP has certainly not begun with what failed so; without a status nothing was sent, or it is open."""
+    if error.status is None:
+        return not error.outcome_unknown
+    return error.code in _REFUSALS or error.status == 429
 
 
 def settled(
     dalp: DalpClient, there: t.Callable[[Listed], bool], *, seconds: float
 ) -> tuple[Listed | None, str]:
-    """Return what the doctor lists once it is O(there), or after so many seconds; else None, and why it cannot tell."""
+    """Return what the doctor lists once it is O(there), or last listed within so many seconds.
+
+    That is None, with the reason, where it could not tell at any time.
+    """
+    last, why = None, ""
     deadline = time.monotonic() + seconds
     pause = _FIRST_PAUSE
     while True:
         try:
-            listed = Listed.read(dalp)
+            last = Listed.read(dalp)
         except OperatorError as exc:
-            return None, exc.message
+            why = exc.message
+        else:
+            if there(last):
+                return last, ""
         left = deadline - time.monotonic()
-        if there(listed) or left <= 0:
-            return listed, ""
+        if left <= 0:
+            return last, why
         # Each look is a row in DALP's audit.
         time.sleep(min(pause, left))
         pause = min(pause * 1.5, _LONGEST_PAUSE)

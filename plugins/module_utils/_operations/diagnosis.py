@@ -76,7 +76,13 @@ def gravest_first(findings: t.Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: rank[finding.severity])
 
 
-def of_components(probes: dict[str, Probe], admin_url: str, ingress_url: str) -> t.Iterator[Finding]:
+def of_components(
+    probes: dict[str, Probe],
+    admin_url: str,
+    ingress_url: str,
+    *,
+    ingress_remedy: str | None = _INGRESS_REMEDY,
+) -> t.Iterator[Finding]:
     """Yield what is wrong with the components themselves."""
     for name, probe in probes.items():
         if probe.error is None:
@@ -91,7 +97,7 @@ def of_components(probes: dict[str, Probe], admin_url: str, ingress_url: str) ->
             component=name,
             message=probe.error.message,
             subjects=[ingress_url if name == "ingress" else admin_url],
-            remedy=_INGRESS_REMEDY if is_down and name == "ingress" else probe.error.remedy,
+            remedy=(is_down and name == "ingress" and ingress_remedy) or probe.error.remedy,
         )
 
 

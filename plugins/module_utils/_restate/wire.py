@@ -51,9 +51,9 @@ class Version(Wire):
         return self.numbers[:2] >= (major, minor)
 
 
-def parsed_version(text: str | None) -> Version | None:
+def parsed_version(told: t.Any) -> Version | None:
     """Return a version that somebody told, or None where it is none."""
-    version = Version(version=text) if text else None
+    version = Version(version=told) if told and isinstance(told, str) else None
     try:
         _ = version and version.numbers
     except ValueError:
