@@ -86,7 +86,6 @@ class _KeyResult:
 def recover_workflow(dalp: DalpClient, request: RecoveryRequest) -> Report:
     """Have DALP clear the keys, one call for each; the doctor's answers before and after tell what changed."""
     keys = request.keys
-    before = dalp.doctor()
     if not keys:
         return Report(
             msg="No workflow is given; nothing to do.",
@@ -94,6 +93,7 @@ def recover_workflow(dalp: DalpClient, request: RecoveryRequest) -> Report:
             details={"results": [], "summary": dict.fromkeys(OUTCOMES, 0)},
             acknowledged=True,
         )
+    before = dalp.doctor()
     if dalp.check_mode:
         return _unpredicted(request, keys)
     results: list[_KeyResult] = []
