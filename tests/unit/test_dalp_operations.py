@@ -248,6 +248,13 @@ def test_what_the_doctor_does_not_tell_is_absent(dalp: MakeDalp) -> None:
     assert [finding["code"] for finding in seen["findings"]] == ["UNTESTED_VERSION"]
 
 
+def test_deployments_are_shown_the_oldest_first_and_services_by_name(dalp: MakeDalp) -> None:
+    services = {"status": "ok", "items": [{"name": name, "revision": 1} for name in "ba"], "error": None}
+    seen = dalp(health(NEW, OLD, services=services)).task("doctor")
+    assert [item["id"] for item in seen["deployments"]["items"]] == ["dp_old", "dp_new"]
+    assert [item["name"] for item in seen["services"]["items"]] == ["a", "b"]
+
+
 def test_a_bad_component_has_no_contents_and_can_fail_the_gate(dalp: MakeDalp) -> None:
     there = dalp(health(OLD, invocations={"status": "degraded", "byStatus": {}, "error": "odd"}))
     seen = there.task("doctor")

@@ -18,6 +18,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._dalp.wire import (
     key_of,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._operations.dalp_registry import oldest_first
 from ansible_collections.dalp.restate.plugins.module_utils._operations.diagnosis import (
     Finding,
     gate,
@@ -141,11 +142,16 @@ def _shown(name: str, probe: Probe) -> dict[str, t.Any]:
     if name == "deployments":
         items = [
             {"id": each.id, "service_url": each.shown_url, "created_at": each.created_at}
-            for each in value.items
+            for each in oldest_first(value.items)
         ]
         return probe.shown(items=items)
     if name == "services":
-        return probe.shown(items=[{"name": each.name, "revision": each.revision} for each in value.items])
+        return probe.shown(
+            items=[
+                {"name": each.name, "revision": each.revision}
+                for each in sorted(value.items, key=lambda each: each.name)
+            ]
+        )
     told = {} if value.failures is None else {"recent_failures": [_failure(each) for each in value.failures]}
     return probe.shown(by_status=value.by_status, **told)
 

@@ -42,12 +42,17 @@ class Listed:
     def read(cls, dalp: DalpClient) -> Listed:
         """Ask the doctor; raises as L(Health) does where it cannot tell what is registered."""
         health = dalp.doctor()
-        items = sorted(health.deployments.items, key=lambda item: item.created or _LONG_AGO)
+        items = oldest_first(health.deployments.items)
         return cls({item.id: item for item in items}, _revisions(health), _unfinished(health))
 
     def at(self, service_url: str) -> Deployment | None:
         """Return the deployment that a URL means, or None; two are refused."""
         return only_match(self.deployments.values(), service_url)
+
+
+def oldest_first(deployments: t.Iterable[Deployment]) -> list[Deployment]:
+    """Return the deployments in the order in which they were registered, those of no known age before all others."""
+    return sorted(deployments, key=lambda deployment: deployment.created or _LONG_AGO)
 
 
 def _revisions(health: Health) -> dict[str, int] | None:
