@@ -58,9 +58,7 @@ def cleanup(dalp: DalpClient, request: CleanupRequest) -> Report:
         after=_described(before.deployments.values()),
     )
     report.error = _refusal(kept, going, request)
-    if report.error:
-        report.details["removed"] = []
-    elif going:
+    if going and not report.error:
         report.warnings = _warnings(before, going, request)
         if dalp.check_mode:
             report.details["removed"] = [deployment.id for deployment in going]

@@ -109,9 +109,8 @@ def recover_workflow(dalp: DalpClient, request: RecoveryRequest) -> Report:
             is_blocked = exc.code == "RESTATE_WORKFLOW_RETRY_BLOCKED"
             outcome = "blocked" if is_blocked else "failed"
             reason = exc.reason if is_blocked else "unknown" if exc.outcome_unknown else "refused"
-            result = _KeyResult(name, key, outcome, reason, exc.message, exc.invocation_ids or [])
-            result.error = exc
-            results.append(result)
+            ids = exc.invocation_ids or []
+            results.append(_KeyResult(name, key, outcome, reason, exc.message, ids, error=exc))
             error = None if is_blocked and len(keys) > 1 else exc
     report = _report(request, results)
     report.error = _error(report.msg, results, error, request)
