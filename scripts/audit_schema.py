@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import typing as t
 
-from ansible_collections.dalp.restate.plugins.module_utils._audit import Record, RecordData
+from ansible_collections.dalp.restate.plugins.module_utils._audit.record import Record, RecordData
 from pydantic import TypeAdapter
 from typing_extensions import TypedDict
 

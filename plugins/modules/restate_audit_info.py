@@ -128,7 +128,7 @@ error:
     remedy: Repair the audit log, then run the task again.
 """
 
-from ansible_collections.dalp.restate.plugins.module_utils._audit_info import run_audit_info
+from ..module_utils._audit.reader import run_audit_info
 
 ARGUMENT_SPEC = {
     "path": {"type": "path", "required": True},

@@ -261,10 +261,10 @@ error:
       returned: where a request failed
 """
 
-from ansible_collections.dalp.restate.plugins.module_utils._ansible import Way, run
-from ansible_collections.dalp.restate.plugins.module_utils._operations import dalp_cleanup
-from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup import cleanup
-from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup_plan import CleanupRequest
+from ..module_utils._operations.cleanup import dalp as dalp_cleanup
+from ..module_utils._operations.cleanup.plan import CleanupRequest
+from ..module_utils._operations.cleanup.restate import cleanup
+from ..module_utils._task.module import Way, run
 
 ARGUMENT_SPEC = {
     "service_url": {"type": "str", "required": True},

@@ -204,12 +204,9 @@ error:
       returned: where a request failed
 """
 
-from ansible_collections.dalp.restate.plugins.module_utils._ansible import Way, run
-from ansible_collections.dalp.restate.plugins.module_utils._operations import dalp_doctor
-from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor import (
-    DoctorRequest,
-    doctor,
-)
+from ..module_utils._operations.doctor import dalp as dalp_doctor
+from ..module_utils._operations.doctor.restate import DoctorRequest, doctor
+from ..module_utils._task.module import Way, run
 
 ARGUMENT_SPEC = {
     "fail_on": {

@@ -306,12 +306,9 @@ error:
       returned: where a request failed
 """
 
-from ansible_collections.dalp.restate.plugins.module_utils._ansible import Way, run
-from ansible_collections.dalp.restate.plugins.module_utils._operations import dalp_recovery
-from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery import (
-    RecoveryRequest,
-    recover_workflow,
-)
+from ..module_utils._operations.recovery import dalp as dalp_recovery
+from ..module_utils._operations.recovery.restate import RecoveryRequest, recover_workflow
+from ..module_utils._task.module import Way, run
 
 ARGUMENT_SPEC = {
     "service_name": {"type": "str"},

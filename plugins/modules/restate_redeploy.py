@@ -192,12 +192,9 @@ error:
       returned: where a request failed
 """
 
-from ansible_collections.dalp.restate.plugins.module_utils._ansible import Way, run
-from ansible_collections.dalp.restate.plugins.module_utils._operations import dalp_redeploy
-from ansible_collections.dalp.restate.plugins.module_utils._operations.redeploy import (
-    RedeployRequest,
-    redeploy,
-)
+from ..module_utils._operations.redeploy import dalp as dalp_redeploy
+from ..module_utils._operations.redeploy.restate import RedeployRequest, redeploy
+from ..module_utils._task.module import Way, run
 
 ARGUMENT_SPEC = {
     "service_url": {"type": "str", "required": True},

@@ -198,11 +198,8 @@ error:
       returned: where a request failed
 """
 
-from ansible_collections.dalp.restate.plugins.module_utils._ansible import Way, run
-from ansible_collections.dalp.restate.plugins.module_utils._operations.resume import (
-    ResumeRequest,
-    resume,
-)
+from ..module_utils._operations.resume.restate import ResumeRequest, resume
+from ..module_utils._task.module import Way, run
 
 ARGUMENT_SPEC = {
     "invocation_ids": {"type": "list", "elements": "str"},

@@ -18,13 +18,15 @@ import pytest
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.dalp.restate.plugins.module_utils._http import transport
-from ansible_collections.dalp.restate.plugins.module_utils._operations import (
+from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations import (
     migration,
-    recovery_run,
-    resubmission,
-    resume,
     termination,
 )
+from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery import (
+    recovery_run,
+    resubmission,
+)
+from ansible_collections.dalp.restate.plugins.module_utils._operations.resume import restate as resume
 from ansible_collections.dalp.restate.tests.unit.loopback import LoopbackServer
 
 Serve = Callable[..., LoopbackServer]

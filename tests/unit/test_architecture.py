@@ -16,125 +16,115 @@ ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = ROOT / "plugins"
 HERE = "ansible_collections.dalp.restate.plugins"
 
-# What a file may import of this collection besides its own layer: a prefix of its place, and those of the others.
-# The first that fits a file is its own.
-LAYERS: dict[str, tuple[str, ...]] = {
-    "modules.restate_audit_info": ("module_utils._audit_info",),
-    "modules": ("module_utils._ansible", "module_utils._operations"),
+OPERATIONS = ("cleanup", "doctor", "recovery", "redeploy", "resume")
+BELOW_OPERATIONS = ("_restate", "_dalp", "_http.urls", "_timestamps", "_errors")
+SHARED = ("_operations", *BELOW_OPERATIONS)
+
+# Where a file is, and what it may import besides what is in the same place. The first place that fits is its own.
+ARROWS: dict[str, tuple[str, ...]] = {
+    "modules": ("_task", *(f"_operations.{name}" for name in OPERATIONS)),
     "doc_fragments": (),
-    "module_utils._ansible": (
-        "module_utils._thirdparty",
-        "module_utils._audit",
-        "module_utils._audit_log",
-        "module_utils._audit_webhook",
-        "module_utils._connection",
-        "module_utils._dalp",
-        "module_utils._errors",
-        "module_utils._operations.report",
-        "module_utils._redaction",
-        "module_utils._restate",
-        "module_utils._http",
-        "module_utils._http.urls",
+    "_task": (
+        "_audit",
+        "_operations",
+        "_restate",
+        "_dalp",
+        "_http",
+        "_http.urls",
+        "_thirdparty",
+        "_timestamps",
+        "_errors",
     ),
-    "module_utils._connection": (
-        "module_utils._dalp",
-        "module_utils._errors",
-        "module_utils._http",
-        "module_utils._operations",
-        "module_utils._restate",
-    ),
-    "module_utils._audit_info": (
-        "module_utils._audit_chain",
-        "module_utils._errors",
-        "module_utils._operations.report",
-    ),
-    "module_utils._audit_chain": ("module_utils._audit_log", "module_utils._errors"),
-    "module_utils._audit_log": ("module_utils._errors",),
-    "module_utils._audit_webhook": (
-        "module_utils._audit_log",
-        "module_utils._errors",
-        "module_utils._http",
-        "module_utils._http.urls",
-    ),
-    "module_utils._audit": ("module_utils._errors",),
-    "module_utils._redaction": (),
-    "module_utils._operations.report": ("module_utils._errors",),
-    "module_utils._operations": (
-        "module_utils._operations.report",
-        "module_utils._dalp",
-        "module_utils._restate",
-        "module_utils._http.urls",
-        "module_utils._errors",
-        "module_utils._instants",
-    ),
-    "module_utils._dalp": (
-        "module_utils._http",
-        "module_utils._http.urls",
-        "module_utils._errors",
-        "module_utils._instants",
-        "module_utils._thirdparty",
-    ),
-    "module_utils._restate": (
-        "module_utils._http",
-        "module_utils._http.urls",
-        "module_utils._errors",
-        "module_utils._instants",
-        "module_utils._thirdparty",
-    ),
-    "module_utils._http.urls": (),
-    "module_utils._http": (
-        "module_utils._http.urls",
-        "module_utils._errors",
-        "module_utils._thirdparty",
-    ),
-    "module_utils._instants": (),
-    "module_utils._thirdparty": (),
-    "module_utils._errors": (),
+    "_audit": ("_http", "_http.urls", "_timestamps", "_errors"),
+    **{
+        f"_operations.{name}": ("_operations.deployments", "_operations.invocations", *SHARED)
+        for name in OPERATIONS
+    },
+    "_operations.invocations": ("_operations.deployments", *SHARED),
+    "_operations.deployments": SHARED,
+    "_operations": BELOW_OPERATIONS,
+    "_restate": ("_http", "_http.urls", "_thirdparty", "_timestamps", "_errors"),
+    "_dalp": ("_http", "_http.urls", "_thirdparty", "_timestamps", "_errors"),
+    "_http.urls": (),
+    "_http": ("_http.urls", "_thirdparty", "_errors"),
+    "_timestamps": (),
+    "_thirdparty": (),
+    "_errors": (),
 }
-KNOWS_ANSIBLE = {"module_utils._ansible", "module_utils._connection", "module_utils._audit_info"}
-KNOWS_LIBRARIES = {"module_utils._thirdparty"}
+KNOWS_ANSIBLE = {"_task"}
+KNOWS_LIBRARIES = {"_thirdparty"}
 LIBRARIES = {"httpx", "pydantic"}
 
 FILES = sorted(path for path in PLUGINS.rglob("*.py") if path.name != "__init__.py")
 
 
 def place(path: Path) -> str:
-    return ".".join(path.relative_to(PLUGINS).with_suffix("").parts)
+    """Return where a file is, as in C(_operations.cleanup.plan)."""
+    return ".".join(path.relative_to(PLUGINS).with_suffix("").parts).removeprefix("module_utils.")
 
 
-def layer(name: str) -> str:
-    return next(one for one in LAYERS if name == one or name.startswith(f"{one}."))
+def room(name: str) -> str:
+    """Return the place in ARROWS that a file, or what is imported from it, belongs to."""
+    return next(one for one in ARROWS if name == one or name.startswith(f"{one}."))
 
 
 def imports(path: Path) -> set[str]:
-    """Return the full names that a file imports; of `from a import b` both a and a.b count as a.b."""
+    """Return the full names that a file imports; of C(from a import b) both a and a.b count as a.b."""
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path} imports relatively"
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+            parts = [node.module] if node.module else []
+            if node.level:
+                folder = path.relative_to(PLUGINS).parent.parts
+                parts = [HERE, *folder[: len(folder) + 1 - node.level], *parts]
+            found |= {".".join([*parts, alias.name]) for alias in node.names}
     return found
 
 
-def test_every_file_belongs_to_a_layer() -> None:
-    assert {layer(place(path)) for path in FILES} == set(LAYERS)
+def own_imports(path: Path) -> set[str]:
+    """Return what a file imports of this collection, named as L(place) does."""
+    names = {name.removeprefix(f"{HERE}.") for name in imports(path) if name.startswith(f"{HERE}.")}
+    return {name.removeprefix("module_utils.") for name in names}
+
+
+def test_every_place_has_a_file() -> None:
+    assert {room(place(path)) for path in FILES} == set(ARROWS)
 
 
 @pytest.mark.parametrize("path", FILES, ids=place)
 def test_imports_run_one_way(path: Path) -> None:
-    own = layer(place(path))
-    for name in imports(path):
-        if name.startswith(f"{HERE}."):
-            other = layer(name.removeprefix(f"{HERE}."))
-            allowed = LAYERS[own] if own.startswith("modules") else (own, *LAYERS[own])
-            assert other in allowed, f"{place(path)} imports {name}"
+    own = room(place(path))
+    for name in own_imports(path):
+        allowed = ARROWS[own] if own == "modules" else (own, *ARROWS[own])
+        assert room(name) in allowed, f"{place(path)} imports {name}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=place)
-def test_only_one_file_imports_each_thing_from_outside(path: Path) -> None:
-    own = layer(place(path))
+def test_no_file_is_imported_by_what_it_imports(path: Path) -> None:
+    by_place = {place(one): own_imports(one) for one in FILES}
+    files = {
+        name: {file for file in by_place if any(one == file or one.startswith(f"{file}.") for one in of)}
+        for name, of in by_place.items()
+    }
+    reached: set[str] = set()
+    coming = files[place(path)]
+    while coming:
+        reached |= coming
+        coming = {further for one in coming for further in files[one]} - reached
+    assert place(path) not in reached
+
+
+@pytest.mark.parametrize("path", FILES, ids=place)
+def test_the_collection_imports_its_own_files_relatively(path: Path) -> None:
+    assert "import ansible_collections" not in path.read_text()
+    assert "from ansible_collections" not in path.read_text()
+
+
+@pytest.mark.parametrize("path", FILES, ids=place)
+def test_only_one_place_imports_each_thing_from_outside(path: Path) -> None:
+    own = room(place(path))
     for name in imports(path):
         package = name.split(".")[0]
         if package == "ansible":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments import Registry
+from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments.registry import Registry
 from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import (
     Deployment,
     DeploymentDetail,

@@ -9,16 +9,12 @@ from __future__ import annotations
 import math
 import typing as t
 
-from ansible_collections.dalp.restate.plugins.module_utils._dalp import wire
-from ansible_collections.dalp.restate.plugins.module_utils._dalp.problem import Problem
-from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._http.transport import (
-    Connection,
-    Transport,
-    retry_after,
-)
-from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import ValidationError, httpx
+from .._errors import OperatorError
+from .._http.guard import WriteGuard
+from .._http.transport import Connection, Transport, retry_after
+from .._thirdparty import ValidationError, httpx
+from . import wire
+from .problem import Problem
 
 _SEE_FIRST = "Run restate_doctor to see what has happened, before you run the task again."
 INSPECT = (

@@ -14,7 +14,7 @@ import json
 import typing as t
 from dataclasses import dataclass
 
-from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import httpx
+from .._thirdparty import httpx
 
 _SHOWN_TEXT = 2000
 # The names are expected to change as the route's segment did; what follows the product's name is not.

@@ -12,15 +12,10 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.dalp.restate.plugins.module_utils import _instants as instants
-from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._http import urls
-from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-)
+from .. import _timestamps as instants
+from .._errors import OperatorError
+from .._http import urls
+from .._thirdparty import BaseModel, ConfigDict, Field, ValidationError
 
 MOST_FAILURES = 20
 """How many recent failures the doctor shows at most."""

@@ -16,9 +16,9 @@ import time
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._http import urls
-from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import httpx
+from .._errors import OperatorError
+from .._thirdparty import httpx
+from . import urls
 
 _FIRST_DELAY = 0.2
 _SHOWN_TEXT = 2000

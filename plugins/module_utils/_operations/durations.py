@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from .._errors import OperatorError
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 

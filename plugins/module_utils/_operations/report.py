@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from .._errors import OperatorError
 
 _SAMPLE = 20
 

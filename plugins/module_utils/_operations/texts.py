@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from .._errors import OperatorError
 
 
 def texts(option: str, values: t.Mapping[str, t.Any]) -> dict[str, str]:

@@ -11,16 +11,12 @@ import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
-from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._http.transport import (
-    Connection,
-    Transport,
-    server_words,
-)
-from ansible_collections.dalp.restate.plugins.module_utils._restate import wire
-from ansible_collections.dalp.restate.plugins.module_utils._restate.sql import Sql
-from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import ValidationError, httpx
+from .._errors import OperatorError
+from .._http.guard import WriteGuard
+from .._http.transport import Connection, Transport, server_words
+from .._thirdparty import ValidationError, httpx
+from . import wire
+from .sql import Sql
 
 _M = t.TypeVar("_M", bound=wire.Wire)
 

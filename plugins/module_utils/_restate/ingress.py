@@ -10,10 +10,10 @@ import dataclasses
 import typing as t
 from urllib.parse import quote
 
-from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._http import urls
-from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection, Transport
+from .._errors import OperatorError
+from .._http import urls
+from .._http.guard import WriteGuard
+from .._http.transport import Connection, Transport
 
 _PORT = 8080
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
-from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
+from .admin import AdminClient
+from .ingress import Ingress
 
 
 @dataclass(frozen=True)

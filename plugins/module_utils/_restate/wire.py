@@ -9,14 +9,9 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from ansible_collections.dalp.restate.plugins.module_utils import _instants as instants
-from ansible_collections.dalp.restate.plugins.module_utils._http import urls
-from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    SecretStr,
-)
+from .. import _timestamps as instants
+from .._http import urls
+from .._thirdparty import BaseModel, ConfigDict, Field, SecretStr
 
 SERVICE_SETTINGS = (
     "public",

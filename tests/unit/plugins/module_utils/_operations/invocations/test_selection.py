@@ -1,0 +1,258 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which runs a selection means, and how they are read page by page."""
+
+# ruff: noqa: E501 (a case is a line)
+
+from __future__ import annotations
+
+import datetime
+import json
+from typing import Any, cast
+
+import pytest
+from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations import selection
+from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations.selection import (
+    Select,
+    select_runs,
+)
+from ansible_collections.dalp.restate.tests.unit.fake_restate import FakeSql, Question
+from ansible_collections.dalp.restate.tests.unit.wire_objects import Row, service
+
+NOTHING: dict[str, Any] = {
+    "service_name": None,
+    "kinds": ["failed"],
+    "failed_before": None,
+    "failed_after": None,
+    "failure_matches": None,
+    "limit": 10,
+}
+
+
+def read(**asked: Any) -> Select:
+    return Select.read({**NOTHING, **asked})
+
+
+# What is asked
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("2026-11-22T03:00:00Z", "2026-11-22T03:00:00.000Z"),
+    ("2026-11-22T03:00:00.123456789Z", "2026-11-22T03:00:00.123Z"),
+    ("2026-11-22T03:00:00+02:00", "2026-11-22T01:00:00.000Z"),
+    ("2026-11-22T03:00:00-05:30", "2026-11-22T08:30:00.000Z"),
+    ("2026-11-22 03:00:00+00:00", "2026-11-22T03:00:00.000Z"),
+    (" 2026-11-22T03:00Z ", "2026-11-22T03:00:00.000Z"),
+])  # fmt: skip
+def test_a_time_is_told_in_utc(text: str, expected: str) -> None:
+    assert read(failed_before=text).failed_before == expected
+    assert read(failed_after=text).failed_after == expected
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("15m", 900), ("2h", 7200), ("3d", 259200), ("1w", 604800), (" 2 h ", 7200), ("0", 0)])  # fmt: skip
+def test_an_age_is_counted_back_from_now(text: str, seconds: int) -> None:
+    moment = datetime.datetime.fromisoformat(str(read(failed_before=text).failed_before))
+    age = datetime.datetime.now(datetime.UTC) - moment
+    assert abs(age.total_seconds() - seconds) < 5
+
+
+@pytest.mark.parametrize("asked", [
+    pytest.param({"failed_before": "yesterday"}, id="no time"),
+    pytest.param({"failed_before": ""}, id="an empty time"),
+    pytest.param({"failed_before": "2026-11-22T03:00:00"}, id="a time without a zone"),
+    pytest.param({"failed_before": "2026-11-22"}, id="a day"),
+    pytest.param({"failed_after": "2026-13-01T00:00:00Z"}, id="a thirteenth month"),
+    pytest.param({"failed_after": "0001-01-01T00:00:00+05:00"}, id="before the beginning of time"),
+    pytest.param({"failed_after": "9" * 30 + "w"}, id="an age beyond all time"),
+    pytest.param({"failed_after": "999999w"}, id="an age before the calendar"),
+    pytest.param({"failed_after": "-2h"}, id="a negative age"),
+    pytest.param({"failed_after": "2y"}, id="an unknown unit"),
+    pytest.param({"failed_after": "1h", "failed_before": "2h"}, id="two ages the wrong way round"),
+    pytest.param({"failed_after": "2026-11-22T03:00:00Z", "failed_before": "2026-11-22T03:00:00Z"}, id="no time between"),
+    pytest.param({"failure_matches": "("}, id="an open group"),
+    pytest.param({"failure_matches": "*"}, id="nothing to repeat"),
+    pytest.param({"limit": 0}, id="a limit of none"),
+    pytest.param({"limit": -1}, id="a negative limit"),
+    pytest.param({"kinds": []}, id="no kind"),
+])  # fmt: skip
+def test_what_cannot_be_right_is_refused(asked: dict[str, Any]) -> None:
+    with pytest.raises(OperatorError) as raised:
+        read(**asked)
+    assert raised.value.code == "RESTATE_INVALID_ARGUMENT"
+    assert f"select.{next(iter(asked))}" in raised.value.message
+
+
+def test_nothing_but_a_limit_need_be_said() -> None:
+    assert read() == Select(None, ("failed",), None, None, None, 10)
+
+
+def test_a_kind_counts_once() -> None:
+    assert read(kinds=["paused", "failed", "paused"]).kinds == ("paused", "failed")
+
+
+# What is chosen
+
+
+class Pages:
+    """A server that has runs in trouble, and gives them by pages."""
+
+    def __init__(self, page: int, **kinds: list[Row]) -> None:
+        self.page = page
+        self.kinds = kinds
+        self.sql = FakeSql()
+        self.asked: list[Question] = []
+        self.events: dict[str, dict[str, Any]] = {}
+
+    def services(self) -> list[Any]:
+        """The services that are registered."""
+        return [service("Flow"), service("Other"), service("Plain", ty="Service")]
+
+    def query(self, question: Question) -> list[Row]:
+        """Answer as the SQL would, by instant and id."""
+        if question.name == "last_events":
+            return [
+                {"id": each, "event_json": json.dumps(self.events[each])}
+                for each in question.args[0]
+                if each in self.events
+            ]
+        self.asked.append(question)
+        assert question.options["limit"] == self.page
+        assert list(question.args[1].values()) == [frozenset({"run"})] * len(question.args[1])
+        rows = [
+            row
+            for row in self.kinds.get(question.args[0], [])
+            if question.options["after"] is None or key(row) > _key(*question.options["after"])
+        ]
+        rows = [
+            {
+                name: text
+                for name, text in row.items()
+                if name != "failure" or question.options["with_failure"]
+            }
+            for row in sorted(rows, key=key)
+        ]
+        return rows[: self.page]
+
+
+def _key(failed_at: str, id_: str) -> tuple[datetime.datetime, str]:
+    return datetime.datetime.fromisoformat(failed_at), id_
+
+
+def key(row: Row) -> tuple[datetime.datetime, str]:
+    return _key(row["failed_at"], row["id"])
+
+
+def run(id_: str, second: float = 0, **more: Any) -> Row:
+    """Make a row as a server writes it: a fraction that is zero is left out."""
+    moment = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=second)
+    text = moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds")
+    return {
+        "id": id_,
+        "target_service_name": "Flow",
+        "target_service_key": f"k{id_}",
+        "failed_at": text.replace("+00:00", "Z"),
+        **more,
+    }
+
+
+@pytest.fixture(params=[1, 2, 3, 100], ids="pages of {}".format)
+def page(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(selection, "_PAGE", request.param)
+    return int(request.param)
+
+
+def chosen(server: Pages, **asked: Any) -> tuple[str, int]:
+    runs, left = select_runs(cast("Any", server), read(**asked))
+    return " ".join(run.invocation_id for run in runs), left
+
+
+def test_the_oldest_come_first_over_several_kinds(page: int) -> None:
+    server = Pages(
+        page,
+        failed=[run("f3", 3), run("f1", 1), run("f5", 5)],
+        paused=[run("p2", 2), run("p4", 4)],
+        backing_off=[run("b0", 0), run("b6", 6)],
+    )
+    kinds = ["failed", "paused", "backing_off"]
+    assert chosen(server, kinds=kinds) == ("b0 f1 p2 f3 p4 f5 b6", 0)
+    assert chosen(server, kinds=kinds, limit=3) == ("b0 f1 p2", 4)
+    assert chosen(server, kinds=["paused"]) == ("p2 p4", 0)
+
+
+def test_a_fraction_that_is_left_out_sorts_as_the_instant_that_it_is(page: int) -> None:
+    # As texts, 01Z comes after 01.500Z.
+    server = Pages(page, failed=[run("f", 1)], paused=[run("p", 1.5)])
+    assert chosen(server, kinds=["paused", "failed"], limit=1) == ("f", 1)
+
+
+@pytest.mark.parametrize("limit", [1, 4, 6, 7, 8])
+def test_a_limit_is_kept_and_the_rest_counted(limit: int, page: int) -> None:
+    server = Pages(page, failed=[run(f"f{each}", each) for each in range(7)])
+    ids, left = chosen(server, limit=limit)
+    assert ids.split() == [f"f{each}" for each in range(min(limit, 7))]
+    assert left == max(7 - limit, 0)
+
+
+def test_many_of_one_instant_are_neither_lost_nor_taken_twice(page: int) -> None:
+    server = Pages(page, failed=[run(f"f{each}", 1) for each in range(8)])
+    assert chosen(server) == (" ".join(f"f{each}" for each in range(8)), 0)
+
+
+def test_a_run_that_changes_its_kind_between_two_pages_counts_once(page: int) -> None:
+    server = Pages(page, paused=[run("x", 1)], backing_off=[run("x", 2)])
+    assert chosen(server, kinds=["paused", "backing_off"]) == ("x", 0)
+
+
+def test_nothing_in_trouble_is_nothing_chosen(page: int) -> None:
+    assert chosen(Pages(page)) == ("", 0)
+
+
+def test_a_failure_is_looked_for_in_the_servers_text_and_for_paused_ones_in_the_journal(page: int) -> None:
+    server = Pages(
+        page,
+        failed=[run("f1", 1, failure="[500] database is down"), run("f2", 2, failure="[500] bug")],
+        paused=[run("p1", 3), run("p2", 4), run("p3", 5), run("p4", 6)],
+        backing_off=[run("b1", 7, failure="database  is down"), run("b2", 8, failure="DATABASE IS DOWN")],
+    )
+    server.events = {
+        "p1": {"error_message": "the database is down"},
+        "p2": {"last_failure": {"error_message": "database is down"}},
+        "p3": {"last_failure": None, "error_message": None},
+    }
+    kinds = ["failed", "paused", "backing_off"]
+    assert chosen(server, kinds=kinds, failure_matches=r"database\s+is down$") == ("f1 p1 p2 b1", 0)
+    assert chosen(server, kinds=kinds, failure_matches=r"(?i)database\s+is down", limit=2) == ("f1 p1", 3)
+    assert chosen(server, kinds=["paused"], failure_matches="nowhere") == ("", 0)
+
+
+def test_texts_are_read_only_where_they_are_looked_at() -> None:
+    server = Pages(selection._PAGE, failed=[run("f")])
+    chosen(server)
+    chosen(server, failure_matches="x")
+    assert [question.options["with_failure"] for question in server.asked] == [False, True]
+
+
+def test_times_are_asked_of_the_server() -> None:
+    server = Pages(selection._PAGE)
+    chosen(server, failed_before="2026-01-02T00:00:00Z", failed_after="2026-01-01T00:00:00Z")
+    options = server.asked[0].options
+    assert (options["before"], options["since"]) == ("2026-01-02T00:00:00.000Z", "2026-01-01T00:00:00.000Z")
+
+
+@pytest.mark.parametrize(("name", "expected"), [(None, ["Flow", "Other"]), ("Other", ["Other"])])
+def test_only_workflows_are_looked_at(name: str | None, expected: list[str]) -> None:
+    server = Pages(selection._PAGE)
+    chosen(server, service_name=name)
+    assert list(server.asked[0].args[1]) == expected
+
+
+@pytest.mark.parametrize("name", ["Plain", "Nope", "flow", ""])
+def test_a_name_that_is_no_workflow_is_refused(name: str) -> None:
+    server = Pages(selection._PAGE)
+    with pytest.raises(OperatorError) as raised:
+        chosen(server, service_name=name)
+    assert raised.value.code == "RESTATE_INVALID_ARGUMENT"
+    assert server.asked == []

@@ -1,0 +1,251 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A recovery whose server goes away, or says something odd, half-way: what was done is never hidden."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
+from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
+from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery.restate import (
+    RecoveryRequest,
+    recover_workflow,
+)
+from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
+from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
+from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
+from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
+from ansible_collections.dalp.restate.tests.unit.conftest import Serve
+from ansible_collections.dalp.restate.tests.unit.loopback import (
+    RESET,
+    Answer,
+    LoopbackServer,
+    Request,
+    answer,
+)
+from ansible_collections.dalp.restate.tests.unit.wire_objects import Row, invocation
+
+PAUSED = invocation("inv_1", "paused")
+KILLED = invocation("inv_1", "completed", "run", "failure", completion_failure="[409] killed")
+SERVICE = answer(
+    200,
+    {
+        "name": "Flow",
+        "ty": "Workflow",
+        "deployment_id": "dp_1",
+        "revision": 1,
+        "handlers": [{"name": "run", "ty": "Workflow"}],
+    },
+)
+VERSION = answer(200, {"version": "1.7.12"})
+NOTHING = answer(200, {"rows": []})
+DONE = answer(200)
+
+
+def rows(*of: Row) -> bytes:
+    return answer(200, {"rows": list(of)})
+
+
+def of_key(*invocations: Row) -> list[Answer]:
+    """What there is of a key: its invocations, state and promises are asked for side by side."""
+
+    def one(request: Request) -> bytes:
+        is_first = "FROM sys_invocation_status WHERE" in request.json["query"]
+        return rows(*invocations) if is_first else NOTHING
+
+    return [one] * 3
+
+
+# What is read of a key with a paused run: all of the key and the run's children; then the run before its kill.
+UP_TO_THE_KILL = (SERVICE, VERSION, *of_key(PAUSED), NOTHING, rows(PAUSED))
+
+
+def recover(server: LoopbackServer, *, retries: int = 0, **asked: Any) -> Report:
+    connection = Connection(url=server.url, request_timeout=2.0, retries=retries)
+    request = {
+        "service_name": "Flow",
+        "service_key": "k",
+        "kill_active": "stuck",
+        "stuck_after_retries": 3,
+        "clear_orphaned_state": False,
+        "workflows": None,
+        "select": None,
+        "snapshot_dir": None,
+        "resubmit": None,
+        "skip_blocked": False,
+    }
+    admin = AdminClient(connection, WriteGuard(check_mode=False))
+    return recover_workflow(
+        Restate(admin, Ingress(connection, None, WriteGuard(check_mode=False))),
+        RecoveryRequest(**{**request, **asked}),
+    )
+
+
+KILL = {"action": "kill", "invocation_id": "inv_1"}
+PURGE = {"action": "purge", "invocation_id": "inv_1"}
+
+
+UNKNOWN = {"Flow/k": {"unknown": "the task was cut off before it could read this again"}}
+
+
+@pytest.mark.parametrize(
+    ("then", "done", "not_done", "code", "reason"),
+    [
+        pytest.param(
+            (RESET,),
+            [],
+            [KILL, PURGE],
+            "RESTATE_ADMIN_UNREACHABLE",
+            "interrupted",
+            id="the answer of the kill is lost",
+        ),
+        pytest.param(
+            (DONE, RESET),
+            [KILL],
+            [PURGE],
+            "RESTATE_ADMIN_UNREACHABLE",
+            "interrupted",
+            id="the server is gone after the kill",
+        ),
+        pytest.param(
+            (DONE, rows(KILLED), RESET),
+            [KILL],
+            [PURGE],
+            "RESTATE_ADMIN_UNREACHABLE",
+            "interrupted",
+            id="the answer of the purge is lost",
+        ),
+        pytest.param(
+            (DONE, rows(KILLED), answer(500)),
+            [KILL],
+            [PURGE],
+            "RESTATE_ADMIN_UNREACHABLE",
+            "purge_failed",
+            id="the purge is refused and the server is gone",
+        ),
+        pytest.param(
+            (DONE, answer(401)),
+            [KILL],
+            [PURGE],
+            "RESTATE_PERMISSION_REQUIRED",
+            "interrupted",
+            id="the credentials expire after the kill",
+        ),
+        pytest.param(
+            (DONE, answer(500)),
+            [KILL],
+            [PURGE],
+            "RESTATE_WORKFLOW_RETRY_BLOCKED",
+            "query_failed",
+            id="a query fails after the kill",
+        ),
+        pytest.param(
+            (DONE, rows(KILLED), DONE, RESET),
+            [KILL, PURGE],
+            [],
+            "RESTATE_ADMIN_UNREACHABLE",
+            "interrupted",
+            id="the server is gone before the verification",
+        ),
+    ],
+)
+def test_what_was_done_and_what_was_not(
+    then: tuple[bytes, ...],
+    done: list[Any],
+    not_done: list[Any],
+    code: str,
+    reason: str,
+    serve: Serve,
+    delays: list[float],
+) -> None:
+    # After a failure everything else is lost, too.
+    report = recover(serve(*UP_TO_THE_KILL, *then, RESET))
+    assert (report.done, report.not_done) == (done, not_done)
+    assert report.changed == bool(done)
+    assert report.error is not None
+    assert report.error.code == code
+    assert report.details["results"][0]["reason"] == reason
+    assert report.details["outcome"] == ("failed" if reason == "interrupted" else "blocked")
+    assert not report.acknowledged
+    # The request that failed is named, and what it left is not guessed.
+    assert report.error.http
+    assert report.after == UNKNOWN
+    assert report.before != UNKNOWN
+
+
+def test_a_purge_that_is_refused_blocks_the_key_and_shows_what_is_left(serve: Serve) -> None:
+    report = recover(
+        serve(*UP_TO_THE_KILL, DONE, rows(KILLED), answer(500, {"message": "no!"}), *of_key(KILLED), NOTHING)
+    )
+    assert (report.done, report.not_done) == ([KILL], [PURGE])
+    assert report.error is not None
+    assert (report.error.code, report.error.reason) == ("RESTATE_WORKFLOW_RETRY_BLOCKED", "purge_failed")
+    assert (report.error.http or {})["status"] == 500
+    assert "no!" in report.error.message
+    assert report.after["Flow/k"]["invocations"] == {"inv_1": "run completed (failure)"}
+
+
+@pytest.mark.parametrize(
+    ("verb", "then"),
+    [
+        pytest.param("kill", (RESET, rows(KILLED), rows(KILLED), DONE, NOTHING), id="kill"),
+        pytest.param("purge", (DONE, rows(KILLED), RESET, NOTHING), id="purge"),
+    ],
+)
+def test_what_took_effect_though_its_answer_was_lost_counts_as_done(
+    verb: str, then: tuple[bytes, ...], serve: Serve, no_waiting: list[float]
+) -> None:
+    server = serve(*UP_TO_THE_KILL, *then)
+    report = recover(server, retries=1)
+    assert report.error is None, report.error
+    assert report.details["results"][0]["killed"] == ["inv_1"]
+    assert report.details["results"][0]["purged"] == ["inv_1"]
+    assert server.calls.count(f"PATCH /invocations/inv_1/{verb}") == 1
+    assert no_waiting, "a repeated write waits first"
+
+
+def test_a_server_that_is_gone_before_the_first_write_is_an_error_of_its_own(
+    serve: Serve, delays: list[float]
+) -> None:
+    with pytest.raises(OperatorError) as raised:
+        recover(serve(SERVICE, VERSION, rows(PAUSED), RESET))
+    assert raised.value.code == "RESTATE_ADMIN_UNREACHABLE"
+
+
+def test_a_query_that_fails_before_the_first_write_blocks_the_key(serve: Serve, delays: list[float]) -> None:
+    server = serve(SERVICE, VERSION, rows(PAUSED), answer(500, {"message": "no leader"}))
+    report = recover(server)
+    assert report.error is not None
+    assert report.error.reason == "query_failed"
+    assert not report.changed
+    assert all(call.startswith(("GET ", "POST /query")) for call in server.calls)
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        pytest.param(
+            invocation("inv_1", "invoked", created_at="2026-02-02T00:00:00.000Z"), id="is another run"
+        ),
+        pytest.param(invocation("inv_1", "completed", "run", "failure"), id="has failed by itself"),
+    ],
+)
+def test_a_run_that_is_no_longer_what_was_planned_is_not_killed(now: Row, serve: Serve) -> None:
+    server = serve(*UP_TO_THE_KILL[:-1], rows(now), rows(), NOTHING)
+    report = recover(server)
+    assert "PATCH /invocations/inv_1/kill" not in server.calls
+    assert report.details["results"][0]["killed"] == []
+
+
+def test_a_run_that_succeeded_after_the_plan_is_not_purged(serve: Serve) -> None:
+    failed, succeeded = KILLED, invocation("inv_1", "completed", "run", "success")
+    server = serve(SERVICE, VERSION, *of_key(failed), rows(succeeded), *of_key(succeeded), NOTHING)
+    report = recover(server)
+    assert report.error is not None
+    assert report.error.reason == "already_succeeded"
+    assert "PATCH /invocations/inv_1/purge" not in server.calls

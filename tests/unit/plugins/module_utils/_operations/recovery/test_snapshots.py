@@ -1,0 +1,279 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Snapshots are written whole or not at all, seen by their owner alone, and say what is still owed."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery.snapshots import (
+    CLOSED,
+    OPEN,
+    SUBMITTING,
+    Snapshots,
+)
+
+URL = "http://restate:9070"
+BORN, LATER = "2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z"
+
+
+def content(key: str = "k", service: str = "Flow", **more: Any) -> dict[str, Any]:
+    return {
+        "service_name": service,
+        "service_key": key,
+        "taken_at": "2026-01-03T00:00:00.000+00:00",
+        "created_at": BORN,
+        "run_id": "inv_1",
+        "failure": "[500] no",
+        "input": {"payload": "AP8=", "headers": {"content-type": "text/plain"}},
+        "state": {"a": "AA=="},
+        **more,
+    }
+
+
+def snapshots(folder: Path, *, check_mode: bool = False, url: str = URL) -> Snapshots:
+    return Snapshots(str(folder), admin_url=url, check_mode=check_mode)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_snapshot_is_seen_by_its_owner_alone_and_holds_all(tmp_path: Path) -> None:
+    folder = tmp_path / "new" / "folder"
+    previous = os.umask(0)
+    try:
+        kept = snapshots(folder)
+        kept.write(content(), BORN, owes_resubmission=False)
+    finally:
+        os.umask(previous)
+    path = kept.path("Flow", "k", BORN)
+    assert names(folder) == [path.name]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert json.loads(path.read_text()) == {"format": 1, "admin_url": URL, **content()}
+
+
+@pytest.mark.parametrize("fails", ["fsync", "rename", "content"])
+def test_a_write_that_fails_leaves_nothing(
+    fails: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    whole = content()
+    if fails == "fsync":
+        monkeypatch.setattr(os, "fsync", full)
+    elif fails == "rename":
+        monkeypatch.setattr(Path, "replace", full)
+    else:
+        whole["state"] = {"a": b"what is no JSON"}
+    kept = snapshots(tmp_path)
+    with pytest.raises((OSError, TypeError)):
+        kept.write(whole, BORN, owes_resubmission=True)
+    assert names(tmp_path) == []
+
+
+def test_a_write_that_fails_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = snapshots(tmp_path)
+    kept.write(content(), BORN, owes_resubmission=True)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        kept.write(content(state={}), BORN, owes_resubmission=True)
+    with pytest.raises(OSError, match="No space"):
+        kept.close("Flow", "k", BORN, {})
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+# Names
+
+KEYS = [
+    *("k", "K", "../../etc/passwd", "/etc/passwd", ".", "..", "a/b", "a_b", "a.b", "a b", "", "\u9375\n\x00"),
+    *("k" * 4096, "k" * 4097),
+]
+
+
+def test_no_key_leaves_the_folder_and_all_differ(tmp_path: Path) -> None:
+    folder = tmp_path / "below"
+    kept = snapshots(folder)
+    for key in KEYS:
+        kept.write(content(key), BORN, owes_resubmission=False)
+    # Where capitals make no difference, too.
+    assert len({name.lower() for name in names(folder)}) == len(KEYS)
+    assert all(len(name) < 200 for name in names(folder))
+    assert names(tmp_path) == ["below"]
+
+
+def test_service_and_key_do_not_run_into_each_other(tmp_path: Path) -> None:
+    kept = snapshots(tmp_path)
+    assert kept.path("A", "B.C", BORN) != kept.path("A.B", "C", BORN)
+
+
+def test_runs_of_a_key_differ(tmp_path: Path) -> None:
+    kept = snapshots(tmp_path)
+    assert kept.path("Flow", "k", BORN) != kept.path("Flow", "k", LATER)
+
+
+# What is owed
+
+
+def test_what_is_open_or_being_submitted_is_owed(tmp_path: Path) -> None:
+    kept = snapshots(tmp_path)
+    kept.write(content("open"), BORN, owes_resubmission=True)
+    kept.write(content("sent"), BORN, owes_resubmission=True)
+    kept.submitting("Flow", "sent", BORN)
+    kept.write(content("closed"), BORN, owes_resubmission=False)
+    owed = snapshots(tmp_path).owed()
+    assert {key: entry.was_sent for (_service, key), entry in owed.items()} == {"open": False, "sent": True}
+    entry = owed["Flow", "open"]
+    assert (entry.run_id, entry.created_at, entry.input.payload) == ("inv_1", BORN, b"\x00\xff")
+    assert entry.input.headers == {"content-type": "text/plain"}
+
+
+def test_of_several_the_newest_is_owed(tmp_path: Path) -> None:
+    kept = snapshots(tmp_path)
+    kept.write(content(created_at=LATER), LATER, owes_resubmission=True)
+    kept.write(content(), BORN, owes_resubmission=True)
+    assert kept.owed()["Flow", "k"].created_at == LATER
+
+
+def test_of_one_run_what_may_have_been_sent_is_owed(tmp_path: Path) -> None:
+    kept = snapshots(tmp_path)
+    kept.write(content(), BORN, owes_resubmission=True)
+    kept.submitting("Flow", "k", BORN)
+    kept.write(content(), BORN, owes_resubmission=True)
+    assert kept.owed()["Flow", "k"].was_sent
+
+
+def test_what_is_owed_to_another_restate_is_left_and_named(tmp_path: Path) -> None:
+    other = snapshots(tmp_path, url="http://staging:9070")
+    other.write(content(), BORN, owes_resubmission=True)
+    kept = snapshots(tmp_path)
+    assert kept.owed() == {}
+    assert kept.foreign == [other.path("Flow", "k", BORN, OPEN)]
+    assert list(other.owed()) == [("Flow", "k")]
+
+
+def _without(name: str) -> str:
+    return json.dumps({key: value for key, value in {"admin_url": URL, **content()}.items() if key != name})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("", id="empty"),
+        pytest.param('{"service_name": "Flow"', id="cut off"),
+        pytest.param("[]", id="a list"),
+        pytest.param("null", id="null"),
+        pytest.param(_without("service_key"), id="no key"),
+        pytest.param(_without("input"), id="no input"),
+        pytest.param(_without("taken_at"), id="no time"),
+        pytest.param(json.dumps({"admin_url": URL, **content(input=None)}), id="a null input"),
+        pytest.param(
+            json.dumps({"admin_url": URL, **content(input={"payload": "?", "headers": {}})}),
+            id="a payload that is no base64",
+        ),
+        pytest.param(
+            json.dumps({"admin_url": URL, **content(input={"payload": "", "headers": {"a": 1}})}),
+            id="a header that is no text",
+        ),
+        pytest.param(json.dumps({"admin_url": URL, **content(taken_at="yesterday")}), id="no instant"),
+    ],
+)
+@pytest.mark.parametrize("suffix", [OPEN, SUBMITTING])
+def test_an_owed_one_that_cannot_be_read_is_refused_and_named(suffix: str, text: str, tmp_path: Path) -> None:
+    path = tmp_path / f"Flow.k{suffix}"
+    path.write_text(text)
+    with pytest.raises(OperatorError) as raised:
+        snapshots(tmp_path).owed()
+    assert raised.value.code == "RESTATE_INVALID_ARGUMENT"
+    assert str(path) in raised.value.message
+
+
+def test_other_files_of_the_folder_are_not_looked_at(tmp_path: Path) -> None:
+    for name in ("notes.txt", "broken.json", ".writing-x", f"x{CLOSED}"):
+        (tmp_path / name).write_text("{")
+    assert snapshots(tmp_path).owed() == {}
+
+
+# What becomes of it
+
+
+@pytest.mark.parametrize("sent", [False, True], ids=["open", "being submitted"])
+def test_closing_renames_and_keeps_the_content(sent: bool, tmp_path: Path) -> None:
+    kept = snapshots(tmp_path)
+    kept.write(content(), BORN, owes_resubmission=True)
+    if sent:
+        kept.submitting("Flow", "k", BORN)
+    new = {"invocation_id": "inv_1", "created_at": LATER}
+    kept.close("Flow", "k", BORN, new)
+    path = kept.path("Flow", "k", BORN)
+    assert names(tmp_path) == [path.name]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert json.loads(path.read_text()) == {"format": 1, "admin_url": URL, **content(), "resubmitted": new}
+    assert kept.owed() == {}
+
+
+def test_it_says_by_its_name_where_it_is(tmp_path: Path) -> None:
+    kept = snapshots(tmp_path)
+    seen = [kept.existing("Flow", "k", BORN).name]
+    kept.write(content(), BORN, owes_resubmission=True)
+    seen.append(kept.existing("Flow", "k", BORN).name)
+    for rename in (kept.submitting, kept.unsent, kept.forgive):
+        rename("Flow", "k", BORN)
+        seen.append(kept.existing("Flow", "k", BORN).name)
+        assert names(tmp_path) == [seen[-1]]
+    stem = kept.path("Flow", "k", BORN, "").name
+    assert seen == [f"{stem}{suffix}" for suffix in (CLOSED, OPEN, SUBMITTING, OPEN, CLOSED)]
+
+
+def test_there_may_be_nothing_to_rename(tmp_path: Path) -> None:
+    kept = snapshots(tmp_path)
+    kept.submitting("Flow", "k", BORN)
+    kept.unsent("Flow", "k", BORN)
+    kept.forgive("Flow", "k", BORN)
+    kept.close("Flow", "k", BORN, {})
+    assert names(tmp_path) == []
+
+
+# The folder
+
+
+@pytest.mark.parametrize("check_mode", [True, False], ids=["in check mode", "for real"])
+@pytest.mark.parametrize("place", ["file", "file/below"])
+def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_touched(
+    place: str, check_mode: bool, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OperatorError) as raised:
+        snapshots(tmp_path / place, check_mode=check_mode)
+    assert raised.value.code == "RESTATE_INVALID_ARGUMENT"
+    assert "snapshot_dir" in raised.value.message
+
+
+@pytest.mark.parametrize("check_mode", [True, False], ids=["in check mode", "for real"])
+def test_a_folder_without_permission_is_refused(
+    check_mode: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda _path, _mode: False)
+    with pytest.raises(OperatorError) as raised:
+        snapshots(tmp_path, check_mode=check_mode)
+    assert raised.value.code == "RESTATE_INVALID_ARGUMENT"
+
+
+def test_in_check_mode_no_folder_is_made_and_its_absence_is_no_error(tmp_path: Path) -> None:
+    assert snapshots(tmp_path / "a" / "b", check_mode=True).owed() == {}
+    assert names(tmp_path) == []

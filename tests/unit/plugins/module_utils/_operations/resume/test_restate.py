@@ -1,0 +1,177 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What is resumed, where it goes on, what forbids it, and what a resume that is cut off says."""
+
+# ruff: noqa: E501 (a case is a line)
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
+from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
+from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
+from ansible_collections.dalp.restate.plugins.module_utils._operations.resume.restate import (
+    Places,
+    ResumeRequest,
+    Step,
+    make_step,
+    resume,
+)
+from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
+from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
+from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
+from ansible_collections.dalp.restate.tests.unit.conftest import Serve
+from ansible_collections.dalp.restate.tests.unit.loopback import RESET, LoopbackServer, Request, answer
+from ansible_collections.dalp.restate.tests.unit.wire_objects import Row, deployment, invocation, registry
+
+RUN = frozenset({"run"})
+# Flow is on dp_old and, the latest, on dp_new; dp_old serves an older handler, too. Lost was registered once.
+SEEN = registry(deployment("dp_old", "Flow"), deployment("dp_new", "Flow", day=2), latest={"Flow": "dp_new"})
+LATEST = Places(SEEN, {"dp_new": {"Flow": RUN}})
+OLD = Places(SEEN, {"dp_old": {"Flow": RUN | {"before"}}})
+KEEP = Places(SEEN)
+PLACES = {"keep": KEEP, "latest": LATEST, "dp_old": OLD}
+
+
+def stuck(status: str, pinned: str | None = "dp_old", handler: str = "run", **more: Any) -> Row:
+    failure = {"last_failure": "no"} if status in ("backing-off", "running", "ready") else {}
+    return invocation("inv_1", status, handler, pinned_deployment_id=pinned, **{**failure, **more})
+
+
+def shown(step: Step) -> str:
+    result = step.result
+    if result.outcome == "resumed":
+        return f"resumed {'on ' + step.move_to if step.move_to else 'in place'}"
+    assert step.move_to is None
+    return f"{result.outcome}: {result.reason}"
+
+
+@pytest.mark.parametrize(("row", "keep", "latest", "old"), [
+    pytest.param(stuck("completed"), *["unchanged: completed"] * 3, id="completed"),
+    pytest.param(stuck("completed", "dp_gone"), *["unchanged: completed"] * 3, id="completed on a deployment that is gone"),
+    pytest.param(stuck("running", last_failure=None), *["unchanged: not_stuck"] * 3, id="running"),
+    pytest.param(stuck("suspended"), *["unchanged: not_stuck"] * 3, id="suspended"),
+    pytest.param(stuck("scheduled", None), *["unchanged: not_stuck"] * 3, id="scheduled"),
+    pytest.param(stuck("pending", None), *["unchanged: not_stuck"] * 3, id="in the inbox"),
+    pytest.param(stuck("paused"), "resumed in place", "resumed on dp_new", "resumed in place", id="paused"),
+    pytest.param(stuck("backing-off"), "resumed in place", "resumed on dp_new", "resumed in place", id="backing off"),
+    pytest.param(stuck("running"), "resumed in place", "resumed on dp_new", "resumed in place", id="just being tried again"),
+    pytest.param(stuck("ready"), "resumed in place", "resumed on dp_new", "resumed in place", id="ready to be tried again"),
+    pytest.param(stuck("paused", "dp_new"), "resumed in place", "resumed in place", "resumed on dp_old", id="paused on the latest"),
+    pytest.param(stuck("backing-off", "dp_gone"), "blocked: deployment_gone", "resumed on dp_new", "resumed on dp_old", id="a zombie that backs off"),
+    pytest.param(stuck("paused", "dp_gone"), "blocked: deployment_gone", "resumed on dp_new", "resumed on dp_old", id="a zombie that is paused"),
+    pytest.param(stuck("suspended", "dp_gone"), "blocked: deployment_gone", "resumed on dp_new", "resumed on dp_old", id="a zombie that waits"),
+    pytest.param(stuck("paused", handler="before"), "resumed in place", "blocked: handler_not_served", "resumed in place", id="a handler that the latest does not serve"),
+    pytest.param(stuck("paused", "dp_gone", "nowhere"), "blocked: deployment_gone", *["blocked: handler_not_served"] * 2, id="a handler that nobody serves"),
+    pytest.param(stuck("paused", target_service_name="Lost"), "resumed in place", "blocked: service_not_registered", "blocked: handler_not_served", id="a service that is not registered"),
+    pytest.param(stuck("paused", None), *["resumed in place"] * 3, id="paused before it was pinned"),
+    pytest.param(stuck("backing-off", None), *["resumed in place"] * 3, id="backing off before it was pinned"),
+    pytest.param(stuck("backing-off", None, target_service_name="Lost"), *["resumed in place"] * 3, id="unpinned, of a service that is not registered"),
+])  # fmt: skip
+def test_step(row: Row, keep: str, latest: str, old: str) -> None:
+    asked = {"keep": keep, "latest": latest, "dp_old": old}
+    for name, expected in asked.items():
+        step = make_step(row, name, PLACES[name])
+        assert shown(step) == expected, name
+        assert bool(step.result.message) == (step.result.reason is not None)
+        assert step.result.deployment_id == (step.move_to or row.get("pinned_deployment_id"))
+
+
+# Cut off
+
+
+def request(**asked: Any) -> ResumeRequest:
+    defaults: dict[str, Any] = {
+        "invocation_ids": ["inv_1", "inv_2", "inv_3"],
+        "workflows": None,
+        "select": None,
+        "deployment": "keep",
+        "skip_blocked": False,
+    }
+    return ResumeRequest(**{**defaults, **asked})
+
+
+def paused_ones(request: Request) -> bytes:
+    """Answer all that is read: three paused invocations, a deployment and no service."""
+    if request.target == "/query":
+        rows = [invocation(f"inv_{each}", "paused", pinned_deployment_id="dp_1") for each in (1, 2, 3)]
+        return answer(200, {"rows": rows})
+    if request.target == "/deployments":
+        entry = {"id": "dp_1", "uri": "http://h:1/", "created_at": "2026-01-01T00:00:00Z", "services": []}
+        return answer(200, {"deployments": [entry]})
+    return answer(200, {"services": [], "version": "1.7.12"})
+
+
+def resumed(server: LoopbackServer, retries: int = 0, **asked: Any) -> Report:
+    connection = Connection(url=server.url, request_timeout=2.0, retries=retries)
+    admin = AdminClient(connection, WriteGuard(check_mode=False))
+    return resume(Restate(admin, Ingress(connection, None, WriteGuard(check_mode=False))), request(**asked))
+
+
+READS = [paused_ones] * 4
+DONE = answer(200)
+
+
+def outcomes(report: Report) -> list[str]:
+    return [result["reason"] or result["outcome"] for result in report.details["results"]]
+
+
+def test_all_are_resumed(serve: Serve) -> None:
+    report = resumed(serve(*READS, DONE))
+    assert outcomes(report) == ["resumed"] * 3
+    assert report.error is None
+    assert report.changed
+
+
+def test_one_that_is_refused_stops_no_other(serve: Serve) -> None:
+    report = resumed(serve(*READS, DONE, answer(400, {"message": "no!"}), DONE))
+    assert outcomes(report) == ["resumed", "not_resumed", "resumed"]
+    assert report.error is not None
+    assert report.error.code == "RESTATE_WORKFLOW_RETRY_BLOCKED"
+
+
+def test_one_that_completed_meanwhile_is_not_resumed(serve: Serve) -> None:
+    report = resumed(serve(*READS, answer(409), answer(404), DONE))
+    assert outcomes(report) == ["completed", "completed", "resumed"]
+    assert report.error is None
+
+
+@pytest.mark.parametrize(("then", "expected"), [
+    pytest.param((DONE, RESET), ["resumed", "unknown", "not_tried"], id="after the first"),
+    pytest.param((RESET,), ["unknown", "not_tried", "not_tried"], id="at once"),
+])  # fmt: skip
+def test_a_server_that_is_lost_hides_nothing_and_nothing_is_claimed(
+    then: tuple[bytes, ...], expected: list[str], serve: Serve, delays: list[float]
+) -> None:
+    report = resumed(serve(*READS, *then, RESET))
+    assert outcomes(report) == expected
+    assert report.changed
+    assert report.error is not None
+    assert (report.error.code, report.error.reason) == ("RESTATE_ADMIN_UNREACHABLE", "interrupted")
+    assert report.details["summary"]["resumed"] == expected.count("resumed")
+    words = [report.after[f"inv_{each}"]["status"] for each in (1, 2, 3)]
+    shown = {"resumed": "resumed", "unknown": "unknown", "not_tried": "paused"}
+    assert words == [shown[one] for one in expected]
+
+
+def test_a_resume_whose_answer_was_lost_is_repeated_after_a_while(
+    serve: Serve, no_waiting: list[float]
+) -> None:
+    server = serve(*READS, RESET, DONE)
+    assert outcomes(resumed(server, retries=2)) == ["resumed"] * 3
+    assert server.calls.count("PATCH /invocations/inv_1/resume?deployment=keep") == 2
+    assert len(no_waiting) == 1
+
+
+@pytest.mark.parametrize("ids", [["order-1"], ["inv_1", ""], ["INV_1"]])
+def test_what_is_no_id_is_refused_before_anything_is_asked(ids: list[str], serve: Serve) -> None:
+    server = serve(*READS)
+    with pytest.raises(OperatorError) as raised:
+        resumed(server, invocation_ids=ids)
+    assert raised.value.code == "RESTATE_INVALID_ARGUMENT"
+    assert server.requests == []
