@@ -2,19 +2,18 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The only door to the libraries that are not part of Ansible.
+"""The libraries of others, imported here and nowhere else.
 
-The modules must describe themselves (documentation, argument specs) where httpx and pydantic are absent, so the
-imports are guarded here and nowhere else; L(require) turns an absence into a message before anything is used.
+The modules must describe themselves (documentation, argument specs) where httpx and pydantic are absent or too old, so
+the imports are guarded. The door of a task looks at INSTALLED before anything is used.
 """
 
 from __future__ import annotations
 
-import traceback
 import typing as t
 
-MISSING: tuple[str, str] | None = None
-"""The first library that could not be imported and the traceback, or None."""
+INSTALLED: dict[str, str | None] = {"httpx": None, "pydantic": None}
+"""The release of each library, or None where it cannot be imported."""
 
 if t.TYPE_CHECKING:
     import httpx
@@ -22,10 +21,17 @@ if t.TYPE_CHECKING:
 else:
     try:
         import httpx
-        from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
-    except ImportError as exc:
-        MISSING = (exc.name or "httpx", traceback.format_exc())
+
+        INSTALLED["httpx"] = httpx.__version__
+    except ImportError:
         httpx = None
+    try:
+        import pydantic
+
+        INSTALLED["pydantic"] = pydantic.VERSION
+        # Of these, pydantic 1 has not all.
+        from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+    except ImportError:
         SecretStr = str
         TypeAdapter = None
         ValidationError = ValueError
@@ -38,7 +44,7 @@ else:
 
 
 __all__ = [
-    "MISSING",
+    "INSTALLED",
     "BaseModel",
     "ConfigDict",
     "Field",

@@ -261,10 +261,8 @@ error:
       returned: where a request failed
 """
 
-from ..module_utils._operations.cleanup import dalp as dalp_cleanup
-from ..module_utils._operations.cleanup.plan import CleanupRequest
-from ..module_utils._operations.cleanup.restate import cleanup
-from ..module_utils._task.module import Way, run
+from ..module_utils._operations.operation import Backend, Operation
+from ..module_utils._task.module import run
 
 ARGUMENT_SPEC = {
     "service_url": {"type": "str", "required": True},
@@ -281,13 +279,22 @@ ARGUMENT_SPEC = {
 }
 
 
+def backend(name: str) -> Backend:
+    """Return how it is done with a backend; what another one needs is not imported."""
+    if name == "dalp":
+        from ..module_utils._operations.cleanup import dalp
+
+        return dalp.BACKEND
+    from ..module_utils._operations.cleanup import restate
+
+    return restate.BACKEND
+
+
+OPERATION = Operation("cleanup", ARGUMENT_SPEC, backend)
+
+
 def main() -> None:
-    run(
-        operation="cleanup",
-        argument_spec=ARGUMENT_SPEC,
-        restate=Way(CleanupRequest, cleanup),
-        dalp=Way(dalp_cleanup.CleanupRequest, dalp_cleanup.cleanup),
-    )
+    run(OPERATION)
 
 
 if __name__ == "__main__":

@@ -204,9 +204,8 @@ error:
       returned: where a request failed
 """
 
-from ..module_utils._operations.doctor import dalp as dalp_doctor
-from ..module_utils._operations.doctor.restate import DoctorRequest, doctor
-from ..module_utils._task.module import Way, run
+from ..module_utils._operations.operation import Backend, Operation
+from ..module_utils._task.module import run
 
 ARGUMENT_SPEC = {
     "fail_on": {
@@ -219,13 +218,22 @@ ARGUMENT_SPEC = {
 }
 
 
+def backend(name: str) -> Backend:
+    """Return how it is done with a backend; what another one needs is not imported."""
+    if name == "dalp":
+        from ..module_utils._operations.doctor import dalp
+
+        return dalp.BACKEND
+    from ..module_utils._operations.doctor import restate
+
+    return restate.BACKEND
+
+
+OPERATION = Operation("doctor", ARGUMENT_SPEC, backend)
+
+
 def main() -> None:
-    run(
-        operation="doctor",
-        argument_spec=ARGUMENT_SPEC,
-        restate=Way(DoctorRequest, doctor),
-        dalp=Way(dalp_doctor.DoctorRequest, dalp_doctor.doctor),
-    )
+    run(OPERATION)
 
 
 if __name__ == "__main__":

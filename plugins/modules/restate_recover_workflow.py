@@ -306,9 +306,8 @@ error:
       returned: where a request failed
 """
 
-from ..module_utils._operations.recovery import dalp as dalp_recovery
-from ..module_utils._operations.recovery.restate import RecoveryRequest, recover_workflow
-from ..module_utils._task.module import Way, run
+from ..module_utils._operations.operation import Backend, Operation
+from ..module_utils._task.module import run
 
 ARGUMENT_SPEC = {
     "service_name": {"type": "str"},
@@ -346,16 +345,31 @@ ARGUMENT_SPEC = {
 }
 
 
+def backend(name: str) -> Backend:
+    """Return how it is done with a backend; what another one needs is not imported."""
+    if name == "dalp":
+        from ..module_utils._operations.recovery import dalp
+
+        return dalp.BACKEND
+    from ..module_utils._operations.recovery import restate
+
+    return restate.BACKEND
+
+
+OPERATION = Operation(
+    "recover_workflow",
+    ARGUMENT_SPEC,
+    backend,
+    {
+        "required_together": [("service_name", "service_key")],
+        "required_one_of": [("service_key", "workflows", "select")],
+        "mutually_exclusive": [("service_key", "workflows", "select")],
+    },
+)
+
+
 def main() -> None:
-    run(
-        operation="recover_workflow",
-        argument_spec=ARGUMENT_SPEC,
-        restate=Way(RecoveryRequest, recover_workflow),
-        dalp=Way(dalp_recovery.RecoveryRequest, dalp_recovery.recover_workflow),
-        required_together=[("service_name", "service_key")],
-        required_one_of=[("service_key", "workflows", "select")],
-        mutually_exclusive=[("service_key", "workflows", "select")],
-    )
+    run(OPERATION)
 
 
 if __name__ == "__main__":

@@ -192,9 +192,8 @@ error:
       returned: where a request failed
 """
 
-from ..module_utils._operations.redeploy import dalp as dalp_redeploy
-from ..module_utils._operations.redeploy.restate import RedeployRequest, redeploy
-from ..module_utils._task.module import Way, run
+from ..module_utils._operations.operation import Backend, Operation
+from ..module_utils._task.module import run
 
 ARGUMENT_SPEC = {
     "service_url": {"type": "str", "required": True},
@@ -207,13 +206,22 @@ ARGUMENT_SPEC = {
 }
 
 
+def backend(name: str) -> Backend:
+    """Return how it is done with a backend; what another one needs is not imported."""
+    if name == "dalp":
+        from ..module_utils._operations.redeploy import dalp
+
+        return dalp.BACKEND
+    from ..module_utils._operations.redeploy import restate
+
+    return restate.BACKEND
+
+
+OPERATION = Operation("redeploy", ARGUMENT_SPEC, backend)
+
+
 def main() -> None:
-    run(
-        operation="redeploy",
-        argument_spec=ARGUMENT_SPEC,
-        restate=Way(RedeployRequest, redeploy),
-        dalp=Way(dalp_redeploy.RedeployRequest, dalp_redeploy.redeploy),
-    )
+    run(OPERATION)
 
 
 if __name__ == "__main__":

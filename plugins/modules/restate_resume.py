@@ -198,8 +198,8 @@ error:
       returned: where a request failed
 """
 
-from ..module_utils._operations.resume.restate import ResumeRequest, resume
-from ..module_utils._task.module import Way, run
+from ..module_utils._operations.operation import Backend, Operation
+from ..module_utils._task.module import run
 
 ARGUMENT_SPEC = {
     "invocation_ids": {"type": "list", "elements": "str"},
@@ -232,14 +232,28 @@ ARGUMENT_SPEC = {
 }
 
 
+def backend(name: str) -> Backend | None:
+    """Return how it is done with a backend. DALP has no route for it."""
+    if name == "dalp":
+        return None
+    from ..module_utils._operations.resume import restate
+
+    return restate.BACKEND
+
+
+OPERATION = Operation(
+    "resume",
+    ARGUMENT_SPEC,
+    backend,
+    {
+        "required_one_of": [("invocation_ids", "workflows", "select")],
+        "mutually_exclusive": [("invocation_ids", "workflows", "select")],
+    },
+)
+
+
 def main() -> None:
-    run(
-        operation="resume",
-        argument_spec=ARGUMENT_SPEC,
-        restate=Way(ResumeRequest, resume),
-        required_one_of=[("invocation_ids", "workflows", "select")],
-        mutually_exclusive=[("invocation_ids", "workflows", "select")],
-    )
+    run(OPERATION)
 
 
 if __name__ == "__main__":

@@ -6,15 +6,13 @@
 
 from __future__ import annotations
 
-import datetime
 import getpass
-import hashlib
-import json
 import time
 import typing as t
 import uuid
 from dataclasses import dataclass, field
 
+from .. import _timestamps
 from .._errors import OperatorError
 
 GENERATED = frozenset(
@@ -47,10 +45,36 @@ def user() -> str:
         return "unknown"
 
 
-def digest(content: dict[str, t.Any]) -> str:
-    """Return the SHA-256 of the content as canonical JSON, in hexadecimal digits."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
+class Ended(t.Protocol):
+    """How an operation ended."""
+
+    @property
+    def subject(self) -> str:
+        """What it was about."""
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was changed, or may have been."""
+
+    @property
+    def error(self) -> OperatorError | None:
+        """Why it failed."""
+
+    @property
+    def before(self) -> dict[str, t.Any]:
+        """What was there before."""
+
+    @property
+    def after(self) -> dict[str, t.Any]:
+        """What was there after."""
+
+    @property
+    def before_digest(self) -> str:
+        """Tells what was there before from anything else."""
+
+    @property
+    def after_digest(self) -> str:
+        """Tells what was there after from anything else."""
 
 
 class RecordData(t.TypedDict):
@@ -118,37 +142,27 @@ class Attempt:
         """Return the record that precedes the first write call."""
         return self._record("attempted", subject, changed=False, restate_version=restate_version)
 
-    def outcome(
-        self,
-        *,
-        subject: str,
-        changed: bool,
-        wrote: bool,
-        error: OperatorError | None,
-        before: dict[str, t.Any],
-        after: dict[str, t.Any],
-        restate_version: str | None,
-    ) -> Record:
+    def outcome(self, ended: Ended, *, wrote: bool, restate_version: str | None) -> Record:
         """Return the record of how it ended; O(wrote) says whether any write call was sent."""
+        error = ended.error
         if error is None:
             phase = "planned" if self.check_mode else "succeeded"
         else:
             phase = "refused" if error.code in REFUSALS and not wrote else "failed"
-        record = self._record(phase, subject, changed=changed, restate_version=restate_version)
+        record = self._record(phase, ended.subject, changed=ended.changed, restate_version=restate_version)
         data = record["data"]
         if error:
             data["error_code"], data["error_message"] = error.code, error.message
-        data["before_digest"], data["after_digest"] = digest(before), digest(after)
+        data["before_digest"], data["after_digest"] = ended.before_digest, ended.after_digest
         if self.full_detail:
-            data["before"], data["after"] = before, after
+            data["before"], data["after"] = ended.before, ended.after
         return record
 
     def _record(self, phase: t.Any, subject: str, *, changed: bool, restate_version: str | None) -> Record:
-        now = datetime.datetime.now(datetime.UTC)
         return {
             "specversion": "1.0",
             "id": str(uuid.uuid4()),
-            "time": now.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "time": _timestamps.write(_timestamps.now()),
             "source": self.source,
             "type": f"dalp.restate.{self.operation}.{phase}",
             "subject": subject,

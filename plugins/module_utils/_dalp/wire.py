@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import datetime
 import typing as t
+from dataclasses import dataclass
 
-from .. import _timestamps as instants
+from .. import _timestamps
 from .._errors import OperatorError
 from .._http import urls
 from .._thirdparty import BaseModel, ConfigDict, Field, ValidationError
@@ -53,14 +54,14 @@ class Deployment(_Wire):
     def created(self) -> datetime.datetime | None:
         """When it was registered, or None where that is not told."""
         try:
-            return instants.parse(self.created_at)
+            return _timestamps.parse(self.created_at)
         except (TypeError, ValueError):
             return None
 
     @property
     def shown_url(self) -> str:
         """Where it is, as it may be shown."""
-        return urls.shown(self.service_url or "")
+        return urls.without_secrets(self.service_url or "")
 
     def is_at(self, service_url: str) -> bool:
         """Whether this is the deployment that a person means by the URL."""
@@ -109,62 +110,95 @@ def key_of(failure: t.Any) -> tuple[str, str] | None:
 _Component = t.TypeVar("_Component", bound=_Wire)
 
 
-class Health:
-    """The answer of doctor. Each component is read by itself: one that is bad hides no other.
+@dataclass(frozen=True)
+class Told(t.Generic[_Component]):
+    """What the doctor tells of a component: its value, or an error with what was told all the same."""
 
-    Each raises OperatorError: RESTATE_ADMIN_UNREACHABLE where DALP could not reach it, RESTATE_UNEXPECTED_RESPONSE
-    where it is degraded, has a status that is not known, or is not of the documented shape.
-    """
+    value: _Component | None = None
+    error: OperatorError | None = None
+
+
+class Health:
+    """The answer of doctor. Each component is read by itself: one that is bad hides no other."""
 
     def __init__(self, components: dict[str, t.Any]) -> None:
         self._components = components
 
     @property
-    def ingress(self) -> Ingress:
-        """The ingress."""
-        return self._component("ingress", Ingress)
-
-    @property
     def admin(self) -> Admin:
-        """The admin API."""
-        return self._component("admin", Admin)
+        """The admin API; raises as L(told) says."""
+        return self._ok("admin", Admin)
 
     @property
     def deployments(self) -> Deployments:
-        """The deployments."""
-        return self._component("deployments", Deployments)
+        """The deployments; raises as L(told) says."""
+        return self._ok("deployments", Deployments)
 
     @property
     def services(self) -> Services:
-        """The services."""
-        return self._component("services", Services)
+        """The services; raises as L(told) says."""
+        return self._ok("services", Services)
 
     @property
     def invocations(self) -> Invocations:
-        """The invocations."""
-        return self._component("invocations", Invocations)
+        """The invocations; raises as L(told) says."""
+        return self._ok("invocations", Invocations)
 
-    def _component(self, name: str, model: type[_Component]) -> _Component:
+    def told(self, name: str) -> Told[t.Any]:
+        """Return what is told of a component.
+
+        The error is RESTATE_ADMIN_UNREACHABLE where DALP could not reach it, RESTATE_UNEXPECTED_RESPONSE where it is
+        degraded, has a status that is not known, or is not of the documented shape.
+        """
+        return self._told(name, _COMPONENTS[name])
+
+    def _ok(self, name: str, model: type[_Component]) -> _Component:
+        told = self._told(name, model)
+        if told.error:
+            raise told.error
+        return t.cast(_Component, told.value)
+
+    def _told(self, name: str, model: type[_Component]) -> Told[_Component]:
         content = self._components.get(name)
-        try:
-            state = _State.model_validate(content)
-            if state.status == "ok":
-                return model.model_validate(content)
-        except ValidationError:
-            raise OperatorError(
-                "RESTATE_UNEXPECTED_RESPONSE",
-                f"DALP's doctor tells nothing of {name} that is of the documented shape.",
-                remedy=_REMEDY,
-                reason="unexpected_shape",
-            ) from None
+        state, value = _read(_State, content), _read(model, content)
+        if state is None or (state.status == "ok" and value is None):
+            return Told(error=_unexpected_shape(name))
+        if state.status == "ok":
+            return Told(value)
         told = f": {state.error}" if state.error else ""
         is_unreachable = state.status == "unreachable"
-        raise OperatorError(
+        error = OperatorError(
             "RESTATE_ADMIN_UNREACHABLE" if is_unreachable else "RESTATE_UNEXPECTED_RESPONSE",
             f"DALP's doctor says that {name} is {state.status}{told}.",
             remedy=_REMEDY,
             reason=None if is_unreachable else state.status,
         )
+        return Told(value, error)
+
+
+def _read(model: type[_Component], content: t.Any) -> _Component | None:
+    try:
+        return model.model_validate(content)
+    except ValidationError:
+        return None
+
+
+def _unexpected_shape(name: str) -> OperatorError:
+    return OperatorError(
+        "RESTATE_UNEXPECTED_RESPONSE",
+        f"DALP's doctor tells nothing of {name} that is of the documented shape.",
+        remedy=_REMEDY,
+        reason="unexpected_shape",
+    )
+
+
+_COMPONENTS: dict[str, type[_Wire]] = {
+    "ingress": Ingress,
+    "admin": Admin,
+    "deployments": Deployments,
+    "services": Services,
+    "invocations": Invocations,
+}
 
 
 class Registration(_Wire):

@@ -6,43 +6,73 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import OperatorError
 
-_SAMPLE = 20
+SAMPLE = 20
+"""How many ids an error, a warning or a finding names at most; lists in results are whole."""
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class Report:
-    """The outcome of an operation.
+    """The outcome of an operation, derived from its plan and journal.
 
-    O(details) are the operation's own result keys; O(before) and O(after) are the diff; O(acknowledged) is true for a
-    write operation that succeeded. With an O(error) the task fails, and still shows the rest.
+    O(details) are the operation's own result keys; O(before) and O(after) are the diff. With an O(error) the task
+    fails, and still shows the rest. O(done), O(unknown) and O(not_done) are the plan's steps by what became of them.
     """
 
-    msg: str
+    message: str
     subject: str
-    changed: bool = False
-    details: dict[str, t.Any] = field(default_factory=dict)
+    changed: bool
+    details: dict[str, t.Any]
     before: dict[str, t.Any] = field(default_factory=dict)
     after: dict[str, t.Any] = field(default_factory=dict)
-    warnings: list[str] = field(default_factory=list)
-    acknowledged: bool | None = None
+    warnings: t.Sequence[str] = ()
     error: OperatorError | None = None
-    done: list[dict[str, t.Any]] = field(default_factory=list)
-    not_done: list[dict[str, t.Any]] = field(default_factory=list)
+    is_write: bool = True
+    """Whether the operation is one that writes, and so is acknowledged where it succeeds."""
+    done: t.Sequence[dict[str, t.Any]] = ()
+    unknown: t.Sequence[dict[str, t.Any]] = ()
+    not_done: t.Sequence[dict[str, t.Any]] = ()
+
+    @property
+    def before_digest(self) -> str:
+        """Tells what was there before from anything else."""
+        return digest(self.before)
+
+    @property
+    def after_digest(self) -> str:
+        """Tells what was there after from anything else."""
+        return digest(self.after)
+
+    def to_result(self, *, wrote: bool) -> dict[str, t.Any]:
+        """Return the result of the task; O(wrote) says whether any write call was sent."""
+        result: dict[str, t.Any] = {
+            "changed": self.changed,
+            "msg": self.message,
+            "diff": {"before": self.before, "after": self.after},
+            **self.details,
+        }
+        if self.error:
+            result["msg"] = f"{self.error.message} What to do: {self.error.remedy}"
+            result["error"] = self.error.to_result()
+            if wrote:
+                result |= {"done": list(self.done), "not_done": list(self.not_done)}
+                if self.unknown:
+                    result["unknown"] = list(self.unknown)
+        elif self.is_write:
+            result["acknowledged"] = True
+        return result
 
 
-def tally(results: t.Iterable[t.Any], outcome: str) -> str:
-    """Return how many results have this outcome, and why, as in C(2 blocked (2 already_succeeded)); else nothing."""
-    reasons: dict[str, int] = {}
-    for result in results:
-        if result.outcome == outcome:
-            reasons[result.reason or ""] = reasons.get(result.reason or "", 0) + 1
-    why = ", ".join(f"{number} {reason}" for reason, number in sorted(reasons.items()))
-    return f"{sum(reasons.values())} {outcome} ({why})" if reasons else ""
+def digest(content: t.Any) -> str:
+    """Return the SHA-256 of the content as canonical JSON, in hexadecimal digits."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode(errors="backslashreplace")).hexdigest()
 
 
 def cut_off(message: str, error: OperatorError | None, *, remedy: str = "") -> OperatorError | None:
@@ -56,49 +86,15 @@ def cut_off(message: str, error: OperatorError | None, *, remedy: str = "") -> O
         reason="interrupted",
         invocation_ids=error.invocation_ids,
         http=error.http,
-    )
-
-
-def left_behind(
-    results: t.Sequence[t.Any],
-    *,
-    tolerated: t.Collection[str],
-    noun: str,
-    remedies: t.Mapping[str, str],
-    message: str | None = None,
-) -> OperatorError | None:
-    """Return what makes the task fail where results have other outcomes than O(tolerated) ones.
-
-    O(remedies) are by reason; O(message) stands where the counts of what was left would tell less.
-    """
-    stopped = [result for result in results if result.outcome not in tolerated]
-    if not stopped:
-        return None
-    reasons = {result.reason or "" for result in stopped}
-    reason = reasons.pop() if len(reasons) == 1 else "several"
-    return OperatorError(
-        "RESTATE_WORKFLOW_RETRY_BLOCKED",
-        message or _what_was_left(stopped, results, noun),
-        remedy=remedies.get(reason),
-        reason=reason,
-        invocation_ids=[each for result in stopped for each in result.invocation_ids][:_SAMPLE],
-    )
-
-
-def _what_was_left(stopped: t.Sequence[t.Any], results: t.Sequence[t.Any], noun: str) -> str:
-    """Return how many results were left and why, and what became of the others: the same in a dry run and for real."""
-    others: dict[str, int] = {}
-    left = {id(result) for result in stopped}
-    for result in results:
-        if id(result) not in left:
-            others[result.outcome] = others.get(result.outcome, 0) + 1
-    parts = [tally(stopped, outcome) for outcome in dict.fromkeys(result.outcome for result in stopped)]
-    parts += [f"{number} {outcome}" for outcome, number in sorted(others.items())]
-    return (
-        f"{len(stopped)} of {count(len(results), noun)} left: {'; '.join(parts)}. The results tell of each."
+        outcome_unknown=error.outcome_unknown,
     )
 
 
 def count(number: int, noun: str) -> str:
     """Return the number with its noun, in the plural where it is one."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def sample(ids: t.Iterable[str]) -> str:
+    """Return the first ids, as a sentence names them."""
+    return ", ".join(list(ids)[:SAMPLE])

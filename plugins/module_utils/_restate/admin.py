@@ -6,30 +6,36 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 from .._errors import OperatorError
+from .._http.clock import Clock
+from .._http.connection import Connection
 from .._http.guard import WriteGuard
-from .._http.transport import Connection, Transport, server_words
+from .._http.transport import Request, Transport, server_message
 from .._thirdparty import ValidationError, httpx
 from . import wire
-from .sql import Sql
+from .questions import Question, Questions
+from .versions import Capabilities, capabilities_of
 
 _M = t.TypeVar("_M", bound=wire.Wire)
+_Row = t.TypeVar("_Row")
 
 _GATEWAY_ERRORS = (502, 503, 504)
 """They say nothing about whether a write was carried out."""
 
 
-def _is_read(method: str, path: str, body: dict[str, t.Any] | None) -> bool:
-    if method == "GET":
+def _is_read(request: Request) -> bool:
+    if request.method == "GET":
         return True
-    if (method, path) == ("POST", "/query"):
+    if (request.method, request.path) == ("POST", "/query"):
         return True
-    return (method, path) == ("POST", "/deployments") and (body or {}).get("dry_run") is True
+    is_registration = (request.method, request.path) == ("POST", "/deployments")
+    return is_registration and (request.body or {}).get("dry_run") is True
 
 
 class AdminClient:
@@ -39,11 +45,12 @@ class AdminClient:
     for an answer that they do not know. Any call that writes passes the O(guard) first, which refuses it in check mode.
     """
 
-    def __init__(self, connection: Connection, guard: WriteGuard) -> None:
+    def __init__(self, connection: Connection, guard: WriteGuard, clock: Clock) -> None:
         self.connection = connection
+        self.clock = clock
         self.check_mode = guard.check_mode
         self.guard = guard
-        self._transport = Transport(connection)
+        self._transport = Transport(connection, clock)
 
     def close(self) -> None:
         """Close all connections."""
@@ -64,9 +71,14 @@ class AdminClient:
         return version
 
     @functools.cached_property
-    def sql(self) -> Sql:
+    def capabilities(self) -> Capabilities:
+        """What this server can do."""
+        return capabilities_of(self.version.release)
+
+    @functools.cached_property
+    def questions(self) -> Questions:
         """The questions in the SQL that this server understands."""
-        return Sql(has_scopes=self.version.at_least(1, 7))
+        return Questions(has_scopes=self.capabilities.has_scopes)
 
     def deployments(self) -> tuple[wire.Deployment, ...]:
         """Return every registered deployment. On a cluster the list can be 10 s old."""
@@ -84,14 +96,16 @@ class AdminClient:
         """Return the latest revision of a service, or None where it is not registered."""
         return self._read_or_none(wire.Service, f"/services/{_segment(name)}")
 
-    def query(self, sql: str) -> list[dict[str, t.Any]]:
-        """Return the rows of a query.
+    def query(self, question: Question[_Row]) -> list[_Row]:
+        """Return the rows that answer a question.
 
         Raises RESTATE_QUERY_FAILED for anything but a whole answer: the answer is streamed, so an error after its
         beginning cuts it off, and servers to come mark partial answers with warnings.
         """
         try:
-            response = self._send("POST", "/query", body={"query": sql}, passing=_is_external_error)
+            response = self._send(
+                Request("POST", "/query", body={"query": question.sql}, is_transient=_is_external_error)
+            )
         except OperatorError as exc:
             if exc.reason != "cut_short":
                 raise
@@ -107,16 +121,24 @@ class AdminClient:
                 response, code="RESTATE_QUERY_FAILED", reason="cut_short_or_not_restate"
             ) from None
         if answer.warnings or "x-restate-query-warnings" in response.headers:
-            words = f"a partial answer, with the warnings {answer.warnings}"
+            message = f"a partial answer, with the warnings {answer.warnings}"
             raise self._transport.unexpected(
-                response, code="RESTATE_QUERY_FAILED", reason="partial_answer", words=words
+                response, code="RESTATE_QUERY_FAILED", reason="partial_answer", message=message
             )
-        return answer.rows
+        try:
+            return [question.row(**columns) for columns in answer.rows]
+        except TypeError as exc:
+            raise self._transport.unexpected(
+                response,
+                code="RESTATE_QUERY_FAILED",
+                reason="unexpected_row",
+                message=f"a row with other columns: {exc}",
+            ) from None
 
-    def queries(self, *sqls: str) -> list[list[dict[str, t.Any]]]:
-        """Return the rows of several queries, asked side by side; raises as L(query) does."""
-        with ThreadPoolExecutor(max_workers=len(sqls)) as pool:
-            return list(pool.map(self.query, sqls))
+    def queries(self, *questions: Question[t.Any]) -> list[list[t.Any]]:
+        """Return the rows of several questions, asked side by side; raises as L(query) does."""
+        with ThreadPoolExecutor(max_workers=len(questions)) as pool:
+            return list(pool.map(self.query, questions))
 
     def discover(self, registration: dict[str, t.Any]) -> wire.Registration:
         """Return what POST /deployments with this body would register: Restate's own dry run.
@@ -124,19 +146,19 @@ class AdminClient:
         Raises OperatorError: RESTATE_SERVICE_UNREACHABLE for META0003, RESTATE_REGISTRATION_REFUSED where Restate
         refuses the deployment.
         """
-        response = self._send("POST", "/deployments", body={**registration, "dry_run": True})
+        response = self._send(Request("POST", "/deployments", body={**registration, "dry_run": True}))
         return self._registered(response, writes=False)
 
     # Writes
 
     def register(self, registration: dict[str, t.Any]) -> wire.Registration:
         """Register a deployment; raises as L(discover) does, and outcome_unknown where the answer was lost."""
-        return self._registered(self._send("POST", "/deployments", body=registration), writes=True)
+        return self._registered(self._send(_once("POST", "/deployments", body=registration)), writes=True)
 
     def delete_deployment(self, deployment_id: str) -> bool:
         """Delete a deployment (forced: no server can do it without); return False where it was gone already."""
         path = f"/deployments/{_segment(deployment_id)}"
-        response = self._send("DELETE", path, params={"force": "true"}, repeatable=True)
+        response = self._send(Request("DELETE", path, params={"force": "true"}))
         if response.status_code == 404:
             return False
         self._expect(response, 200, 202)
@@ -144,7 +166,7 @@ class AdminClient:
 
     def patch_service(self, name: str, settings: dict[str, t.Any]) -> None:
         """Set settings of the latest revision of a service."""
-        response = self._send("PATCH", f"/services/{_segment(name)}", body=settings, repeatable=True)
+        response = self._send(Request("PATCH", f"/services/{_segment(name)}", body=settings))
         self._expect(response, 200)
 
     def clear_state(self, service: str, key: str, version: str) -> None:
@@ -153,7 +175,7 @@ class AdminClient:
         The server answers before it does so, and ignores another version silently: read again to know.
         """
         body = {"version": version, "object_key": key, "new_state": {}}
-        self._expect(self._send("POST", f"/services/{_segment(service)}/state", body=body), 202)
+        self._expect(self._send(_once("POST", f"/services/{_segment(service)}/state", body=body)), 202)
 
     def terminate(self, verb: str, ids: t.Sequence[str]) -> t.Iterator[tuple[str, str]]:
         """Kill or purge invocations, 1,000 at most, and yield what became of each as soon as it is known.
@@ -164,9 +186,9 @@ class AdminClient:
         The batch call is internal to the server (from 1.6); where there is none, single calls do the same. An error of
         a single call names its invocation.
         """
-        if len(ids) > 1 and self.version.at_least(1, 6):
+        if len(ids) > 1 and self.capabilities.has_batch_operations:
             path = f"/internal/invocations_batch_operations/{verb}"
-            response = self._send("POST", path, body={"invocation_ids": list(ids)})
+            response = self._send(_once("POST", path, body={"invocation_ids": list(ids)}))
             if response.status_code not in (404, 405):
                 yield from self._batch_answers(response)
                 return
@@ -189,7 +211,7 @@ class AdminClient:
         yield from ((failure.invocation_id, _in_short(failure.error)) for failure in answer.failed)
 
     def _terminate_one(self, verb: str, invocation_id: str) -> str:
-        response = self._send("PATCH", f"/invocations/{_segment(invocation_id)}/{verb}")
+        response = self._send(_once("PATCH", f"/invocations/{_segment(invocation_id)}/{verb}"))
         if response.status_code == 404:
             return "gone"
         if response.status_code == 409:
@@ -212,7 +234,7 @@ class AdminClient:
         also where the deployment does not serve the invocation's handler: look before you call.
         """
         path = f"/invocations/{_segment(invocation_id)}/resume"
-        response = self._send("PATCH", path, params={"deployment": deployment})
+        response = self._send(_once("PATCH", path, params={"deployment": deployment}))
         if response.status_code in (404, 409):
             return "gone" if response.status_code == 404 else "busy"
         self._expect(response, 200, 202)
@@ -220,35 +242,18 @@ class AdminClient:
 
     # The one way out
 
-    def _send(
-        self,
-        method: str,
-        path: str,
-        *,
-        body: dict[str, t.Any] | None = None,
-        params: dict[str, str] | None = None,
-        repeatable: bool = False,
-        passing: t.Callable[[httpx.Response], bool] | None = None,
-    ) -> httpx.Response:
-        is_read = _is_read(method, path, body)
-        if not is_read:
-            self.guard.pass_write(f"{method} {path}")
-        response = self._transport.send(
-            method,
-            path,
-            body=body,
-            params=params,
-            writes=not is_read,
-            repeatable=is_read or repeatable,
-            passing=passing,
-        )
-        return self._transport.checked(response)
+    def _send(self, request: Request) -> httpx.Response:
+        """Return the answer of Restate; a request says itself whether it may be repeated."""
+        if _is_read(request):
+            return self._transport.checked(self._transport.send(request))
+        self.guard.authorize_write(f"{request.method} {request.path}")
+        return self._transport.checked(self._transport.send(dataclasses.replace(request, writes=True)))
 
     def _read(self, model: type[_M], path: str) -> _M:
-        return self._parsed(model, self._expect(self._send("GET", path), 200))
+        return self._parsed(model, self._expect(self._send(Request("GET", path)), 200))
 
     def _read_or_none(self, model: type[_M], path: str) -> _M | None:
-        response = self._send("GET", path)
+        response = self._send(Request("GET", path))
         if response.status_code == 404:
             return None
         return self._parsed(model, self._expect(response, 200))
@@ -258,12 +263,12 @@ class AdminClient:
             return self._parsed(wire.Registration, response)
         if response.status_code in _GATEWAY_ERRORS:
             raise self._transport.unexpected(response, outcome_unknown=writes)
-        restate_code = server_words(response)[1]
+        restate_code = server_message(response)[1]
         code = "RESTATE_SERVICE_UNREACHABLE" if restate_code == "META0003" else "RESTATE_REGISTRATION_REFUSED"
         raise self._transport.unexpected(response, code=code, reason=restate_code)
 
     def _on_invocation(self, invocation_id: str, verb: str, *, gone: tuple[int, ...]) -> bool:
-        response = self._send("PATCH", f"/invocations/{_segment(invocation_id)}/{verb}")
+        response = self._send(_once("PATCH", f"/invocations/{_segment(invocation_id)}/{verb}"))
         if response.status_code in gone:
             return False
         self._expect(response, 200, 202)
@@ -282,18 +287,23 @@ class AdminClient:
             raise self._transport.unexpected(response, reason="not_restate") from None
 
 
+def _once(method: str, path: str, **more: t.Any) -> Request:
+    """Return a write that is not repeated blindly: another run may have taken the place of what it is about."""
+    return Request(method, path, repeatable=False, **more)
+
+
 def _segment(text: str) -> str:
     return quote(text, safe="")
 
 
 def _in_short(error: str) -> str:
     """Return the word for an error of a batch call, which has no codes."""
-    for words, short in (
+    for text, short in (
         ("not found", "gone"),
         ("already completed", "completed"),
         ("not yet completed", "unfinished"),
     ):
-        if words in error:
+        if text in error:
             return short
     return error
 

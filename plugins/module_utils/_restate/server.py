@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .._http.clock import Clock
+from .._http.connection import Connection
+from .._http.guard import WriteGuard
 from .admin import AdminClient
 from .ingress import Ingress
 
@@ -19,10 +22,20 @@ class Restate:
     admin: AdminClient
     ingress: Ingress
 
+    @classmethod
+    def at(cls, connection: Connection, ingress_url: str | None, guard: WriteGuard, clock: Clock) -> Restate:
+        """Return the server that a connection leads to; nothing is sent yet."""
+        return cls(AdminClient(connection, guard, clock), Ingress(connection, ingress_url, guard, clock))
+
     @property
-    def wrote(self) -> bool:
-        """Whether a write call was sent, whatever became of it."""
-        return self.admin.guard.wrote
+    def check_mode(self) -> bool:
+        """Whether nothing may be written."""
+        return self.admin.check_mode
+
+    @property
+    def clock(self) -> Clock:
+        """What waiting goes by."""
+        return self.admin.clock
 
     @property
     def known_version(self) -> str | None:

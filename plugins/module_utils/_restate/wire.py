@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 import typing as t
 
-from .. import _timestamps as instants
+from .. import _timestamps
 from .._http import urls
 from .._thirdparty import BaseModel, ConfigDict, Field, SecretStr
 
@@ -41,9 +41,11 @@ class Version(Wire):
         """Major, minor and patch; a pre-release counts as its release."""
         return tuple(int(part) for part in self.version.split("-")[0].split("."))
 
-    def at_least(self, major: int, minor: int) -> bool:
-        """Whether the server is of this release or a later one."""
-        return self.numbers[:2] >= (major, minor)
+    @property
+    def release(self) -> tuple[int, int]:
+        """Major and minor."""
+        major, minor = (*self.numbers, 0)[:2]
+        return major, minor
 
 
 def parsed_version(told: t.Any) -> Version | None:
@@ -117,12 +119,12 @@ class _Endpoint(Wire):
     @property
     def created(self) -> datetime.datetime:
         """When it was registered, or last overwritten."""
-        return instants.parse(self.created_at)
+        return _timestamps.parse(self.created_at)
 
     @property
     def shown_url(self) -> str:
         """Where the deployment is, as it may be shown: its URL without userinfo, or its ARN."""
-        return urls.shown(self.uri) if self.uri else str(self.arn)
+        return urls.without_secrets(self.uri) if self.uri else str(self.arn)
 
     def is_at(self, service_url: str) -> bool:
         """Whether this is the deployment that a person means by the URL."""

@@ -8,37 +8,11 @@ from __future__ import annotations
 
 import typing as t
 
-from ansible.module_utils.basic import env_fallback
-
-from .._dalp.client import DalpClient
 from .._errors import OperatorError
+from .._http.clock import Clock
+from .._http.connection import Connection
 from .._http.guard import WriteGuard
-from .._http.transport import Connection
-from .._operations.texts import texts
-from .._restate.admin import AdminClient
-from .._restate.ingress import Ingress
-from .._restate.server import Restate
-
-CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
-    "backend": {"type": "str", "choices": ["restate", "dalp"], "default": "restate"},
-    "admin_url": {
-        "type": "str",
-        "default": "http://localhost:9070",
-        "fallback": (env_fallback, ["RESTATE_ADMIN_URL"]),
-    },
-    "ingress_url": {"type": "str", "fallback": (env_fallback, ["RESTATE_INGRESS_URL"])},
-    "auth_token": {"type": "str", "no_log": True, "fallback": (env_fallback, ["RESTATE_AUTH_TOKEN"])},
-    "headers": {"type": "dict", "no_log": True, "default": {}},
-    "ca_path": {"type": "path"},
-    "client_cert": {"type": "path"},
-    "client_key": {"type": "path", "no_log": False},
-    "validate_certs": {"type": "bool", "default": True},
-    "request_timeout": {"type": "float", "default": 10},
-    "retries": {"type": "int", "default": 3},
-    "dalp_url": {"type": "str", "fallback": (env_fallback, ["DALP_API_URL"])},
-    "dalp_api_key": {"type": "str", "no_log": True, "fallback": (env_fallback, ["DALP_API_KEY"])},
-    "dalp_route_prefix": {"type": "str", "default": "/api/v2/admin/operator/restate"},
-}
+from .values import string_values
 
 _OWN_URL = {"restate": "admin_url", "dalp": "dalp_url"}
 
@@ -54,9 +28,9 @@ def connection_of(params: dict[str, t.Any]) -> Connection:
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT", "request_timeout must be above 0 seconds, and retries 0 or more."
         )
-    way = _to_dalp(params) if params["backend"] == "dalp" else _to_restate(params)
+    endpoint = _to_dalp(params) if params["backend"] == "dalp" else _to_restate(params)
     return Connection(
-        **way,
+        **endpoint,
         ca_path=params["ca_path"],
         client_cert=params["client_cert"],
         client_key=params["client_key"],
@@ -75,7 +49,7 @@ def _to_restate(params: dict[str, t.Any]) -> dict[str, t.Any]:
     return {
         "url": params["admin_url"],
         "auth_token": params["auth_token"],
-        "headers": texts("headers", params["headers"]),
+        "headers": string_values("headers", params["headers"]),
     }
 
 
@@ -91,8 +65,12 @@ def _to_dalp(params: dict[str, t.Any]) -> dict[str, t.Any]:
     return {"url": params["dalp_url"], "headers": {"X-Api-Key": params["dalp_api_key"]}}
 
 
-def engine_of(params: dict[str, t.Any], connection: Connection, guard: WriteGuard) -> Restate | DalpClient:
-    """Return what an operation works on; nothing is sent yet."""
+def server_of(params: dict[str, t.Any], connection: Connection, guard: WriteGuard, clock: Clock) -> t.Any:
+    """Return what an operation works on; nothing is sent yet, and only the backend that is used is imported."""
     if params["backend"] == "dalp":
-        return DalpClient(connection, params["dalp_route_prefix"], guard)
-    return Restate(AdminClient(connection, guard), Ingress(connection, params["ingress_url"], guard))
+        from .._dalp.client import DalpClient
+
+        return DalpClient(connection, params["dalp_route_prefix"], guard, clock)
+    from .._restate.server import Restate
+
+    return Restate.at(connection, params["ingress_url"], guard, clock)

@@ -10,6 +10,8 @@ import re
 import typing as t
 from urllib.parse import unquote, urlsplit
 
+from .._http import urls
+
 HIDDEN = "(hidden)"
 SHORTEST_SECRET = 6
 """Shorter values are hidden where they stand, but not looked for in other texts: every C(1) would vanish."""
@@ -69,4 +71,17 @@ def redacted_arguments(params: dict[str, t.Any], secret_options: t.Collection[st
             shown[name] = dict.fromkeys(value, HIDDEN)
         else:
             shown[name] = HIDDEN
+    return shown
+
+
+def shown_arguments(
+    params: dict[str, t.Any], secret_options: t.Collection[str], url_options: t.Iterable[str]
+) -> dict[str, t.Any]:
+    """Return the options of a task as they may be shown, also those that are refused."""
+    shown = redacted_arguments(params, secret_options)
+    for name in url_options:
+        url = str(shown.get(name, ""))
+        # It is refused, since there may be a secret in it, and would be shown with the refusal.
+        if "?" in url or "#" in url:
+            shown[name] = urls.without_secrets(url)
     return shown

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which deployments may go. Pure: nothing here calls a server."""
+"""What stays and what goes: a pure function of what is registered and what was asked."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 
 from ..._errors import OperatorError
 from ..._http import urls
+from ..._restate.rows import Invocation
 from ..._restate.wire import Deployment
-from .. import durations
-from ..deployments.registry import Pending, Registry
-from ..report import count
+from ..deployments.pending import Pending
+from ..deployments.registry import Registry
+from ..invocations.migration_plan import MigrationPlan, ServedHandlers, plan_migration
+from ..operation import DURATION
+from .refusals import not_registered, too_many
 
 ASSUMED_ID = "dp_assumed"
 """Stands in a dry run for the id of a deployment that is not registered yet."""
@@ -22,7 +25,7 @@ ASSUMED_ID = "dp_assumed"
 
 @dataclass(frozen=True, kw_only=True)
 class CleanupRequest:
-    """What the operator asked. O(drain_timeout) is in seconds; O(min_age) is a duration like V(2h)."""
+    """What the operator asked. O(drain_timeout) and O(min_age) are in seconds."""
 
     service_url: str
     force_drain: bool
@@ -32,123 +35,233 @@ class CleanupRequest:
     remove: str
     allow_service_removal: bool = False
     keep: list[str]
-    min_age: str | None = None
+    min_age: int = field(default=0, metadata=DURATION)
     max_removed: int
     assume_registered: dict[str, t.Any] | None = None
 
 
 @dataclass(frozen=True)
 class Observed:
-    """What is registered, what pends where, and how old deployments are (seconds by id)."""
+    """What is registered, what pends where, and how old deployments are (seconds by id).
+
+    O(unfinished) are the invocations that pend, by deployment id, where nothing will be waited for. O(served) are the
+    handlers that the kept deployment serves. O(error) forbids the whole plan: the kept deployment does not answer, or
+    the server cannot do what was asked.
+    """
 
     registry: Registry
-    pending: dict[str, Pending]
-    ages: dict[str, float]
-
-
-@dataclass
-class Plan:
-    """Which deployment is kept, which are to go (the oldest first), and which others stay and why."""
-
-    kept: Deployment
-    candidates: list[Deployment] = field(default_factory=list)
-    remaining: list[dict[str, t.Any]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
+    pending: t.Mapping[str, Pending]
+    ages: t.Mapping[str, float]
+    unfinished: t.Mapping[str, t.Sequence[Invocation]] = field(default_factory=dict)
+    served: ServedHandlers = field(default_factory=dict)
     error: OperatorError | None = None
 
 
-def make_plan(observed: Observed, request: CleanupRequest) -> Plan:
-    """Return what is kept, what may go and what stays; or why the whole plan is refused."""
-    registry = observed.registry
+@dataclass(frozen=True)
+class Staying:
+    """A deployment that is not to be removed, and why."""
+
+    deployment: Deployment
+    reason: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which deployment is kept, which may go (the oldest first), and which others stay."""
+
+    kept: Deployment
+    going: tuple[Deployment, ...]
+    staying: tuple[Staying, ...]
+
+
+@dataclass(frozen=True)
+class Removal:
+    """A deployment that is to go, once it is drained; O(at_end) is the rule for what is still pending at the end.
+
+    That is V(stays), or how pending work is ended: V(migrate), V(cancel), V(kill) or V(abandon). O(unfinished) and
+    O(migration) are known where nothing is waited for.
+    """
+
+    deployment: Deployment
+    pending: int
+    waits: bool
+    at_end: str
+    unfinished: tuple[Invocation, ...] = ()
+    migration: MigrationPlan | None = None
+
+    @property
+    def id(self) -> str:
+        """The id of the deployment."""
+        return self.deployment.id
+
+    @property
+    def step(self) -> dict[str, t.Any]:
+        """The step as the result shows it."""
+        action = "remove"
+        if self.pending:
+            ends_at_once = not self.waits and self.at_end != "stays"
+            action = f"{self.at_end}_then_remove" if ends_at_once else "wait_then_remove"
+        step = {"action": action, "deployment_id": self.id, "service_url": self.deployment.shown_url}
+        return {
+            **step,
+            "pending_invocations": self.pending,
+            **({"conditional": True} if self.is_conditional else {}),
+        }
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether what becomes of it depends on whether it drains in time."""
+        return self.waits and self.pending > 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done; O(error) says why nothing is."""
+
+    request: CleanupRequest
+    registry: Registry
+    kept: Deployment
+    removals: tuple[Removal, ...]
+    staying: tuple[Staying, ...]
+    served: ServedHandlers
+    warnings: tuple[str, ...]
+    error: OperatorError | None
+
+    @property
+    def is_assumed(self) -> bool:
+        """Whether the kept deployment is not registered yet."""
+        return self.kept.id == ASSUMED_ID
+
+
+def choose(registry: Registry, ages: t.Mapping[str, float], request: CleanupRequest) -> Choice:
+    """Return what is kept, what may go and what stays; raise RESTATE_DEPLOYMENT_NOT_FOUND."""
     kept = registry.at(request.service_url)
     if kept is None:
-        raise OperatorError(
-            "RESTATE_DEPLOYMENT_NOT_FOUND",
-            f"No registered deployment is at {urls.shown(request.service_url)}; nothing was touched.",
-        )
+        raise not_registered(request.service_url)
     listed = _listed(registry, request.keep)
-    min_age = durations.seconds("min_age", request.min_age) if request.min_age else 0
-    plan = Plan(kept)
-    for deployment in sorted(registry.deployments, key=lambda deployment: deployment.created):
+    going, staying = [], []
+    for deployment in sorted(registry.deployments, key=lambda each: each.created):
         if deployment.id == kept.id:
             continue
-        reason = None
-        if deployment.id in listed:
-            reason = "keep"
-        elif deployment.uri is None:
-            reason = "lambda"
-        elif request.remove == "superseded" and registry.latest_at(deployment.id):
-            reason = "latest"
-        elif observed.ages[deployment.id] < min_age:
-            reason = "min_age"
+        reason = _why_it_stays(deployment, listed, registry, ages, request)
         if reason:
-            plan.remaining.append(left(deployment, reason))
+            staying.append(Staying(deployment, reason))
         else:
-            plan.candidates.append(deployment)
-    if any(entry["reason"] == "lambda" for entry in plan.remaining):
-        plan.warnings.append("Deployments on AWS Lambda are not supported and were left as they are.")
-    plan.error = _refusal(registry, plan, request)
-    return plan
+            going.append(deployment)
+    return Choice(kept, tuple(going), tuple(staying))
 
 
-def _listed(registry: Registry, keep: list[str]) -> set[str]:
-    ids = set()
+def _why_it_stays(
+    deployment: Deployment,
+    listed: t.Container[str],
+    registry: Registry,
+    ages: t.Mapping[str, float],
+    request: CleanupRequest,
+) -> str | None:
+    if deployment.id in listed:
+        return "keep"
+    if deployment.uri is None:
+        return "lambda"
+    if request.remove == "superseded" and registry.latest_at(deployment.id):
+        return "latest"
+    return "min_age" if ages[deployment.id] < request.min_age else None
+
+
+def _listed(registry: Registry, keep: t.Iterable[str]) -> set[str]:
+    ids: set[str] = set()
     for entry in keep:
+        is_url = "://" in entry
         matches = {
-            deployment.id
-            for deployment in registry.deployments
-            if deployment.id == entry or ("://" in entry and deployment.is_at(entry))
+            each.id for each in registry.deployments if each.id == entry or (is_url and each.is_at(entry))
         }
         if not matches:
             raise OperatorError(
                 "RESTATE_DEPLOYMENT_NOT_FOUND",
-                f"keep names {urls.shown(entry)!r}, which is no registered deployment; nothing was touched.",
+                f"keep names {urls.without_secrets(entry)!r}, which is no registered deployment; nothing was touched.",
                 remedy="Correct the entry or take it off the list: a typo here would cost the deployment it means.",
             )
         ids |= matches
     return ids
 
 
-def _refusal(registry: Registry, plan: Plan, request: CleanupRequest) -> OperatorError | None:
-    going = {deployment.id for deployment in plan.candidates}
+def make_plan(observed: Observed, request: CleanupRequest) -> Plan:
+    """Return what is to be done, or why the whole plan is refused."""
+    choice = choose(observed.registry, observed.ages, request)
+    warnings = []
+    if any(each.reason == "lambda" for each in choice.staying):
+        warnings.append("Deployments on AWS Lambda are not supported and were left as they are.")
+    return Plan(
+        request=request,
+        registry=observed.registry,
+        kept=choice.kept,
+        removals=tuple(_removal(each, observed, request) for each in choice.going),
+        staying=choice.staying,
+        served=observed.served,
+        warnings=tuple(warnings),
+        error=refusal(choice, observed.registry, request) or observed.error,
+    )
+
+
+def _removal(deployment: Deployment, observed: Observed, request: CleanupRequest) -> Removal:
+    unfinished = tuple(observed.unfinished.get(deployment.id, ()))
+    at_end = request.pending if request.force_drain else "stays"
+    migration = None
+    if at_end == "migrate":
+        migration = plan_migration(unfinished, observed.served, move_paused=request.migrate_paused)
+    return Removal(
+        deployment,
+        pending=observed.pending[deployment.id].total,
+        waits=request.drain_timeout > 0,
+        at_end=at_end,
+        unfinished=unfinished,
+        migration=migration,
+    )
+
+
+def refusal(choice: Choice, registry: Registry, request: CleanupRequest) -> OperatorError | None:
+    """Return why what was chosen must not be removed, or None."""
+    going = {deployment.id for deployment in choice.going}
+    serving = _serving(registry)
+    latest_going = {
+        name: each.deployment_id for name, each in registry.latest.items() if each.deployment_id in going
+    }
+    returning = sorted(name for name in latest_going if serving.get(name, set()) - going)
+    gone = sorted(set(latest_going) - set(returning))
+    if returning:
+        return _removal_refused(
+            f"would bring back an older revision of {', '.join(returning)}",
+            sorted({latest_going[name] for name in returning}),
+            reason="older_revision_returns",
+            remedy="Register the release first (restate_redeploy): service_url is not the latest of these services.",
+        )
+    if gone and not request.allow_service_removal:
+        return _removal_refused(
+            f"would remove {', '.join(gone)} altogether",
+            sorted({latest_going[name] for name in gone}),
+            reason="service_removed",
+            remedy="Use remove: superseded, list what stays under keep, or set allow_service_removal to true.",
+        )
+    return too_many(
+        [deployment.id for deployment in choice.going],
+        request.max_removed,
+        remedy="Check that service_url is right; then raise max_removed, or narrow with keep, min_age or remove.",
+    )
+
+
+def _serving(registry: Registry) -> dict[str, set[str]]:
+    """Return, by service name, the ids of all deployments that serve it."""
     serving: dict[str, set[str]] = {}
     for deployment in registry.deployments:
         for service in deployment.services:
             serving.setdefault(service.name, set()).add(deployment.id)
-    latest_going = {
-        name: service for name, service in registry.latest.items() if service.deployment_id in going
-    }
-    returning = sorted(name for name in latest_going if serving.get(name, set()) - going)
-    gone = sorted(set(latest_going) - set(returning))
-    if returning or (gone and not request.allow_service_removal):
-        names = returning or gone
-        ids = sorted({latest_going[name].deployment_id for name in names})
-        what = (
-            f"would bring back an older revision of {', '.join(names)}"
-            if returning
-            else f"would remove {', '.join(names)} altogether"
-        )
-        return OperatorError(
-            "RESTATE_SERVICE_REMOVAL_REFUSED",
-            f"Removing {', '.join(ids)} {what}; nothing was touched.",
-            remedy="Register the release first (restate_redeploy): service_url is not the latest of these services."
-            if returning
-            else "Use remove: superseded, list what stays under keep, or set allow_service_removal to true.",
-            reason="older_revision_returns" if returning else "service_removed",
-            deployment_ids=ids,
-        )
-    if len(plan.candidates) > request.max_removed:
-        return OperatorError(
-            "RESTATE_SERVICE_REMOVAL_REFUSED",
-            f"{count(len(plan.candidates), 'deployment')} would be removed, more than max_removed "
-            f"({request.max_removed}); nothing was touched.",
-            remedy="Check that service_url is right; then raise max_removed, or narrow with keep, min_age or remove.",
-            reason="max_removed",
-            deployment_ids=[deployment.id for deployment in plan.candidates],
-        )
-    return None
+    return serving
 
 
-def left(deployment: Deployment, reason: str, **more: t.Any) -> dict[str, t.Any]:
-    """Return an entry of RV(remaining)."""
-    return {"deployment_id": deployment.id, "service_url": deployment.shown_url, "reason": reason, **more}
+def _removal_refused(what: str, ids: list[str], *, reason: str, remedy: str) -> OperatorError:
+    return OperatorError(
+        "RESTATE_SERVICE_REMOVAL_REFUSED",
+        f"Removing {', '.join(ids)} {what}; nothing was touched.",
+        remedy=remedy,
+        reason=reason,
+        deployment_ids=ids,
+    )

@@ -2,155 +2,138 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Remove deployments that are no longer needed, and lose no work with them."""
+"""Remove deployments that are no longer needed, straight against Restate, and lose no work with them."""
 
 from __future__ import annotations
 
 import datetime
 import typing as t
 
+from ... import _timestamps
 from ..._errors import OperatorError
-from ..._http import urls
-from ..._restate.admin import AdminClient
+from ..._restate.rows import Invocation
 from ..._restate.server import Restate
 from ..._restate.wire import Deployment, Handler, Service
+from ..deployments.pending import Pending, read_pending
 from ..deployments.registration import as_registered
-from ..deployments.registry import Registry, check_service_url, read_pending
-from ..report import Report
-from .executor import Run
-from .plan import ASSUMED_ID, CleanupRequest, Observed, Plan, make_plan
+from ..deployments.registry import Registry
+from ..invocations.migration_plan import ServedHandlers, served_handlers
+from ..operation import Backend
+from .drain import Drain
+from .plan import ASSUMED_ID, Choice, CleanupRequest, Observed, choose, make_plan, refusal
+from .prediction import predict
+from .refusals import check, not_assumable
+from .report import make_report
+
+_SILENT = ("RESTATE_SERVICE_UNREACHABLE", "RESTATE_REGISTRATION_REFUSED")
 
 
-def cleanup(restate: Restate, request: CleanupRequest) -> Report:
-    """Remove what O(request) allows; say what is left and why."""
+def observe(restate: Restate, request: CleanupRequest) -> Observed:
+    """Return what is registered and what pends; where something may go, also whether the plan can be carried out."""
     admin = restate.admin
-    _check(admin, request)
-    registry = _assume(Registry.read(admin), request) if request.assume_registered else Registry.read(admin)
-    observed = Observed(registry, read_pending(admin, registry), _ages(registry))
-    plan = make_plan(observed, request)
-    report = Report(
-        msg="",
-        subject=urls.shown(request.service_url),
-        before=_described(registry.deployments),
-        after=_described(registry.deployments),
-        warnings=plan.warnings,
-        error=plan.error,
-    )
-    run = Run(admin, request, plan, observed)
-    if not plan.error and plan.candidates:
-        report.error = _why_not_now(admin, request, plan, observed)
-        if not report.error:
-            run.predict() if admin.check_mode else run.carry_out()
-            report.error = run.error
-    report.details = run.shown(plan)
-    report.warnings += run.warnings
-    report.done, report.not_done = run.done, run.not_done
-    report.changed = run.changed
-    gone = set(run.removed)
-    report.after = _described(deployment for deployment in registry.deployments if deployment.id not in gone)
-    report.acknowledged = report.error is None
-    report.msg = report.error.message if report.error else run.sentence()
-    return report
+    check(request.service_url, request.assume_registered, check_mode=restate.check_mode)
+    registry = Registry.read(admin)
+    if request.assume_registered:
+        registry = _assuming(registry, request.assume_registered, request.service_url)
+    ages = _ages(registry)
+    pending = read_pending(admin, registry)
+    choice = choose(registry, ages, request)
+    if not choice.going or refusal(choice, registry, request):
+        return Observed(registry, pending, ages)
+    holding = [each for each in choice.going if pending[each.id].total]
+    error = _why_not_now(restate, request, choice, holding)
+    unfinished: dict[str, list[Invocation]] = {}
+    if not error and not request.drain_timeout:
+        unfinished = {each.id: unfinished_on(restate, registry, each) for each in holding}
+    served: ServedHandlers = {}
+    if not error and holding and request.force_drain and request.pending == "migrate":
+        served = _served(restate, registry, choice.kept, request)
+    return Observed(registry, pending, ages, unfinished, served, error)
 
 
-# Observe
+def unfinished_on(restate: Restate, registry: Registry, deployment: Deployment) -> list[Invocation]:
+    """Return the invocations that pend on a deployment, the oldest first."""
+    admin = restate.admin
+    latest = registry.latest_at(deployment.id)
+    return admin.query(admin.questions.unfinished_on(deployment.id, latest))
 
 
-def _check(admin: AdminClient, request: CleanupRequest) -> None:
-    check_service_url(request.service_url)
-    if request.assume_registered and not admin.check_mode:
-        raise OperatorError(
-            "RESTATE_INVALID_ARGUMENT",
-            "assume_registered is for check mode: outside it a deployment must really be registered.",
-        )
-
-
-def _assume(registry: Registry, request: CleanupRequest) -> Registry:
+def _assuming(registry: Registry, assumed: dict[str, t.Any], service_url: str) -> Registry:
     """Return the registry as it would be once the deployment that a dry run predicted is registered."""
-    assumed = request.assume_registered or {}
+    match = registry.at(service_url)
+    deployment_id = match.id if match else ASSUMED_ID
     try:
-        service_url = assumed["service_url"]
-        offers = {service["name"]: service for service in assumed["services"]}
-        if urls.endpoint(service_url) != urls.endpoint(request.service_url):
-            raise OperatorError(
-                "RESTATE_INVALID_ARGUMENT",
-                f"assume_registered is a deployment at {urls.shown(service_url)}, not at service_url.",
-            )
-        match = registry.at(request.service_url)
-        deployment_id = match.id if match else ASSUMED_ID
-        services = {
-            name: Service(
-                name=name,
-                ty=service["type"],
-                handlers=tuple(
-                    Handler(name=handler["name"], ty=handler["type"]) for handler in service["handlers"]
-                ),
-                deployment_id=deployment_id,
-                revision=0,
-            )
-            for name, service in offers.items()
-        }
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise OperatorError(
-            "RESTATE_INVALID_ARGUMENT",
-            "assume_registered is not the deployment that restate_redeploy returned.",
-        ) from None
+        services = {each["name"]: _service(each, deployment_id) for each in assumed["services"]}
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
+        raise not_assumable(f"its services cannot be read ({type(exc).__name__})") from None
     deployments = registry.deployments
     if not match:
-        now = datetime.datetime.now(datetime.UTC).isoformat()
-        deployments += (Deployment(id=ASSUMED_ID, uri=request.service_url, created_at=now),)
+        created_at = _timestamps.write(_timestamps.now())
+        deployments += (Deployment(id=ASSUMED_ID, uri=service_url, created_at=created_at),)
     return Registry(deployments, {**registry.latest, **services})
 
 
+def _service(told: dict[str, t.Any], deployment_id: str) -> Service:
+    handlers = tuple(Handler(name=each["name"], ty=each["type"]) for each in told["handlers"])
+    return Service(
+        name=told["name"], ty=told["type"], handlers=handlers, deployment_id=deployment_id, revision=0
+    )
+
+
 def _ages(registry: Registry) -> dict[str, float]:
-    now = datetime.datetime.now(datetime.UTC)
-    return {deployment.id: (now - deployment.created).total_seconds() for deployment in registry.deployments}
+    now: datetime.datetime = _timestamps.now()
+    return {each.id: (now - each.created).total_seconds() for each in registry.deployments}
 
 
 def _why_not_now(
-    admin: AdminClient, request: CleanupRequest, plan: Plan, observed: Observed
+    restate: Restate, request: CleanupRequest, choice: Choice, holding: list[Deployment]
 ) -> OperatorError | None:
     """Return what else forbids the plan: a server too old for it, or a kept deployment that does not answer."""
-    has_pending = any(observed.pending[deployment.id].total for deployment in plan.candidates)
-    if (
-        has_pending
-        and request.force_drain
-        and request.pending == "migrate"
-        and not admin.version.at_least(1, 6)
-    ):
+    admin = restate.admin
+    migrates = bool(holding) and request.force_drain and request.pending == "migrate"
+    if migrates and not admin.capabilities.can_pause:
         return OperatorError(
             "RESTATE_UNSUPPORTED",
             f"pending: migrate needs Restate 1.6; this server is {admin.version.version}. Nothing was touched.",
             remedy="Let it drain (force_drain: false), upgrade Restate, or choose pending: cancel, kill or abandon.",
         )
-    if plan.kept.id == ASSUMED_ID:
+    kept = choice.kept
+    if kept.id == ASSUMED_ID:
         return None
     try:
-        admin.discover(as_registered(plan.kept, admin.version))
+        admin.discover(as_registered(kept, admin.capabilities))
     except OperatorError as exc:
-        if (
-            exc.code not in ("RESTATE_SERVICE_UNREACHABLE", "RESTATE_REGISTRATION_REFUSED")
-            and exc.reason != "timeout"
-        ):
+        if exc.code not in _SILENT and exc.reason != "timeout":
             raise
         return OperatorError(
             "RESTATE_SERVICE_UNREACHABLE",
-            f"{plan.kept.shown_url}, which would be kept, does not answer discovery, so nothing was removed: "
-            f"{exc.message}",
-            deployment_ids=[plan.kept.id],
+            f"{kept.shown_url}, which would be kept, does not answer discovery, so nothing was removed: {exc.message}",
+            deployment_ids=[kept.id],
             http=exc.http,
         )
     return None
 
 
-def _described(deployments: t.Iterable[Deployment]) -> dict[str, t.Any]:
-    return {
-        "deployments": {
-            deployment.id: {
-                "service_url": deployment.shown_url,
-                "services": sorted(service.name for service in deployment.services),
-            }
-            for deployment in sorted(deployments, key=lambda deployment: deployment.created)
-            if deployment.id != ASSUMED_ID
-        }
-    }
+def _served(
+    restate: Restate, registry: Registry, kept: Deployment, request: CleanupRequest
+) -> ServedHandlers:
+    """Return what the kept deployment serves, by its own revision of each service."""
+    if kept.id == ASSUMED_ID or request.assume_registered:
+        return served_handlers(each for each in registry.latest.values() if each.deployment_id == kept.id)
+    detail = restate.admin.deployment(kept.id)
+    return served_handlers(detail.services if detail else ())
+
+
+def pending_on(restate: Restate, registry: Registry, deployment_id: str) -> Pending:
+    """Return what pends on a deployment now."""
+    return read_pending(restate.admin, registry).get(deployment_id, Pending())
+
+
+BACKEND = Backend(
+    request=CleanupRequest,
+    observe=observe,
+    plan=make_plan,
+    predict=predict,
+    apply=lambda restate, plan, journal: Drain(restate, plan, journal).run(),
+    report=make_report,
+)

@@ -7,34 +7,39 @@
 from __future__ import annotations
 
 import typing as t
+from dataclasses import dataclass, field
 
-from ..._restate.wire import Deployment, DeploymentDetail, Version
+from ..._restate.versions import Capabilities
+from ..._restate.wire import Deployment, DeploymentDetail
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A deployment to be registered, by its URL and what is registered with it."""
+
+    uri: str
+    use_http_11: bool = False
+    additional_headers: dict[str, str] = field(default_factory=dict)
+    metadata: dict[str, str] = field(default_factory=dict)
 
 
 def body(
-    uri: str,
-    version: Version,
-    *,
-    force: bool,
-    breaking: bool = False,
-    use_http_11: bool | None = None,
-    additional_headers: dict[str, str] | None = None,
-    metadata: dict[str, str] | None = None,
+    target: Target, capabilities: Capabilities, *, force: bool, breaking: bool = False
 ) -> dict[str, t.Any]:
-    """Return the body of POST /deployments for this server version.
+    """Return the body of POST /deployments for a server that can do this.
 
-    force and, from 1.6 on, breaking are explicit: the default of force is true up to 1.5 and false from 1.6 on.
+    force and, where it is known, breaking are explicit: the default of force is true up to 1.5 and false from 1.6 on.
     Before 1.6 only force allows a service to change its type.
     """
-    knows_breaking = version.at_least(1, 6)
-    content: dict[str, t.Any] = {"uri": uri, "force": force or (breaking and not knows_breaking)}
-    if knows_breaking:
-        content["breaking"] = breaking
-        content["metadata"] = metadata or {}
-    if use_http_11:
+    content: dict[str, t.Any] = {"uri": target.uri, "force": force}
+    if capabilities.knows_breaking_and_metadata:
+        content |= {"breaking": breaking, "metadata": target.metadata}
+    elif breaking:
+        content["force"] = True
+    if target.use_http_11:
         content["use_http_11"] = True
-    if additional_headers:
-        content["additional_headers"] = additional_headers
+    if target.additional_headers:
+        content["additional_headers"] = target.additional_headers
     return content
 
 
@@ -48,16 +53,15 @@ def uses_http_11(deployment: Deployment | DeploymentDetail) -> bool:
     return deployment.http_version == "HTTP/1.1"
 
 
-def as_registered(deployment: Deployment | DeploymentDetail, version: Version) -> dict[str, t.Any]:
+def as_registered(deployment: Deployment | DeploymentDetail, capabilities: Capabilities) -> dict[str, t.Any]:
     """Return the body that asks a registered deployment for discovery.
 
     It forces, since without it the server answers from what it knows and asks nobody.
     """
-    return body(
-        str(deployment.uri),
-        version,
-        force=True,
+    target = Target(
+        uri=str(deployment.uri),
         use_http_11=uses_http_11(deployment),
         additional_headers=headers_of(deployment),
         metadata=deployment.metadata,
     )
+    return body(target, capabilities, force=True)

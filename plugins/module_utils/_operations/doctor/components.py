@@ -7,13 +7,20 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..._errors import OperatorError
+from ..._restate.rows import (
+    Invocation,
+    InvocationsByPlace,
+    JournalEvent,
+    PinnedCount,
+    UnfinishedByActivity,
+    UnpinnedCount,
+)
 from ..deployments.registry import Registry
 
 RECENT_FAILURES = 20
-SAMPLE = 20
 FAILURE_TEXT = 500
 """How much of a failure's text is shown."""
 LONG_RETRYING = 10
@@ -22,9 +29,9 @@ LONG_RETRYING = 10
 COMPONENTS = ("admin", "ingress", "deployments", "services", "invocations")
 
 
-@dataclass
-class Probe:
-    """What a component answered: O(value) where it is ok, else O(error)."""
+@dataclass(frozen=True)
+class Component:
+    """What a component answered: O(value), or O(error) with as much of the value as was told all the same."""
 
     value: t.Any = None
     error: OperatorError | None = None
@@ -37,28 +44,49 @@ class Probe:
             return "ok"
         return "unreachable" if self.error.code == "RESTATE_ADMIN_UNREACHABLE" else "degraded"
 
-    def shown(self, **contents: t.Any) -> dict[str, t.Any]:
-        """Return the component as the result shows it; without an answer there are no contents."""
-        error = self.error.as_dict() if self.error else None
-        return {"status": self.status, **(contents if not self.error else {}), "error": error}
+    def to_result(self, contents: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        """Return the component as the result shows it; where nothing was told, there are no contents."""
+        is_told = self.error is None or self.value is not None
+        error = self.error.to_result() if self.error else None
+        return {"status": self.status, **(contents if is_told else {}), "error": error}
+
+
+Components = t.Mapping[str, Component]
 
 
 @dataclass(frozen=True)
 class Invocations:
     """What the SQL introspection says of all invocations."""
 
-    by_place: list[dict[str, t.Any]]
-    unfinished: list[dict[str, t.Any]]
-    pinned: list[dict[str, t.Any]]
-    unpinned: list[dict[str, t.Any]]
-    terminal: list[dict[str, t.Any]]
-    stuck: list[dict[str, t.Any]]
-    events: list[dict[str, t.Any]]
-    zombies: list[dict[str, t.Any]]
+    by_place: t.Sequence[InvocationsByPlace] = ()
+    unfinished: t.Sequence[UnfinishedByActivity] = ()
+    pinned: t.Sequence[PinnedCount] = ()
+    unpinned: t.Sequence[UnpinnedCount] = ()
+    failed: t.Sequence[Invocation] = ()
+    """Those that failed for good last."""
+    unsettled: t.Sequence[Invocation] = ()
+    """Those that are paused or being retried, the last touched first."""
+    events: t.Sequence[JournalEvent] = ()
+    """Why the unsettled ones are, where their rows do not tell."""
+    zombies: t.Sequence[Invocation] = ()
 
 
-def registry_of(probes: dict[str, Probe]) -> Registry:
-    """Return what is registered, where deployments and services both answered."""
-    return Registry(
-        probes["deployments"].value, {service.name: service for service in probes["services"].value}
-    )
+@dataclass(frozen=True)
+class Observed:
+    """What was observed of a server, at its URLs as they may be shown.
+
+    O(silent) says, by deployment id, why those that are the latest for a service do not answer discovery.
+    """
+
+    components: Components
+    admin_url: str
+    ingress_url: str
+    silent: t.Mapping[str, OperatorError] = field(default_factory=dict)
+
+
+def registry_of(components: Components) -> Registry | None:
+    """Return what is registered, or None unless deployments and services both answered."""
+    deployments, services = components["deployments"], components["services"]
+    if deployments.error or services.error:
+        return None
+    return Registry(deployments.value, {service.name: service for service in services.value})

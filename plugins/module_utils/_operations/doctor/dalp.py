@@ -7,20 +7,20 @@
 from __future__ import annotations
 
 import math
-import re
 import typing as t
 from dataclasses import dataclass
 
 from ..._dalp.client import DalpClient
-from ..._dalp.wire import MOST_FAILURES, Invocations, key_of
-from ..._errors import OperatorError
-from ..._restate.wire import parsed_version
-from ..deployments.dalp_registry import oldest_first
-from ..report import Report, count
-from .components import FAILURE_TEXT, Probe
-from .plan import Finding, gate, gravest_first, of_components, of_version, runbook, sentence
-
-_CAPITAL = re.compile(r"(?<=[a-z0-9])([A-Z])")
+from ..._dalp.wire import MOST_FAILURES, Health, Invocations, Told, key_of
+from ..._restate.wire import Version, parsed_version
+from ..journal import Journal
+from ..operation import Backend
+from ..report import count
+from .commands import runbook
+from .components import COMPONENTS, Component, Observed
+from .dalp_report import make_report
+from .findings import Finding, gravest_first, of_components, of_version
+from .plan import Diagnosis, nothing_to_do
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,48 +30,36 @@ class DoctorRequest:
     fail_on: list[str]
 
 
-def doctor(dalp: DalpClient, request: DoctorRequest) -> Report:
-    """Return the five components, what is to be said of them, and whether the server is healthy."""
+def observe(dalp: DalpClient, _request: DoctorRequest) -> Observed:
+    """Return what DALP's doctor tells of each component."""
     health = dalp.doctor()
-    probes = {
-        "admin": _probe(lambda: health.admin),
-        "ingress": _probe(lambda: health.ingress),
-        "deployments": _probe(lambda: health.deployments),
-        "services": _probe(lambda: health.services),
-        "invocations": _probe(lambda: health.invocations),
-    }
-    findings = gravest_first(_diagnose(probes, dalp.shown_url))
-    details: dict[str, t.Any] = {name: _shown(name, probe) for name, probe in probes.items()}
-    details["findings"] = [finding.as_dict() for finding in findings]
-    details["healthy"] = all(probe.status == "ok" for probe in probes.values()) and not any(
-        finding.severity == "critical" for finding in findings
-    )
-    return Report(
-        msg=sentence(_with_version(probes), findings, healthy=details["healthy"]),
-        subject=dalp.shown_url,
-        details=details,
-        error=gate(request.fail_on, probes, findings),
-    )
+    components = {name: _component(health, name) for name in COMPONENTS}
+    return Observed(components, dalp.shown_url, dalp.shown_url)
 
 
-def _probe(read: t.Callable[[], t.Any]) -> Probe:
-    try:
-        value = read()
-    except OperatorError as exc:
-        return Probe(error=exc)
-    latency_ms = getattr(value, "latency_ms", None)
-    if not isinstance(latency_ms, (int, float)) or not math.isfinite(latency_ms):
-        return Probe(value=value)
-    return Probe(value=value, latency_ms=round(latency_ms))
+def _component(health: Health, name: str) -> Component:
+    told: Told[t.Any] = health.told(name)
+    latency_ms = getattr(told.value, "latency_ms", None)
+    is_number = isinstance(latency_ms, (int, float)) and math.isfinite(latency_ms)
+    return Component(told.value, told.error, round(latency_ms) if is_number else None)
 
 
-# Diagnose
+def make_plan(observed: Observed, request: DoctorRequest) -> Diagnosis:
+    """Return the findings."""
+    return Diagnosis(request.fail_on, observed, tuple(gravest_first(_diagnose(observed))))
 
 
-def _diagnose(probes: dict[str, Probe], dalp_url: str) -> t.Iterator[Finding]:
-    yield from of_components(probes, dalp_url, dalp_url, ingress_remedy=None)
-    yield from of_version(_with_version(probes)["admin"])
-    deployments, invocations = probes["deployments"], probes["invocations"]
+def version_of(observed: Observed) -> Version | None:
+    """Return Restate's version, where it was told and is one."""
+    admin = observed.components["admin"]
+    return parsed_version(admin.value.version) if admin.value and not admin.error else None
+
+
+def _diagnose(observed: Observed) -> t.Iterator[Finding]:
+    components = observed.components
+    yield from of_components(components, observed.admin_url, observed.ingress_url, ingress_remedy=None)
+    yield from of_version(version_of(observed))
+    deployments, invocations = components["deployments"], components["invocations"]
     if not deployments.error and len(deployments.value.items) > 1:
         yield Finding(
             code="SEVERAL_DEPLOYMENTS",
@@ -116,49 +104,15 @@ def _through_dalp(playbook: str, **variables: str) -> str:
     return runbook(playbook, restate_backend="dalp", **variables)
 
 
-# Show
+def only_reads(_dalp: DalpClient, _diagnosis: Diagnosis, _journal: Journal) -> None:
+    """Do nothing: the doctor has seen all that it shows."""
 
 
-def _shown(name: str, probe: Probe) -> dict[str, t.Any]:
-    if probe.error:
-        return probe.shown()
-    value = probe.value
-    if name == "ingress":
-        return probe.shown(latency_ms=probe.latency_ms)
-    if name == "admin":
-        return probe.shown(latency_ms=probe.latency_ms, version=value.version)
-    if name == "deployments":
-        items = [
-            {"id": each.id, "service_url": each.shown_url, "created_at": each.created_at}
-            for each in oldest_first(value.items)
-        ]
-        return probe.shown(items=items)
-    if name == "services":
-        return probe.shown(
-            items=[
-                {"name": each.name, "revision": each.revision}
-                for each in sorted(value.items, key=lambda each: each.name)
-            ]
-        )
-    told = {} if value.failures is None else {"recent_failures": [_failure(each) for each in value.failures]}
-    return probe.shown(by_status=value.by_status, **told)
-
-
-def _failure(told: t.Any) -> dict[str, t.Any]:
-    """Return a failure under the names that results have; which there are is not documented.
-
-    What is no text or number is left out, and texts are cut as the direct backend cuts them.
-    """
-    if not isinstance(told, dict):
-        return {"failure": str(told)[:FAILURE_TEXT]}
-    return {
-        _CAPITAL.sub(r"_\1", str(name)).lower(): value[:FAILURE_TEXT] if isinstance(value, str) else value
-        for name, value in told.items()
-        if value is None or isinstance(value, (str, int, float))
-    }
-
-
-def _with_version(probes: dict[str, Probe]) -> dict[str, Probe]:
-    """Return the probes with Restate's version as that of the admin, or with none that could be read."""
-    told = probes["admin"].value.version if probes["admin"].value else None
-    return {**probes, "admin": Probe(value=parsed_version(told), error=probes["admin"].error)}
+BACKEND = Backend(
+    request=DoctorRequest,
+    observe=observe,
+    plan=make_plan,
+    predict=nothing_to_do,
+    apply=only_reads,
+    report=make_report,
+)

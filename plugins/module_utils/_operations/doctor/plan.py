@@ -2,109 +2,73 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What the doctor's observations mean to an operator. Pure: nothing here calls a server."""
+"""What the doctor's observations mean to an operator: a pure function of what was observed."""
 
 from __future__ import annotations
 
-import json
-import re
-import shlex
 import typing as t
 from dataclasses import dataclass, field
 
 from ..._errors import OperatorError
+from ..._restate.rows import Invocation, InvocationsByPlace
 from ..._restate.wire import Deployment, Service
-from ..deployments.registry import Registry, count_pending, state_of
-from ..report import count
-from .components import COMPONENTS, LONG_RETRYING, SAMPLE, Invocations, Probe, registry_of
-
-_PLAIN = re.compile(r"[A-Za-z0-9_.,/:-]+")
-
-_INGRESS_REMEDY = (
-    "Check that ingress_url (or what the result shows as ingress.url) is right and reachable from here."
-)
-
-TESTED_VERSIONS = ((1, 5), (1, 6), (1, 7))
+from ..deployments.pending import count_pending, state_of
+from ..deployments.registry import Registry
+from ..journal import Journal
+from ..report import SAMPLE, count
+from .commands import runbook
+from .components import LONG_RETRYING, Invocations, Observed, registry_of
+from .findings import Finding, gravest_first, of_components, of_version
 
 
-@dataclass
-class Finding:
-    """Something that an operator should know, and what to do about it."""
+@dataclass(frozen=True, kw_only=True)
+class DoctorRequest:
+    """What the operator asked."""
 
-    code: str
-    severity: str
-    component: str
-    message: str
-    subjects: list[str] = field(default_factory=list)
-    remedy: str = ""
-
-    def as_dict(self) -> dict[str, t.Any]:
-        """Return it as the result shows it."""
-        return dict(vars(self))
+    fail_on: list[str]
+    probe_services: bool
 
 
-def diagnose(
-    probes: dict[str, Probe], silent: dict[str, OperatorError], *, admin_url: str, ingress_url: str
-) -> list[Finding]:
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was observed, and the findings, the gravest first. Nothing is to be done."""
+
+    fail_on: t.Sequence[str]
+    observed: Observed
+    findings: tuple[Finding, ...] = field(default=())
+    error: OperatorError | None = None
+
+
+def make_plan(observed: Observed, request: DoctorRequest) -> Diagnosis:
+    """Return the findings."""
+    return Diagnosis(request.fail_on, observed, tuple(diagnose(observed)))
+
+
+def nothing_to_do(_plan: t.Any) -> Journal:
+    """Return the journal of an operation that only reads."""
+    return Journal()
+
+
+def diagnose(observed: Observed) -> list[Finding]:
     """Return the findings, the gravest first."""
-    findings = [*of_components(probes, admin_url, ingress_url), *of_version(probes["admin"])]
-    if not probes["deployments"].error and not probes["services"].error:
-        registry = registry_of(probes)
-        findings += _of_services(registry, silent)
-        if not probes["invocations"].error:
-            findings += _of_deployments(registry, probes["invocations"].value)
-    if not probes["invocations"].error:
-        services = {service.name: service for service in probes["services"].value or ()}
-        findings += _of_invocations(probes["invocations"].value, services)
+    components = observed.components
+    findings = [
+        *of_components(components, observed.admin_url, observed.ingress_url),
+        *of_version(components["admin"].value),
+    ]
+    registry = registry_of(components)
+    invocations = components["invocations"]
+    if registry:
+        findings += _of_services(registry, observed.silent)
+        if not invocations.error:
+            findings += _of_deployments(registry, invocations.value)
+    if not invocations.error:
+        services = {service.name: service for service in components["services"].value or ()}
+        findings += _of_invocations(invocations.value, services)
     return gravest_first(findings)
 
 
-def gravest_first(findings: t.Iterable[Finding]) -> list[Finding]:
-    """Return them in the order in which they should be read."""
-    rank = {"critical": 0, "warning": 1, "info": 2}
-    return sorted(findings, key=lambda finding: rank[finding.severity])
-
-
-def of_components(
-    probes: dict[str, Probe],
-    admin_url: str,
-    ingress_url: str,
-    *,
-    ingress_remedy: str | None = _INGRESS_REMEDY,
-) -> t.Iterator[Finding]:
-    """Yield what is wrong with the components themselves."""
-    for name, probe in probes.items():
-        if probe.error is None:
-            continue
-        if name not in ("admin", "ingress") and probes["admin"].status == "unreachable":
-            # It says nothing that the admin's finding does not.
-            continue
-        is_down = probe.status == "unreachable" and name in ("admin", "ingress")
-        yield Finding(
-            code=f"{name.upper()}_{probe.status.upper()}",
-            severity="critical" if is_down else "warning",
-            component=name,
-            message=probe.error.message,
-            subjects=[ingress_url if name == "ingress" else admin_url],
-            remedy=(is_down and name == "ingress" and ingress_remedy) or probe.error.remedy,
-        )
-
-
-def of_version(admin: Probe) -> t.Iterator[Finding]:
-    """Yield that the version is not one that is tested, where that is so."""
-    if admin.value and admin.value.numbers[:2] not in TESTED_VERSIONS:
-        tested = ", ".join(f"{major}.{minor}" for major, minor in TESTED_VERSIONS)
-        yield Finding(
-            code="UNTESTED_VERSION",
-            severity="info",
-            component="admin",
-            message=f"Restate {admin.value.version} is outside what this collection is tested with ({tested}).",
-            subjects=[admin.value.version],
-            remedy="Dry-run every task with --check --diff first, and look for a newer release of dalp.restate.",
-        )
-
-
-def _of_services(registry: Registry, silent: dict[str, OperatorError]) -> t.Iterator[Finding]:
+def _of_services(registry: Registry, silent: t.Mapping[str, OperatorError]) -> t.Iterator[Finding]:
     known = {deployment.id: deployment for deployment in registry.deployments}
     for name, service in sorted(registry.latest.items()):
         if service.deployment_id not in known:
@@ -125,7 +89,7 @@ def _of_services(registry: Registry, silent: dict[str, OperatorError]) -> t.Iter
             message=f"{', '.join(names)} at {known[deployment_id].shown_url} does not answer discovery: "
             f"{error.message}",
             subjects=names,
-            remedy=error.remedy,
+            remedy=error.remedy or "",
         )
 
 
@@ -164,134 +128,91 @@ def _of_deployments(registry: Registry, invocations: Invocations) -> t.Iterator[
 
 def _of_invocations(invocations: Invocations, services: dict[str, Service]) -> t.Iterator[Finding]:
     if invocations.zombies:
-        number = f"{count(len(invocations.zombies), 'unfinished invocation')}"
-        if len(invocations.zombies) == SAMPLE:
-            number = f"At least {number}"
-        subjects = [row["id"] for row in invocations.zombies]
-        yield Finding(
-            code="ZOMBIE_INVOCATIONS",
-            severity="warning",
-            component="invocations",
-            message=f"{number} pinned to a "
-            "deployment that is gone (RT0011): work that cannot go on by itself, and is not lost yet.",
-            subjects=subjects,
-            remedy=runbook("resume", restate_invocation_ids=",".join(subjects), restate_deployment="latest"),
-        )
-    paused = [row for row in invocations.stuck if row["status"] == "paused"]
-    number = sum(row["n"] for row in invocations.unfinished if row["status"] == "paused")
+        yield _zombies(invocations.zombies)
+    number = sum(row.n for row in invocations.unfinished if row.status == "paused")
     if number:
-        yield Finding(
-            code="PAUSED_INVOCATIONS",
-            severity="warning",
-            component="invocations",
-            message=f"{count(number, 'invocation')} paused: out of retries, or paused by hand.",
-            subjects=[row["id"] for row in paused],
-            remedy=_clear_up("paused", paused, number),
-        )
-    number = sum(row["n"] for row in invocations.unfinished if row["stuck"])
+        yield _paused(number, [row for row in invocations.unsettled if row.status == "paused"])
+    number = sum(row.n for row in invocations.unfinished if row.retried_often)
     if number:
-        retrying = [
-            row
-            for row in invocations.stuck
-            if row["status"] != "paused" and row.get("retry_count", 0) >= LONG_RETRYING
-        ]
-        yield Finding(
-            code="RETRYING_INVOCATIONS",
-            severity="warning",
-            component="invocations",
-            message=f"{count(number, 'invocation')} retried {LONG_RETRYING} times or more.",
-            subjects=[row["id"] for row in retrying],
-            remedy=_clear_up("backing_off", retrying, number),
-        )
-    number = sum(row["n"] for row in invocations.by_place if _is_failed_run(row, services))
+        yield _retrying(number, [row for row in invocations.unsettled if _is_retried_often(row)])
+    number = sum(row.n for row in invocations.by_place if _is_failed_run(row, services))
     if number:
-        failed = [row for row in invocations.terminal if _is_failed_run(row, services)]
-        yield Finding(
-            code="FAILED_WORKFLOWS",
-            severity="warning",
-            component="invocations",
-            message=f"{count(number, 'workflow run')} failed for good.",
-            subjects=[f"{row['target_service_name']}/{row['target_service_key']}" for row in failed],
-            remedy=_clear_up("failed", failed, number),
-        )
+        yield _failed(number, [row for row in invocations.failed if _is_failed_run(row, services)])
 
 
-def _is_failed_run(row: dict[str, t.Any], services: dict[str, Service]) -> bool:
+def _zombies(zombies: t.Sequence[Invocation]) -> Finding:
+    number = f"{count(len(zombies), 'unfinished invocation')}"
+    if len(zombies) == SAMPLE:
+        number = f"At least {number}"
+    subjects = [row.id for row in zombies]
+    return Finding(
+        code="ZOMBIE_INVOCATIONS",
+        severity="warning",
+        component="invocations",
+        message=f"{number} pinned to a deployment that is gone (RT0011): work that cannot go on by itself, and is not "
+        "lost yet.",
+        subjects=subjects,
+        remedy=runbook("resume", restate_invocation_ids=",".join(subjects), restate_deployment="latest"),
+    )
+
+
+def _paused(number: int, sample: t.Sequence[Invocation]) -> Finding:
+    return Finding(
+        code="PAUSED_INVOCATIONS",
+        severity="warning",
+        component="invocations",
+        message=f"{count(number, 'invocation')} paused: out of retries, or paused by hand.",
+        subjects=[row.id for row in sample],
+        remedy=_clear_up("paused", sample, number),
+    )
+
+
+def _is_retried_often(row: Invocation) -> bool:
+    return row.status != "paused" and (row.retry_count or 0) >= LONG_RETRYING
+
+
+def _retrying(number: int, sample: t.Sequence[Invocation]) -> Finding:
+    return Finding(
+        code="RETRYING_INVOCATIONS",
+        severity="warning",
+        component="invocations",
+        message=f"{count(number, 'invocation')} retried {LONG_RETRYING} times or more.",
+        subjects=[row.id for row in sample],
+        remedy=_clear_up("backing_off", sample, number),
+    )
+
+
+def _is_failed_run(row: Invocation | InvocationsByPlace, services: dict[str, Service]) -> bool:
     # Rows of the sample are failures by their question; rows of the counts say so.
-    if row["target_service_ty"] != "workflow" or row.get("completion_result", "failure") != "failure":
+    if row.target_service_ty != "workflow" or row.completion_result not in (None, "failure"):
         return False
-    if row["status"] != "completed":
+    if row.status != "completed":
         return False
-    service = services.get(row["target_service_name"])
+    service = services.get(row.target_service_name)
     runs = service.run_handlers if service else frozenset({"run"})
-    return row["target_handler_name"] in runs
+    return row.target_handler_name in runs
 
 
-def _clear_up(kind: str, sample: list[dict[str, t.Any]], number: int) -> str:
+def _failed(number: int, sample: t.Sequence[Invocation]) -> Finding:
+    return Finding(
+        code="FAILED_WORKFLOWS",
+        severity="warning",
+        component="invocations",
+        message=f"{count(number, 'workflow run')} failed for good.",
+        subjects=[f"{row.target_service_name}/{row.target_service_key}" for row in sample],
+        remedy=_clear_up("failed", sample, number),
+    )
+
+
+def _clear_up(kind: str, sample: t.Sequence[Invocation], number: int) -> str:
     """Return the runbook that clears up all of a kind, of one service where the sample is of one.
 
     A selection is of workflow runs; what of other services is stuck is resumed by its id.
     """
-    workflows = [row for row in sample if row["target_service_ty"] == "workflow"]
+    workflows = [row for row in sample if row.target_service_ty == "workflow"]
     if sample and not workflows:
-        return runbook("resume", restate_invocation_ids=",".join(row["id"] for row in sample))
-    services = {row["target_service_name"] for row in workflows}
+        return runbook("resume", restate_invocation_ids=",".join(row.id for row in sample))
+    services = {row.target_service_name for row in workflows}
     only = {"restate_service_name": services.pop()} if len(services) == 1 else {}
     keep = {"restate_snapshot_dir": "/var/tmp/restate-snapshots"} if kind == "failed" else {}
     return runbook("recover_failed", **only, restate_kinds=kind, restate_limit=str(number), **keep)
-
-
-def runbook(playbook: str, **variables: str) -> str:
-    """Return the command, to be typed as it is; JSON only for values that key=value would split or convert."""
-    if all(_PLAIN.fullmatch(value) for value in variables.values()):
-        extra = "".join(f" -e {name}={value}" for name, value in variables.items())
-    else:
-        content = ", ".join(f"{json.dumps(name)}: {_as_yaml(value)}" for name, value in variables.items())
-        extra = f" -e {shlex.quote('{' + content + '}')}"
-    return f"ansible-playbook dalp.restate.{playbook} --check --diff{extra}"
-
-
-def _as_yaml(value: str) -> str:
-    # Whoever submits a workflow chooses its key: Ansible must not take it for a template.
-    is_template = any(mark in value for mark in ("{{", "{%", "{#"))
-    return ("!unsafe " if is_template else "") + json.dumps(value, ensure_ascii=False)
-
-
-def gate(fail_on: list[str], probes: dict[str, Probe], findings: list[Finding]) -> OperatorError | None:
-    """Return the error with which the task must fail, or None."""
-    statuses = {"degraded"} if "degraded" in fail_on else set()
-    if {"unreachable", "degraded"} & set(fail_on):
-        statuses.add("unreachable")
-    for name in COMPONENTS:
-        error = probes[name].error
-        if error and probes[name].status in statuses:
-            return OperatorError(
-                error.code,
-                f"The gate fail_on={fail_on} found {name} {probes[name].status}: {error.message}",
-                remedy=error.remedy,
-                reason=f"{name}_{probes[name].status}",
-                http=error.http,
-            )
-    severities = {"critical", "warning"} if "warning" in fail_on else {"critical"} & set(fail_on)
-    stopping = [finding for finding in findings if finding.severity in severities]
-    if stopping:
-        return OperatorError(
-            "RESTATE_UNHEALTHY",
-            f"The gate fail_on={fail_on} found {', '.join(finding.code for finding in stopping)}. "
-            f"{stopping[0].message}",
-            remedy=stopping[0].remedy,
-            reason=stopping[0].code.lower(),
-        )
-    return None
-
-
-def sentence(probes: dict[str, Probe], findings: list[Finding], *, healthy: bool) -> str:
-    """Return the state of the server, and the first thing to do, in one sentence."""
-    version = probes["admin"].value
-    name = f"Restate {version.version}" if version else "Restate"
-    grave = [finding for finding in findings if finding.severity != "info"]
-    if not grave:
-        return f"{name} is healthy."
-    head = "works, but needs attention" if healthy else "is not healthy"
-    more = f" ({count(len(grave) - 1, 'more finding')})" if len(grave) > 1 else ""
-    return f"{name} {head}: {grave[0].message.rstrip('.')}.{more} What to do: {grave[0].remedy}"

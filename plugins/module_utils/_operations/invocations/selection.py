@@ -6,153 +6,126 @@
 
 from __future__ import annotations
 
-import datetime
 import heapq
-import json
 import re
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ... import _timestamps as instants
+from ... import _timestamps
 from ..._errors import OperatorError
-from ..._restate.admin import AdminClient
-from .. import durations
+from ..._restate.rows import TroubledRun
+from ..._restate.troubled_runs import Page
+from ..operation import INSTANT, PATTERN
 
-KINDS = ("failed", "paused", "backing_off")
-_PAGE = 2000
+if t.TYPE_CHECKING:
+    from ..._restate.admin import AdminClient
+
+PAGE = 2000
+"""How many runs one question asks for."""
 
 
 @dataclass(frozen=True)
 class Select:
-    """The option; times are instants in RFC 3339 or None, O(failure) a compiled expression or None."""
+    """The option select."""
 
-    service_name: str | None
-    kinds: tuple[str, ...]
-    failed_before: str | None
-    failed_after: str | None
-    failure: re.Pattern[str] | None
+    kinds: list[str]
     limit: int
+    service_name: str | None = None
+    failed_before: str | None = field(default=None, metadata=INSTANT)
+    failed_after: str | None = field(default=None, metadata=INSTANT)
+    failure_matches: re.Pattern[str] | None = field(default=None, metadata=PATTERN)
 
-    @classmethod
-    def read(cls, option: dict[str, t.Any]) -> Select:
-        """Return the typed option; raise RESTATE_INVALID_ARGUMENT where it cannot be right."""
-        if option["limit"] < 1:
+    def __post_init__(self) -> None:
+        """Raise RESTATE_INVALID_ARGUMENT where the option cannot be right."""
+        if self.limit < 1:
             raise OperatorError("RESTATE_INVALID_ARGUMENT", "select.limit must be 1 or more.")
-        if not option["kinds"]:
+        if not self.kinds:
             raise OperatorError("RESTATE_INVALID_ARGUMENT", "select.kinds must name one kind or more.")
-        pattern = option["failure_matches"]
-        try:
-            failure = re.compile(pattern) if pattern is not None else None
-        except re.error as exc:
-            raise OperatorError(
-                "RESTATE_INVALID_ARGUMENT", f"select.failure_matches is no regular expression: {exc}."
-            ) from None
-        before = _instant("select.failed_before", option["failed_before"])
-        since = _instant("select.failed_after", option["failed_after"])
-        if before and since and before <= since:
+        before, after = self.failed_before, self.failed_after
+        if before and after and before <= after:
             raise OperatorError(
                 "RESTATE_INVALID_ARGUMENT",
                 "select.failed_after must be earlier than select.failed_before: of two ages, it is the longer one.",
             )
-        return cls(
-            option["service_name"],
-            tuple(dict.fromkeys(option["kinds"])),
-            before,
-            since,
-            failure,
-            option["limit"],
-        )
 
 
 @dataclass(frozen=True)
-class Run:
-    """A selected run; O(failed_at) is when it failed, paused or was last tried."""
+class Selected:
+    """The selected runs, the oldest failure first, and how many more there are beyond the limit."""
 
-    service: str
-    key: str
-    invocation_id: str
-    failed_at: str
+    runs: list[TroubledRun]
+    beyond_limit: int = 0
 
 
-def select_runs(admin: AdminClient, select: Select) -> tuple[list[Run], int]:
-    """Return the selected runs, the oldest failure first, and how many more there are beyond the limit."""
+def select_runs(admin: AdminClient, select: Select, *, page: int = PAGE) -> Selected:
+    """Return the runs that are meant; raise RESTATE_INVALID_ARGUMENT for a service that is no registered workflow."""
     workflows = {
         service.name: service.run_handlers
         for service in admin.services()
         if service.ty == "Workflow" and select.service_name in (None, service.name)
     }
-    if not workflows:
-        if select.service_name is None:
-            return [], 0
-        raise OperatorError(
-            "RESTATE_INVALID_ARGUMENT",
-            f"select.service_name: there is no Workflow {select.service_name}.",
-            remedy="Run restate_doctor and use the service's exact name.",
-        )
-    found = heapq.merge(
-        *(_of_kind(admin, select, kind, workflows) for kind in select.kinds),
-        key=lambda run: (instants.parse(run.failed_at), run.invocation_id),
+    if workflows:
+        pages = [_of_kind(admin, select, kind, workflows, page) for kind in dict.fromkeys(select.kinds)]
+        return _first(heapq.merge(*pages, key=_age), select.limit)
+    if select.service_name is None:
+        return Selected([])
+    raise OperatorError(
+        "RESTATE_INVALID_ARGUMENT",
+        f"select.service_name: there is no Workflow {select.service_name}.",
+        remedy="Run restate_doctor and use the service's exact name.",
     )
-    chosen: dict[str, Run] = {}
-    left = 0
+
+
+def _age(run: TroubledRun) -> tuple[t.Any, str]:
+    return _timestamps.parse(run.failed_at), run.id
+
+
+def _first(found: t.Iterable[TroubledRun], limit: int) -> Selected:
+    chosen: dict[str, TroubledRun] = {}
+    beyond_limit = 0
     for run in found:
-        if len(chosen) < select.limit:
-            chosen[run.invocation_id] = run
-        elif run.invocation_id not in chosen:
-            left += 1
-    return list(chosen.values()), left
+        if len(chosen) < limit:
+            chosen[run.id] = run
+        elif run.id not in chosen:
+            beyond_limit += 1
+    return Selected(list(chosen.values()), beyond_limit)
 
 
 def _of_kind(
-    admin: AdminClient, select: Select, kind: str, workflows: dict[str, frozenset[str]]
-) -> t.Iterator[Run]:
+    admin: AdminClient, select: Select, kind: str, workflows: dict[str, frozenset[str]], page: int
+) -> t.Iterator[TroubledRun]:
     """Yield the runs of a kind, a page at a time, so that memory does not grow with their number."""
     after: tuple[str, str] | None = None
     while True:
-        rows = admin.query(
-            admin.sql.runs_in_trouble(
-                kind,
-                workflows,
-                before=select.failed_before,
-                since=select.failed_after,
-                after=after,
-                limit=_PAGE,
-                with_failure=select.failure is not None,
-            )
+        question = Page(
+            kind=kind,
+            workflows=workflows,
+            before=select.failed_before,
+            since=select.failed_after,
+            after=after,
+            limit=page,
+            with_failure=select.failure_matches is not None,
         )
-        texts = _texts(admin, rows) if select.failure else {}
-        for row in rows:
-            if select.failure is None or select.failure.search(texts.get(row["id"], "")):
-                yield Run(row["target_service_name"], row["target_service_key"], row["id"], row["failed_at"])
-        if len(rows) < _PAGE:
+        rows = admin.query(admin.questions.troubled_runs(question))
+        yield from _matching(admin, rows, select.failure_matches)
+        if len(rows) < page:
             return
-        after = (rows[-1]["failed_at"], rows[-1]["id"])
+        after = (rows[-1].failed_at, rows[-1].id)
 
 
-def _texts(admin: AdminClient, rows: list[dict[str, t.Any]]) -> dict[str, str]:
-    texts = {row["id"]: row["failure"] for row in rows if "failure" in row}
-    paused = [row["id"] for row in rows if "failure" not in row]
-    for event in admin.query(admin.sql.last_events(paused)) if paused else []:
-        content = json.loads(event["event_json"])
-        texts[event["id"]] = (content.get("last_failure") or content).get("error_message") or ""
-    return texts
+def _matching(
+    admin: AdminClient, rows: list[TroubledRun], pattern: re.Pattern[str] | None
+) -> t.Iterator[TroubledRun]:
+    failures = _failures(admin, rows) if pattern else {}
+    for row in rows:
+        if pattern is None or pattern.search(failures.get(row.id, "")):
+            yield row
 
 
-def _instant(option: str, text: str | None) -> str | None:
-    """Return an instant, given as one or as an age, in RFC 3339 and UTC."""
-    if text is None:
-        return None
-    text = text.strip()
-    wrong = OperatorError(
-        "RESTATE_INVALID_ARGUMENT",
-        f"{option} must be a time with its zone, like 2026-11-22T03:00:00Z, or an age like 2h; it is {text!r}.",
-    )
-    try:
-        if re.fullmatch(r"\d+\s*[smhdw]?", text):
-            age = datetime.timedelta(seconds=durations.seconds(option, text))
-            moment = datetime.datetime.now(datetime.UTC) - age
-        else:
-            moment = instants.parse(text).astimezone(datetime.UTC)
-    except (ValueError, OverflowError):
-        raise wrong from None
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def _failures(admin: AdminClient, rows: list[TroubledRun]) -> dict[str, str]:
+    """Return, by id, why each run failed; of those that are paused, the journal's events tell."""
+    failures = {row.id: row.failure for row in rows if row.failure is not None}
+    paused = [row.id for row in rows if row.failure is None]
+    for event in admin.query(admin.questions.last_events(paused)) if paused else []:
+        failures[event.id] = event.failure.message or ""
+    return failures

@@ -2,173 +2,201 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Killing and purging exactly the invocations that were planned, many at a time."""
+"""Killing and purging invocations: exactly those that were planned, and none that took their ids meanwhile."""
 
 from __future__ import annotations
 
-import time
 import typing as t
-from dataclasses import dataclass, field
 
 from ..._errors import OperatorError
-from ..._restate.admin import AdminClient
+from ..journal import DONE, UNKNOWN, Journal
+from ..waiting import repeat_while_lost, wait_until
+from .chunks import chunks
 
-Row = dict[str, t.Any]
+if t.TYPE_CHECKING:
+    from ..._restate.admin import AdminClient
+    from ..._restate.rows import Invocation, InvocationStatus
 
 _KILLED = "[409] killed"
 """The failure of what was killed (crates/types/src/errors.rs:276-282 of v1.7.6)."""
 
-CHUNK = 500
-"""How many invocations one query or one batch call names. The server takes 1,000 at most."""
-
 _SETTLE_SECONDS = 15
-_POLL_SECONDS = 0.1
+_TOLD = {
+    "gone": "there is none any more",
+    "completed": "it has completed",
+    "unfinished": "it has not completed",
+}
 
 
-@dataclass
-class Terminated:
-    """What became of a kill or a purge; the caller makes it, so that an error half-way does not lose it.
-
-    O(done) are ids that were killed or purged, O(succeeded) runs that succeeded meanwhile and were left, O(refused)
-    says why others were, by id, and O(http) is the request that was refused.
-    """
-
-    done: set[str] = field(default_factory=set)
-    succeeded: set[str] = field(default_factory=set)
-    refused: dict[str, str] = field(default_factory=dict)
-    http: dict[str, t.Any] | None = None
-
-
-def chunks(items: t.Sequence[t.Any]) -> t.Iterator[t.Sequence[t.Any]]:
-    """Yield the items, L(CHUNK) at a time."""
-    for start in range(0, len(items), CHUNK):
-        yield items[start : start + CHUNK]
-
-
-def still_there(admin: AdminClient, planned: t.Sequence[Row]) -> dict[str, Row]:
+def still_there(admin: AdminClient, planned: t.Iterable[Invocation]) -> dict[str, InvocationStatus]:
     """Return, by id, what there is of the planned invocations now.
 
     A run that is submitted again has the id of the run before it; only created_at tells them apart
     (crates/types/src/identifiers.rs:293-325 of v1.7.6).
     """
-    born = {row["id"]: row["created_at"] for row in planned}
+    created_at = {row.id: row.created_at for row in planned}
     return {
-        row["id"]: row
-        for chunk in chunks(list(born))
-        for row in admin.query(admin.sql.status_of(chunk))
-        if row["created_at"] == born[row["id"]]
+        row.id: row
+        for chunk in chunks(list(created_at))
+        for row in admin.query(admin.questions.status_of(chunk))
+        if row.created_at == created_at[row.id]
     }
 
 
-def kill(admin: AdminClient, planned: t.Sequence[Row], result: Terminated) -> None:
-    """Kill what is unfinished of the planned invocations, and say in O(result) what became of them.
+def kill(admin: AdminClient, planned: t.Sequence[Invocation], journal: Journal) -> None:
+    """Kill what is unfinished of the planned invocations, and keep the journal of it.
 
-    Each call names only what was read just before it; where its answer was lost, what is left of it is read again. One
-    that was killed meanwhile, as a child of another that was, counts as killed.
+    Each call names only what was read just before it; where its answer was lost, what remains is read again. One
+    that was killed meanwhile, as a child of another that was, counts as killed. What the server refuses has the reason
+    V(kill_failed).
     Raises OperatorError where no answer came, or none that tells what was done.
     """
     for chunk in chunks(planned):
-        _kill_chunk(admin, chunk, result)
-
-
-def _kill_chunk(admin: AdminClient, planned: t.Sequence[Row], result: Terminated) -> None:
-    tries_left = admin.connection.retries
-    # What was sent without an answer that tells what became of it.
-    lost: set[str] = set()
-    while True:
-        now = still_there(admin, planned)
-        result.done |= lost - set(now)
-        result.done |= {row["id"] for row in now.values() if row.get("completion_failure") == _KILLED}
-        left = [
-            row["id"]
-            for row in now.values()
-            if row["status"] != "completed" and row["id"] not in result.done | set(result.refused)
-        ]
-        if not left or tries_left < 0:
-            return
-        try:
-            _terminate(admin, "kill", left, result)
-            lost = set()
-        except OperatorError as exc:
-            if not (exc.outcome_unknown and tries_left):
-                raise
-            lost = set(exc.invocation_ids or left)
-        if result.done.issuperset(left):
-            return
-        time.sleep(admin.connection.back_off(tries_left))
-        tries_left -= 1
+        _Kill(admin, chunk, journal).run()
 
 
 def purge(
-    admin: AdminClient, planned: t.Sequence[Row], result: Terminated, *, runs: t.Container[str]
+    admin: AdminClient, planned: t.Sequence[Invocation], journal: Journal, *, runs: t.Container[str]
 ) -> None:
-    """Purge the planned invocations, which are completed or are being killed, and say in O(result) what became of them.
+    """Purge the planned invocations, which are completed or are being killed, and keep the journal of it.
 
-    Those whose id is in O(runs) are only purged if they failed: a run that succeeded meanwhile is left.
+    Those whose id is in O(runs) are only purged if they failed: a run that succeeded meanwhile has the reason
+    V(already_succeeded). What the server refuses has the reason V(purge_failed).
     Raises OperatorError where no answer came.
     """
     for chunk in chunks(planned):
-        _purge_chunk(admin, list(chunk), runs, result)
+        _Purge(admin, chunk, journal, runs).run()
 
 
-def _purge_chunk(admin: AdminClient, planned: list[Row], runs: t.Container[str], result: Terminated) -> None:
-    deadline = time.monotonic() + _SETTLE_SECONDS
-    tries_left = admin.connection.retries
-    lost: set[str] = set()
-    while True:
-        now = still_there(admin, planned)
-        result.done |= lost - set(now)
-        planned = [
-            row for row in planned if row["id"] in now and not _succeeded(now[row["id"]], runs, result)
-        ]
-        completed = [row["id"] for row in planned if now[row["id"]]["status"] == "completed"]
-        delay = _POLL_SECONDS
-        try:
-            answers = _terminate(admin, "purge", completed, result) if completed else {}
-            lost = set()
-        except OperatorError as exc:
-            if not (exc.outcome_unknown and tries_left):
-                raise
-            answers, lost = {}, set(exc.invocation_ids or completed)
-            delay = admin.connection.back_off(tries_left)
-            tries_left -= 1
-        settled = {each for each, answer in answers.items() if answer != "unfinished"}
-        planned = [row for row in planned if row["id"] not in settled | result.done | set(result.refused)]
-        if not planned:
-            return
-        if time.monotonic() >= deadline:
-            result.refused |= {row["id"]: "it has not completed" for row in planned}
-            return
+class _Termination:
+    """One chunk of invocations, until it is settled what became of each."""
+
+    verb: t.ClassVar[str]
+
+    def __init__(self, admin: AdminClient, planned: t.Sequence[Invocation], journal: Journal) -> None:
+        self._admin = admin
+        self._journal = journal
+        self._open = list(planned)
+
+    def run(self) -> None:
+        """Read and call until all is settled, or for a while."""
+        clock, retry = self._admin.clock, self._admin.connection.retry
+
+        def is_settled() -> bool:
+            return repeat_while_lost(self._round, clock=clock, delay_after=retry.delay_after)
+
         # A kill is applied at once where the leader answers; a read elsewhere may be behind.
-        time.sleep(delay)
+        if not wait_until(is_settled, clock=clock, seconds=_SETTLE_SECONDS):
+            self._give_up()
+
+    def _round(self) -> bool:
+        """Read what is there, send a call for what is still to be done, and return whether all is settled."""
+        raise NotImplementedError
+
+    def _give_up(self) -> None:
+        """Say what became of those that are not settled in time."""
+        raise NotImplementedError
+
+    def _vanished(self, now: t.Container[str]) -> list[str]:
+        """Return those whose answer was lost and that are gone: it was carried out."""
+        return [row.id for row in self._open if row.id not in now and self._state(row.id) == UNKNOWN]
+
+    def _state(self, invocation_id: str) -> str | None:
+        return self._journal.state(self.verb, invocation_id)
+
+    def _send(self, ids: t.Sequence[str]) -> None:
+        """Send one round of calls, and note what was done and what was refused."""
+        failed = f"{self.verb}_failed"
+        remaining = list(ids)
+        while remaining:
+            self._journal.sending(self.verb, remaining)
+            try:
+                for invocation_id, answer in self._admin.terminate(self.verb, remaining):
+                    self._note(invocation_id, answer)
+                return
+            except OperatorError as exc:
+                remaining = [each for each in remaining if self._state(each) == UNKNOWN]
+                hit = exc.invocation_ids or remaining
+                unsent = [each for each in remaining if each not in hit]
+                self._journal.not_done(self.verb, unsent, "not_tried")
+                if not exc.outcome_unknown:
+                    self._journal.not_done(self.verb, hit, failed, exc.message, exc.http)
+                # Where the server is gone or takes nothing from us, every other call would meet the same.
+                if exc.status is None or exc.outcome_unknown or exc.status in (401, 403, 429):
+                    raise
+                remaining = unsent
+
+    def _note(self, invocation_id: str, answer: str) -> None:
+        if answer == "done":
+            self._journal.done(self.verb, [invocation_id])
+        elif answer in _TOLD:
+            self._journal.not_done(self.verb, [invocation_id], answer, _TOLD[answer])
+        else:
+            self._journal.not_done(self.verb, [invocation_id], f"{self.verb}_failed", answer)
+
+    def _is_refused(self, invocation_id: str) -> bool:
+        entry = self._journal.entry(self.verb, invocation_id)
+        return entry is not None and entry.reason == f"{self.verb}_failed"
 
 
-def _succeeded(now: Row, runs: t.Container[str], result: Terminated) -> bool:
-    has = now["status"] == "completed" and now.get("completion_result") != "failure" and now["id"] in runs
-    if has:
-        result.succeeded.add(now["id"])
-    return has
+class _Kill(_Termination):
+    verb = "kill"
+
+    def _round(self) -> bool:
+        now = still_there(self._admin, self._open)
+        killed = [row.id for row in now.values() if row.completion_failure == _KILLED]
+        self._journal.done(self.verb, [*self._vanished(now), *killed])
+        self._open = [
+            row
+            for row in self._open
+            if row.id in now and now[row.id].status != "completed" and not self._is_settled(row)
+        ]
+        if self._open:
+            self._send([row.id for row in self._open])
+        self._open = [row for row in self._open if not self._is_settled(row)]
+        return not self._open
+
+    def _is_settled(self, row: Invocation) -> bool:
+        return self._state(row.id) == DONE or self._is_refused(row.id)
+
+    def _give_up(self) -> None:
+        """Leave it as the server's last answers have it: the purge tells what has not completed."""
 
 
-def _terminate(admin: AdminClient, verb: str, ids: t.Sequence[str], result: Terminated) -> dict[str, str]:
-    """Send one round of calls, note what was done and what was refused, and return the answers by id."""
-    answers: dict[str, str] = {}
-    rest = list(ids)
-    while rest:
-        try:
-            for invocation_id, answer in admin.terminate(verb, rest):
-                answers[invocation_id] = answer
-                if answer == "done":
-                    result.done.add(invocation_id)
-                elif answer not in ("gone", "completed", "unfinished"):
-                    result.refused[invocation_id] = answer
-            return answers
-        except OperatorError as exc:
-            # Where the server is gone or takes nothing from us, every other call would meet the same.
-            if exc.status is None or exc.outcome_unknown or exc.status in (401, 403, 429):
-                raise
-            hit = exc.invocation_ids or rest
-            result.refused |= dict.fromkeys(hit, exc.message)
-            result.http = exc.http
-            rest = [each for each in rest if each not in answers and each not in hit]
-    return answers
+class _Purge(_Termination):
+    verb = "purge"
+
+    def __init__(
+        self,
+        admin: AdminClient,
+        planned: t.Sequence[Invocation],
+        journal: Journal,
+        runs: t.Container[str],
+    ) -> None:
+        super().__init__(admin, planned, journal)
+        self._runs = runs
+
+    def _round(self) -> bool:
+        now = still_there(self._admin, self._open)
+        self._journal.done(self.verb, self._vanished(now))
+        self._open = [row for row in self._open if row.id in now]
+        succeeded = [row.id for row in self._open if self._has_succeeded(now[row.id])]
+        self._journal.not_done(self.verb, succeeded, "already_succeeded", "its run succeeded meanwhile")
+        self._open = [row for row in self._open if row.id not in succeeded]
+        completed = [row.id for row in self._open if now[row.id].status == "completed"]
+        if completed:
+            self._send(completed)
+        self._open = [row for row in self._open if row.id not in completed or self._is_unfinished(row.id)]
+        return not self._open
+
+    def _has_succeeded(self, now: InvocationStatus) -> bool:
+        is_run = now.id in self._runs
+        return is_run and now.status == "completed" and now.completion_result != "failure"
+
+    def _is_unfinished(self, invocation_id: str) -> bool:
+        entry = self._journal.entry(self.verb, invocation_id)
+        return entry is not None and entry.reason == "unfinished"
+
+    def _give_up(self) -> None:
+        ids = [row.id for row in self._open]
+        self._journal.not_done(self.verb, ids, "purge_failed", "it has not completed")

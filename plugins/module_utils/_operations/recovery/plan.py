@@ -2,146 +2,257 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What there is of a workflow key, and what a fresh start of it takes. Pure: nothing here calls a server."""
+"""What is to be done about each key: a pure function of what was observed and asked."""
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 from dataclasses import dataclass, field
+from pathlib import Path
 
-Row = dict[str, t.Any]
+from ..._errors import OperatorError
+from ..._restate.rows import Invocation
+from ..invocations.selection import Select
+from ..journal import Journal
+from ..operation import options
+from .key_plan import BLANK, BLOCKED, RECOVERED, KeyPlan, Rules, plan_key
+from .key_state import KeyState
+from .snapshots import PendingResubmission, SnapshotNames
+from .workflow import Workflow
+
+Name = tuple[str, str]
+"""A service and a key."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryRequest:
+    """What the operator asked: one key, a list of keys, or a selection."""
+
+    service_name: str | None = None
+    service_key: str | None = None
+    workflows: list[dict[str, str]] | None = None
+    select: Select | None = field(default=None, metadata=options(Select))
+    kill_active: str
+    stuck_after_retries: int = 3
+    clear_orphaned_state: bool = False
+    snapshot_dir: str | None = None
+    resubmit: str | None = None
+    skip_blocked: bool
+
+    def __post_init__(self) -> None:
+        """Raise RESTATE_INVALID_ARGUMENT for options that do not go together."""
+        if self.resubmit and not self.snapshot_dir:
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                "resubmit needs snapshot_dir: what is destroyed and not yet submitted again is kept there.",
+            )
+
+    @property
+    def rules(self) -> Rules:
+        """How far the recovery may go."""
+        return Rules(self.kill_active, self.stuck_after_retries, self.clear_orphaned_state)
+
+    @property
+    def names(self) -> list[Name]:
+        """The keys that are named; raises RESTATE_INVALID_ARGUMENT for empty names."""
+        asked = [(self.service_name or "", self.service_key or "")]
+        if self.workflows is not None:
+            asked = [(entry["service_name"], entry["service_key"]) for entry in self.workflows]
+        if not all(name and key for name, key in asked):
+            raise OperatorError("RESTATE_INVALID_ARGUMENT", "service_name and service_key must not be empty.")
+        return list(dict.fromkeys(asked))
 
 
 @dataclass(frozen=True)
-class Rules:
-    """How far a recovery may go. O(kill_active) is V(never), V(stuck) or V(any)."""
+class Observed:
+    """What was read of all keys, before anything is written.
 
-    kill_active: str
-    stuck_after_retries: int
-    clear_orphaned_state: bool
-
-
-@dataclass
-class Situation:
-    """All that Restate holds of a key.
-
-    O(runs) are the invocations of the run handler: one at most, unless the service is not registered and says not
-    which handler that is. O(retries) counts attempts by invocation id; O(state) and O(promises) are names.
+    O(seen) has, by name, what Restate holds of a key, or the error of the question; O(children) the unfinished
+    invocations below what may be killed, by id; O(retained) the runs whose input can be submitted again. O(pending) are
+    the resubmissions that an earlier task left, and O(foreign) the files of those that another Restate is owed.
     """
 
-    service: str
-    key: str
-    invocations: list[Row] = field(default_factory=list)
-    run_handlers: frozenset[str] = frozenset()
-    retries: dict[str, int] = field(default_factory=dict)
-    state: list[str] = field(default_factory=list)
-    promises: list[str] = field(default_factory=list)
+    names: tuple[Name, ...]
+    workflows: t.Mapping[str, Workflow]
+    seen: t.Mapping[Name, KeyState | OperatorError]
+    now: datetime.datetime
+    releases_killed_at_once: bool = True
+    children: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    retained: frozenset[str] = frozenset()
+    pending: t.Mapping[Name, PendingResubmission] = field(default_factory=dict)
+    foreign: tuple[Path, ...] = ()
+    beyond_limit: int = 0
+    snapshots: SnapshotNames | None = None
+    content_digests: t.Mapping[Name, str] = field(default_factory=dict)
+    """Of keys without a run, what tells one snapshot of a key from another."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRecovery:
+    """A key, and what is to be done about it.
+
+    O(children) are the unfinished invocations that a kill takes along. O(pending) is what an earlier task left to be
+    submitted again for it; with O(closes) it is not, any more, since its run was submitted again (O(resubmitted)).
+    O(submits) says that its input is submitted again in the end. O(snapshot) is where its snapshot will be.
+    """
+
+    seen: KeyState
+    steps: KeyPlan
+    children: tuple[str, ...] = ()
+    pending: PendingResubmission | None = None
+    closes: bool = False
+    resubmitted: Invocation | None = None
+    submits: bool = False
+    snapshot: Path | None = None
 
     @property
-    def run(self) -> Row | None:
-        """The run's invocation."""
-        return next(
-            (row for row in self.invocations if row["target_handler_name"] in self.run_handlers), None
-        )
+    def name(self) -> str:
+        """Service and key."""
+        return self.seen.name
 
     @property
-    def unfinished(self) -> list[Row]:
-        """The invocations that have not completed."""
-        return [row for row in self.invocations if row["status"] != "completed"]
+    def is_in_work(self) -> bool:
+        """Whether anything is to be done about it."""
+        return self.steps.outcome == RECOVERED and (self.steps.has_steps or self.submits)
 
     @property
-    def is_blank(self) -> bool:
-        """Whether the next submission starts from nothing."""
-        return not (self.run or self.unfinished or self.state or self.promises)
-
-    def described(self) -> dict[str, t.Any]:
-        """Return it as a diff shows it."""
-        if not (self.invocations or self.state or self.promises):
-            return {}
-        return {
-            "invocations": {
-                row["id"]: _status(row) for row in sorted(self.invocations, key=lambda row: row["id"])
-            },
-            "state": sorted(self.state),
-            "promises": sorted(self.promises),
-        }
+    def run_created_at(self) -> str:
+        """When the run that the snapshot is of was created; empty where there is none."""
+        if self.pending and not self.closes:
+            return self.pending.created_at
+        return self.seen.run.created_at if self.seen.run else ""
 
 
-def _status(row: Row) -> str:
-    result = row.get("completion_result")
-    return f"{row['target_handler_name']} {row['status']}" + (f" ({result})" if result else "")
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done about all keys. Where a key is blocked, the others are recovered all the same."""
+
+    request: RecoveryRequest
+    workflows: t.Mapping[str, Workflow]
+    recoveries: tuple[KeyRecovery, ...]
+    foreign: tuple[Path, ...]
+    beyond_limit: int
+    releases_killed_at_once: bool
+    failed_reads: t.Mapping[str, OperatorError]
+    """By name, why what Restate holds of a key could not be read."""
+    error: OperatorError | None = None
 
 
-@dataclass
-class KeyPlan:
-    """What a key's fresh start takes: rows to kill, then rows to purge, or the state to clear; or why it is blocked."""
-
-    outcome: str
-    reason: str | None = None
-    explanation: str = ""
-    invocation_ids: list[str] = field(default_factory=list)
-    kill: list[Row] = field(default_factory=list)
-    purge: list[Row] = field(default_factory=list)
-    clear_state: bool = False
-
-    @property
-    def steps(self) -> list[dict[str, t.Any]]:
-        """The write calls, in their order."""
-        return [
-            *({"action": "kill", "invocation_id": row["id"]} for row in self.kill),
-            *({"action": "purge", "invocation_id": row["id"]} for row in self.purge),
-            *([{"action": "clear_state"}] if self.clear_state else []),
-        ]
-
-
-def make_plan(seen: Situation, rules: Rules) -> KeyPlan:
-    """Return what a fresh start takes; in doubt, that it is blocked."""
-    run, unfinished = seen.run, seen.unfinished
-    if seen.is_blank:
-        return KeyPlan("blank")
-    if run and run["status"] == "completed" and run.get("completion_result") != "failure":
-        return _blocked("already_succeeded", "its run succeeded", [run])
-    if unfinished and not _may_kill(seen, rules):
-        return _blocked("active_invocation", _activity(seen, rules), unfinished)
-    # A killed invocation that never began leaves nothing to purge, and so no purge that clears state and promises.
-    lasting = [row for row in seen.invocations if row["status"] not in ("inboxed", "scheduled")]
-    if run in lasting:
-        lasting.sort(key=lambda row: row is not run)
-        return KeyPlan("recovered", kill=unfinished, purge=lasting)
-    if seen.promises:
-        return _blocked(
-            "promise_without_run",
-            "it has a promise but no run that began, and nothing in Restate clears that",
-            seen.invocations,
-        )
-    if seen.state and not rules.clear_orphaned_state:
-        return _blocked(
-            "run_unknown",
-            "it has state but no run that began; where the retention is zero, a run that succeeded looks like this",
-            seen.invocations,
-        )
-    return KeyPlan("recovered", kill=unfinished, purge=lasting, clear_state=bool(seen.state))
-
-
-def _blocked(reason: str, explanation: str, rows: list[Row]) -> KeyPlan:
-    return KeyPlan("blocked", reason, explanation, [row["id"] for row in rows])
-
-
-def _may_kill(seen: Situation, rules: Rules) -> bool:
-    if rules.kill_active == "any":
-        return True
-    return rules.kill_active == "stuck" and all(_is_stuck(row, seen, rules) for row in seen.unfinished)
-
-
-def _is_stuck(row: Row, seen: Situation, rules: Rules) -> bool:
-    # One that keeps retrying reads as running now and then: the number of attempts tells, not the status.
-    return row["status"] == "paused" or (
-        row["status"] == "invoked" and seen.retries.get(row["id"], 0) >= rules.stuck_after_retries
+def make_plan(observed: Observed, request: RecoveryRequest) -> Plan:
+    """Return what is to be done."""
+    planner = _Planner(observed, request)
+    return Plan(
+        request=request,
+        workflows=observed.workflows,
+        recoveries=tuple(planner.recovery(name) for name in observed.names),
+        foreign=observed.foreign,
+        beyond_limit=observed.beyond_limit,
+        releases_killed_at_once=observed.releases_killed_at_once,
+        failed_reads={
+            "/".join(name): seen for name, seen in observed.seen.items() if isinstance(seen, OperatorError)
+        },
     )
 
 
-def _activity(seen: Situation, rules: Rules) -> str:
-    shown = ", ".join(f"{row['target_handler_name']} is {row['status']}" for row in seen.unfinished)
-    if rules.kill_active == "stuck":
-        return f"{shown}, not all of it stuck (paused, or tried {rules.stuck_after_retries} times or more)"
-    return shown
+class _Planner:
+    def __init__(self, observed: Observed, request: RecoveryRequest) -> None:
+        self._observed = observed
+        self._rules = request.rules
+        self._resubmits = request.resubmit is not None
+
+    def recovery(self, name: Name) -> KeyRecovery:
+        """Return what is to be done about a key."""
+        seen = self._observed.seen[name]
+        if isinstance(seen, OperatorError):
+            return KeyRecovery(KeyState(*name), KeyPlan(BLOCKED, "query_failed", seen.message))
+        steps = plan_key(seen, self._rules)
+        pending = self._observed.pending.get(name)
+        if pending:
+            return self._with_pending(seen, steps, pending)
+        return self._destroying(seen, steps)
+
+    def _destroying(
+        self,
+        seen: KeyState,
+        steps: KeyPlan,
+        *,
+        pending: PendingResubmission | None = None,
+        closes: bool = False,
+    ) -> KeyRecovery:
+        """Return a recovery of what is there now; with a snapshot, where one is wanted."""
+        if steps.outcome != RECOVERED:
+            return KeyRecovery(seen, steps, pending=pending, closes=closes)
+        children = tuple(child for row in steps.kill for child in self._observed.children.get(row.id, ()))
+        names, run = self._observed.snapshots, seen.run
+        is_input_there = (run is not None and run.id in self._observed.retained) or (
+            pending is not None and not closes
+        )
+        if self._resubmits and not is_input_there:
+            ids = tuple(row.id for row in seen.invocations)
+            blocked = KeyPlan(BLOCKED, "input_unavailable", "its input is no longer retained", ids)
+            return KeyRecovery(seen, blocked, children, pending, closes)
+        snapshot = None
+        if names:
+            name = (seen.service, seen.key)
+            snapshot = names.closed(*name, run.created_at if run else self._observed.content_digests[name])
+        return KeyRecovery(seen, steps, children, pending, closes, submits=self._resubmits, snapshot=snapshot)
+
+    def _with_pending(self, seen: KeyState, steps: KeyPlan, pending: PendingResubmission) -> KeyRecovery:
+        """Take up what an earlier task that was cut off left to do for this key."""
+        run = seen.run
+        if run and run.created_at == pending.created_at:
+            # It was cut off before the purge.
+            return self._destroying(seen, steps, pending=pending)
+        if run:
+            return self._already_submitted(seen, steps, pending, run)
+        if steps.outcome != BLANK:
+            return self._destroying(seen, steps)
+        age = (self._observed.now - pending.taken_at).total_seconds()
+        if pending.was_sent and age >= self._observed.workflows[seen.service].retention:
+            message = (
+                "whether its input was submitted again before is unknown, since its run would leave no trace by now: "
+                f"see {pending.path}"
+            )
+            return KeyRecovery(seen, KeyPlan(BLOCKED, "resubmission_unknown", message))
+        names = self._observed.snapshots
+        snapshot = names.closed(seen.service, seen.key, pending.created_at) if names else None
+        return KeyRecovery(seen, KeyPlan(RECOVERED), pending=pending, submits=True, snapshot=snapshot)
+
+    def _already_submitted(
+        self, seen: KeyState, steps: KeyPlan, pending: PendingResubmission, run: Invocation
+    ) -> KeyRecovery:
+        """Take up a key that was cut off after the submission, or that somebody else submitted."""
+        has_failed = run.status == "completed" and run.completion_result == "failure"
+        if has_failed and steps.outcome != BLOCKED:
+            return self._destroying(seen, steps, pending=pending, closes=True)
+        # Also where it might be killed: that was asked of the run before it.
+        message = "was submitted again already"
+        return KeyRecovery(
+            seen, KeyPlan(RECOVERED, message=message), pending=pending, closes=True, resubmitted=run
+        )
+
+
+def predict(plan: Plan) -> Journal:
+    """Return the journal that applying the plan would leave."""
+    journal = Journal(is_prediction=True)
+    for recovery in plan.recoveries:
+        _predict_key(recovery, journal)
+    return journal
+
+
+def _predict_key(recovery: KeyRecovery, journal: Journal) -> None:
+    if not recovery.is_in_work:
+        return
+    steps, seen = recovery.steps, recovery.seen
+    journal.done("kill", [row.id for row in steps.kill])
+    journal.done("purge", [row.id for row in steps.purge])
+    if steps.clear_state:
+        journal.done("clear_state", [recovery.name], keys=sorted(seen.state))
+    if steps.has_steps:
+        journal.seen_after[recovery.name] = KeyState(seen.service, seen.key)
+    if recovery.submits:
+        # The id of a workflow's run is a function of its service and key.
+        run_id = seen.run.id if seen.run else recovery.pending and recovery.pending.run_id
+        journal.done("resubmit", [recovery.name], run_id=run_id)
+    journal.done("recover", [recovery.name])

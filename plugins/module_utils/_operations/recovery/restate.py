@@ -2,334 +2,282 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Give stuck workflow keys a fresh start, and lose nothing that may still be wanted."""
+"""Give stuck workflow keys a fresh start, straight against Restate, and lose nothing that may still be wanted."""
 
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
-from pathlib import Path
 
 from ..._errors import OperatorError
-from ..._restate.ingress import IngressClient
+from ..._restate.admin import AdminClient
 from ..._restate.server import Restate
-from ..invocations.selection import Select, select_runs
-from ..invocations.termination import chunks
-from ..report import Report, count, cut_off, left_behind, tally
-from .observation import Workflow, read_workflow
-from .plan import KeyPlan, Rules, Situation
-from .recovery_run import OUTCOMES, Item, KeyResult, KeyRun, Resubmission
-from .snapshots import Owed, Snapshots
+from ..._restate.state_version import state_version
+from ..invocations.chunks import chunks
+from ..invocations.termination import kill, purge
+from ..journal import Entry, Journal
+from ..operation import Backend
+from ..waiting import wait_until
+from .inputs import Input, read_inputs
+from .key_plan import BLOCKED
+from .key_state import KeyState
+from .observation import observe, read_keys
+from .plan import KeyRecovery, Plan, RecoveryRequest, make_plan, predict
+from .report import make_report
+from .resubmission import Resubmissions
+from .snapshot_content import content_digest, read_contents, snapshot_content
+from .snapshots import Snapshots
+from .workflow import Workflow
 
-_SAMPLE = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecoveryRequest:
-    """What the operator asked: one key, a list of keys, or a selection."""
-
-    service_name: str | None = None
-    service_key: str | None = None
-    workflows: list[dict[str, str]] | None = None
-    select: dict[str, t.Any] | None = None
-    kill_active: str
-    stuck_after_retries: int = 3
-    clear_orphaned_state: bool = False
-    snapshot_dir: str | None = None
-    resubmit: str | None = None
-    skip_blocked: bool
-
-    def __post_init__(self) -> None:
-        if self.resubmit and not self.snapshot_dir:
-            raise OperatorError(
-                "RESTATE_INVALID_ARGUMENT",
-                "resubmit needs snapshot_dir: what is destroyed and not yet submitted again is kept there.",
-            )
+_SETTLE_SECONDS = 15
+_READ_ERRORS = ("RESTATE_QUERY_FAILED", "RESTATE_UNEXPECTED_RESPONSE")
 
 
-class _Recovery:
-    """One task: the keys in their order, and what became of each."""
+def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
+    """Recover the keys chunk by chunk; one key's trouble does not stop the others."""
+    snapshots = None
+    if plan.request.snapshot_dir:
+        snapshots = Snapshots(plan.request.snapshot_dir, admin_url=restate.admin.connection.shown_url)
+        snapshots.make_folder()
+    resubmissions = (
+        Resubmissions(restate, snapshots, journal) if snapshots and plan.request.resubmit else None
+    )
+    try:
+        for workflow in plan.workflows.values():
+            recoveries = [each for each in plan.recoveries if each.seen.service == workflow.name]
+            for chunk in chunks(recoveries):
+                _ChunkRecovery(restate.admin, workflow, plan, journal).run(chunk, snapshots, resubmissions)
+    finally:
+        if resubmissions:
+            resubmissions.close()
 
-    def __init__(self, restate: Restate, request: RecoveryRequest) -> None:
-        self._restate = restate
-        self.admin = restate.admin
-        self._request = request
-        self._rules = Rules(request.kill_active, request.stuck_after_retries, request.clear_orphaned_state)
-        self._ingress: IngressClient | None = None
-        self._snapshots: Snapshots | None = None
-        self._owed: dict[tuple[str, str], Owed] = {}
-        self.items: list[Item] = []
-        self.asked: list[tuple[str, str]] = []
-        self.left_over = 0
-        self.error: OperatorError | None = None
-        self.warnings: list[str] = []
 
-    def run(self) -> None:
-        """Find the keys, then recover them chunk by chunk; one key's trouble does not stop the others."""
-        request = self._request
-        if request.snapshot_dir:
-            admin_url = self.admin.connection.shown_url
-            self._snapshots = Snapshots(
-                request.snapshot_dir, admin_url=admin_url, check_mode=self.admin.check_mode
-            )
-            if request.resubmit:
-                self._owed = self._snapshots.owed()
-                self._warn_of(self._snapshots.foreign)
-        self.asked = self._keys()
-        workflows = {
-            name: read_workflow(self.admin, name) for name in dict.fromkeys(name for name, _key in self.asked)
-        }
-        resubmissions = {name: self._resubmission(workflow) for name, workflow in workflows.items()}
+class _ChunkRecovery:
+    """Some keys of one workflow, few enough to keep memory bounded."""
+
+    def __init__(self, admin: AdminClient, workflow: Workflow, plan: Plan, journal: Journal) -> None:
+        self._admin = admin
+        self._workflow = workflow
+        self._plan = plan
+        self._journal = journal
+        self._recoveries: list[KeyRecovery] = []
+
+    def run(
+        self,
+        recoveries: t.Sequence[KeyRecovery],
+        snapshots: Snapshots | None,
+        resubmissions: Resubmissions | None,
+    ) -> None:
+        """Recover the keys, and note for each that is not what forbade it."""
+        if resubmissions:
+            resubmissions.close_settled(recoveries)
+        self._recoveries = [each for each in recoveries if each.is_in_work]
+        self._journal.begun.update(each.name for each in self._recoveries)
         try:
-            for name, workflow in workflows.items():
-                keys = [key for service, key in self.asked if service == name]
-                run = KeyRun(
-                    self.admin,
-                    workflow,
-                    self._rules,
-                    snapshots=self._snapshots,
-                    owed={key: owed for (service, key), owed in self._owed.items() if service == name},
-                    resubmission=resubmissions[name],
-                )
-                for chunk in chunks(keys):
-                    self._recover(run, name, chunk)
+            inputs = self._keep(snapshots) if snapshots else {}
+            self._destroy()
+            self._verify()
+            if resubmissions:
+                resubmissions.submit_all(self._in_work(), inputs, self._workflow)
+                resubmissions.cancel_for_kept_runs(self._recoveries)
         except OperatorError as exc:
-            self.error = exc
-        finally:
-            if self._ingress:
-                self._ingress.close()
-
-    def _warn_of(self, foreign: list[Path]) -> None:
-        if foreign:
-            self.warnings.append(
-                f"{count(len(foreign), 'snapshot')} in snapshot_dir owe a resubmission to another admin_url, and were "
-                f"left: {', '.join(str(path) for path in foreign[:_SAMPLE])}."
-            )
-
-    def _keys(self) -> list[tuple[str, str]]:
-        request = self._request
-        if request.select is not None:
-            runs, self.left_over = select_runs(self.admin, Select.read(request.select))
-            chosen = [(run.service, run.key) for run in runs]
-            # What a run of this task that was cut off still owes is no longer to be found by its failure.
-            wanted = request.select["service_name"]
-            owed = [name for name in self._owed if wanted in (None, name[0])]
-            return list(dict.fromkeys([*chosen, *owed]))
-        if request.workflows is not None:
-            asked = [(entry["service_name"], entry["service_key"]) for entry in request.workflows]
-        else:
-            asked = [(request.service_name or "", request.service_key or "")]
-        if not all(name and key for name, key in asked):
-            raise OperatorError("RESTATE_INVALID_ARGUMENT", "service_name and service_key must not be empty.")
-        return list(dict.fromkeys(asked))
-
-    def _resubmission(self, workflow: Workflow) -> Resubmission | None:
-        """Return how to submit again; raise before anything is touched where that cannot be done."""
-        if not self._snapshots or not self._request.resubmit:
-            return None
-        service = workflow.service
-        handlers = [handler for handler in service.handlers if handler.ty == "Workflow"] if service else []
-        if not handlers or (service and service.public is False) or handlers[0].public is False:
-            raise OperatorError(
-                "RESTATE_UNSUPPORTED",
-                f"{workflow.name} cannot be submitted through the ingress: its run handler is not registered or not "
-                "public. Nothing was touched.",
-                remedy="Leave out resubmit, and have its callers submit it again.",
-            )
-        if self._ingress is None:
-            client = self._restate.ingress.connect(lambda: self.admin.version.ingress_endpoint)
-            self._ingress = client
-        return Resubmission(self._ingress, handlers[0].name, self._snapshots)
-
-    def _recover(self, run: KeyRun, name: str, keys: t.Sequence[str]) -> None:
-        before = len(self.items)
-        try:
-            run.recover(keys, self.items)
-        except OperatorError as exc:
-            if exc.code not in ("RESTATE_QUERY_FAILED", "RESTATE_UNEXPECTED_RESPONSE"):
-                _stop_unfinished(self.items[before:], "failed", "interrupted", exc)
+            if exc.code not in _READ_ERRORS:
                 raise
-            _stop_unfinished(self.items[before:], "blocked", "query_failed", exc)
-            looked_at = {item.key for item in self.items[before:]}
-            self.items += [
-                _unseen(name, key, "blocked", "query_failed", exc.message, exc.http)
-                for key in keys
-                if key not in looked_at
-            ]
+            self._stop_rest("query_failed", exc)
+            return
+        self._journal.done("recover", [each.name for each in self._in_work()])
+
+    def _in_work(self) -> list[KeyRecovery]:
+        """Return the keys that nothing has stopped so far."""
+        return [each for each in self._recoveries if self._journal.state("recover", each.name) is None]
+
+    def _stop(self, recovery: KeyRecovery, reason: str, message: str, **facts: t.Any) -> None:
+        http = facts.pop("http", None)
+        self._journal.not_done("recover", [recovery.name], reason, message, http, outcome=BLOCKED, **facts)
+
+    def _stop_rest(self, reason: str, error: OperatorError) -> None:
+        for recovery in self._in_work():
+            self._stop(recovery, reason, error.message, http=error.http)
+
+    # Keep
+
+    def _keep(self, snapshots: Snapshots) -> dict[str, Input]:
+        """Write the snapshots of what is to be destroyed, and return the inputs by the key's name.
+
+        A key whose snapshot cannot be written is left.
+        """
+        destroying = [each for each in self._recoveries if each.steps.has_steps]
+        runs = {each.seen.run.id: each for each in destroying if each.seen.run}
+        read = read_inputs(self._admin, list(runs))
+        inputs = {
+            each.name: each.pending.input for each in self._recoveries if each.pending and not each.closes
+        }
+        inputs |= {runs[run_id].name: content for run_id, content in read.items()}
+        contents = read_contents(self._admin, self._workflow.name, [each.seen.key for each in destroying])
+        for recovery in destroying:
+            seen, kept_input = recovery.seen, inputs.get(recovery.name)
+            if recovery.submits and kept_input is None:
+                ids = [row.id for row in seen.invocations]
+                self._stop(
+                    recovery, "input_unavailable", "its input is no longer retained", invocation_ids=ids
+                )
+                continue
+            content = snapshot_content(seen, contents.of(seen.key), kept_input)
+            kept_as = recovery.run_created_at or content_digest(seen, contents.of(seen.key))
+            try:
+                path = snapshots.write(content, kept_as, is_pending=recovery.submits)
+            except OSError as exc:
+                self._stop(recovery, "snapshot_failed", f"its snapshot could not be written: {exc}")
+            else:
+                self._journal.learn(recovery.name, snapshot=path)
+        return inputs
+
+    # Destroy
+
+    def _destroy(self) -> None:
+        self._kill()
+        self._wait_until_released()
+        # The runs first, and then, of the keys whose run is gone, the rest.
+        runs = {each.seen.run.id for each in self._in_work() if each.seen.run}
+        self._purge(runs, of_runs=True)
+        self._purge(runs, of_runs=False)
+        for recovery in self._in_work():
+            if recovery.steps.clear_state:
+                self._clear_state(recovery)
+
+    def _kill(self) -> None:
+        planned = [row for recovery in self._in_work() for row in recovery.steps.kill]
+        if planned:
+            kill(self._admin, planned, self._journal)
+        for recovery in self._in_work():
+            refused = self._refused("kill", recovery)
+            if refused:
+                entry = refused[next(iter(refused))]
+                self._stop(
+                    recovery, "kill_failed", entry.message, http=entry.http, invocation_ids=list(refused)
+                )
+
+    def _refused(self, action: str, recovery: KeyRecovery) -> dict[str, Entry]:
+        """Return what the server refused of a key, by invocation id."""
+        rows = recovery.steps.kill if action == "kill" else recovery.steps.purge
+        entries = {row.id: self._journal.entry(action, row.id) for row in rows}
+        reasons = (f"{action}_failed", "already_succeeded")
+        return {each: entry for each, entry in entries.items() if entry and entry.reason in reasons}
+
+    def _wait_until_released(self) -> None:
+        """Wait until no attempt of the runs is under way, on servers where another run could meet it.
+
+        1.5.3 aborts an attempt of what was killed only once the service is silent for its inactivity_timeout (a minute
+        by default). A run that is submitted after a purge has the same id, and the partition that is asked to start it
+        before that panics, and stays down. A key whose run is still held after a while is left half-way.
+        """
+        if self._plan.releases_killed_at_once:
+            return
+        held = {
+            each.seen.run.id: each
+            for each in self._in_work()
+            if each.seen.run and each.seen.run in each.steps.purge
+        }
+
+        def are_released() -> bool:
+            ids = {
+                row.id
+                for chunk in chunks(list(held))
+                for row in self._admin.query(self._admin.questions.held_by_invoker(chunk))
+            }
+            for run_id in held.keys() - ids:
+                del held[run_id]
+            return not held
+
+        if not wait_until(are_released, clock=self._admin.clock, seconds=_SETTLE_SECONDS):
+            for run_id, recovery in held.items():
+                message = "an attempt of its killed run is still under way"
+                self._stop(recovery, "purge_failed", message, invocation_ids=[run_id])
+
+    def _purge(self, runs: set[str], *, of_runs: bool) -> None:
+        planned = {
+            row.id: row
+            for recovery in self._in_work()
+            for row in recovery.steps.purge
+            if (row.id in runs) is of_runs
+        }
+        if planned:
+            purge(self._admin, list(planned.values()), self._journal, runs=runs)
+        for recovery in self._in_work():
+            for invocation_id, entry in self._refused("purge", recovery).items():
+                self._stop(
+                    recovery, entry.reason, entry.message, http=entry.http, invocation_ids=[invocation_id]
+                )
+
+    def _clear_state(self, recovery: KeyRecovery) -> None:
+        """Clear orphaned state if it is still what is read now and no run has come meanwhile.
+
+        Never after a purge of a run: that has cleared the state, and what is there then is another run's.
+        """
+        service, key = self._workflow.name, recovery.seen.key
+        rows = self._admin.query(self._admin.questions.state_values(service, [key]))
+        entries = {row.key: bytes.fromhex(row.value) for row in rows}
+        now = read_keys(self._admin, self._workflow, [key])[key]
+        if now.invocations or now.promises:
+            ids = [row.id for row in now.invocations]
+            self._stop(recovery, "active_invocation", "it was submitted meanwhile", invocation_ids=ids)
+        elif entries:
+            try:
+                with self._journal.attempt("clear_state", recovery.name):
+                    self._admin.clear_state(service, key, state_version(entries))
+            except OperatorError as exc:
+                if exc.code not in _READ_ERRORS or exc.outcome_unknown:
+                    raise
+                # The other keys are not to blame.
+                self._stop(recovery, "clear_failed", exc.message, http=exc.http)
+            else:
+                self._journal.done("clear_state", [recovery.name], keys=sorted(entries))
+
+    # Verify
+
+    def _verify(self) -> None:
+        """Read until nothing of what was planned is left, and note what is there."""
+        touched = [each for each in self._recoveries if self._is_touched(each)]
+        open_ = {each.seen.key: each for each in touched}
+
+        def is_nothing_left() -> bool:
+            now = read_keys(self._admin, self._workflow, list(open_)) if open_ else {}
+            for key, state in now.items():
+                recovery = open_[key]
+                self._journal.seen_after[recovery.name] = state
+                is_stopped = self._journal.state("recover", recovery.name) is not None
+                if is_stopped or not _is_left(recovery, state):
+                    del open_[key]
+            return not open_
+
+        if not wait_until(is_nothing_left, clock=self._admin.clock, seconds=_SETTLE_SECONDS):
+            for recovery in open_.values():
+                now = self._journal.seen_after[recovery.name]
+                ids = [row.id for row in now.invocations]
+                message = "some of it is still there after the purge"
+                self._stop(recovery, "purge_failed", message, invocation_ids=ids)
+
+    def _is_touched(self, recovery: KeyRecovery) -> bool:
+        """Whether anything was sent for the key, so that what is there now is not known."""
+        steps, journal = recovery.steps, self._journal
+        sent = [journal.state("kill", row.id) for row in steps.kill]
+        sent += [journal.state("purge", row.id) for row in steps.purge]
+        return any(sent) or journal.state("clear_state", recovery.name) is not None
 
 
-def _stop_unfinished(items: t.Iterable[Item], outcome: str, reason: str, error: OperatorError) -> None:
-    for item in items:
-        if item.is_in_work:
-            item.result.stop(outcome, reason, error.message, http=error.http)
+def _is_left(recovery: KeyRecovery, now: KeyState) -> bool:
+    """Whether something of what was planned is there; a run that was submitted meanwhile has things of its own."""
+    planned = {(row.id, row.created_at) for row in recovery.steps.purge}
+    if any((row.id, row.created_at) in planned for row in now.invocations):
+        return True
+    is_another = now.run is not None and (now.run.id, now.run.created_at) not in planned
+    return not is_another and bool(now.state or now.promises)
 
 
-def _unseen(
-    service: str, key: str, outcome: str, reason: str, message: str, http: dict[str, t.Any] | None = None
-) -> Item:
-    """Return a key that could not be looked at."""
-    result = KeyResult(service, key)
-    result.stop(outcome, reason, message, http=http)
-    return Item(key, Situation(service, key), KeyPlan(outcome), result)
-
-
-# Show
-
-
-def recover_workflow(restate: Restate, request: RecoveryRequest) -> Report:
-    """Bring workflow keys to where their next submission starts from nothing, or say what forbids it."""
-    recovery = _Recovery(restate, request)
-    recovery.run()
-    looked_at = {(item.result.service_name, item.key) for item in recovery.items}
-    items = recovery.items + [
-        _unseen(name, key, "failed", "not_tried", "the task ended before")
-        for name, key in recovery.asked
-        if (name, key) not in looked_at
-    ]
-    if recovery.error and not restate.wrote:
-        raise recovery.error
-    results = [item.result for item in items]
-    summary = dict.fromkeys(OUTCOMES, 0)
-    for result in results:
-        summary[result.outcome] += 1
-    report = Report(
-        msg=_sentence(results, summary, check_mode=restate.admin.check_mode),
-        subject=results[0].name if len(results) == 1 else _subject(request, len(results)),
-        changed=any(result.changed for result in results),
-        details={"results": [result.as_dict() for result in results], "summary": summary},
-        before={item.result.name: item.seen.described() for item in items},
-        after={item.result.name: item.described_after() for item in items},
-        warnings=_warnings(items, recovery),
-    )
-    if request.select is not None:
-        report.details["left_over"] = recovery.left_over
-    if request.service_key is not None:
-        _add_single(report, items[0])
-    report.error = cut_off(report.msg, recovery.error, remedy=_REMEDIES["interrupted"]) or _error(
-        report.msg, results, request
-    )
-    report.acknowledged = report.error is None
-    return report
-
-
-def _subject(request: RecoveryRequest, number: int) -> str:
-    services = {entry["service_name"] for entry in request.workflows or []}
-    if request.select and request.select["service_name"]:
-        services = {request.select["service_name"]}
-    return f"{', '.join(sorted(services)) or 'all services'}: {count(number, 'key')}"
-
-
-def _add_single(report: Report, item: Item) -> None:
-    result, steps = item.result, item.plan.steps
-    report.details |= {"outcome": result.outcome, "steps": steps}
-    if result.outcome not in ("recovered", "blank"):
-        done = {("kill", each) for each in result.killed} | {("purge", each) for each in result.purged}
-        if result.cleared:
-            done.add(("clear_state", ""))
-        report.done = [step for step in steps if (step["action"], step.get("invocation_id", "")) in done]
-        report.not_done = [step for step in steps if step not in report.done]
-
-
-def _error(message: str, results: list[KeyResult], request: RecoveryRequest) -> OperatorError | None:
-    tolerated = ("blank", "recovered", "blocked") if request.skip_blocked else ("blank", "recovered")
-    error = left_behind(
-        results,
-        tolerated=tolerated,
-        noun="workflow",
-        remedies=_REMEDIES,
-        message=message if len(results) == 1 else None,
-    )
-    if error:
-        failed = (result.http for result in results if result.outcome not in tolerated)
-        error.http = next((http for http in failed if http), None)
-    return error
-
-
-def _warnings(items: list[Item], recovery: _Recovery) -> list[str]:
-    warnings = list(recovery.warnings)
-    children = [child for item in items for child in item.result.children]
-    if children:
-        warnings.append(
-            f"The kill takes {count(len(children), 'unfinished invocation')} along that were called: "
-            f"{', '.join(children[:_SAMPLE])}."
-        )
-    if items and not recovery.admin.version.at_least(1, 6):
-        warnings += _warnings_of_1_5(items)
-    kept = sum(len(item.seen.invocations) for item in items if item.result.outcome == "blank")
-    if kept:
-        warnings.append(
-            f"{count(kept, 'completed shared invocation')} of blank keys are kept; they do not matter to the next "
-            "submission."
-        )
-    if recovery.left_over:
-        warnings.append(
-            f"{count(recovery.left_over, 'more run')} match the selection: beyond select.limit, and left."
-        )
-    return warnings
-
-
-def _warnings_of_1_5(items: list[Item]) -> list[str]:
-    attempted = [
-        run["id"]
-        for item in items
-        if (run := item.seen.run)
-        and run in item.plan.kill
-        and run["status"] == "invoked"
-        and item.seen.retries.get(run["id"], 0) <= 1
-    ]
-    if not attempted:
-        return []
-    return [
-        f"An attempt of {', '.join(attempted[:_SAMPLE])} ({count(len(attempted), 'run')}) is under way, and this "
-        "server lets go of it only when the service has been silent for its inactivity_timeout (a minute by default). "
-        "Before that the run is killed but not purged, since the server could not bear that the key is submitted "
-        "again: then run the task again after a minute."
-    ]
-
-
-def _sentence(results: list[KeyResult], summary: dict[str, int], *, check_mode: bool) -> str:
-    if not results:
-        return "No workflow matches the selection; nothing to do."
-    if len(results) == 1:
-        return _sentence_of_one(results[0], check_mode=check_mode)
-    would = "would be " if check_mode else ""
-    parts = [f"{summary['recovered']} of {count(len(results), 'workflow')} {would}recovered"]
-    resubmitted = sum(result.resubmitted is not None for result in results)
-    if resubmitted:
-        parts[0] += f" ({resubmitted} submitted again)"
-    if summary["blank"]:
-        parts.append(f"{summary['blank']} blank already")
-    parts += [tally(results, outcome) for outcome in ("blocked", "failed") if summary[outcome]]
-    return "; ".join(parts) + "."
-
-
-def _sentence_of_one(result: KeyResult, *, check_mode: bool) -> str:
-    if result.outcome == "blank":
-        return f"{result.name} is blank already: the next submission starts from nothing."
-    if result.outcome == "recovered" and result.resubmitted:
-        verb = "would be" if check_mode else "was"
-        return f"{result.name} {verb} recovered and submitted again as {result.resubmitted}."
-    if result.outcome == "recovered":
-        verb = "would be" if check_mode else "is"
-        return (
-            f"{result.name} {verb} recovered ({len(result.killed)} killed, {len(result.purged)} purged): submit it "
-            "again to start it from nothing."
-        )
-    left = "could not be recovered fully" if result.changed else "was left"
-    return f"{result.name} {left}: {result.message} (reason {result.reason})."
-
-
-_REMEDIES = {
-    "already_succeeded": "Nothing to recover: submit under another key, or wait until its retention is over.",
-    "active_invocation": "Let it finish or resume it (restate_resume). Where it is stuck: kill_active: stuck; to "
-    "give it up in any case: kill_active: any. Dry-run it first.",
-    "run_unknown": "Make sure that no run of this key succeeded; then set clear_orphaned_state to true.",
-    "promise_without_run": "Submit the workflow (its promise may be wanted), or use another key.",
-    "input_unavailable": "Recover it without resubmit, and have its caller submit it again.",
-    "snapshot_failed": "Make room in snapshot_dir or choose another, then run the task again.",
-    "resubmission_failed": "Run the same task again: what is owed is in snapshot_dir.",
-    "resubmission_unknown": "Find out whether it ran; then move the snapshot away, or submit its input by hand.",
-    "purge_failed": "Wait a minute and run the task again: it goes on where it was.",
-    "kill_failed": "Read the server's own words, then run the same task again.",
-    "interrupted": "Run the same task again: it takes up what is left.",
-}
+BACKEND = Backend(
+    request=RecoveryRequest,
+    observe=observe,
+    plan=make_plan,
+    predict=predict,
+    apply=apply,
+    report=make_report,
+)

@@ -6,98 +6,199 @@
 
 from __future__ import annotations
 
-import json
-import time
+import contextlib
 import typing as t
 
 from ..._errors import OperatorError
-from ..._restate.admin import AdminClient
 from ..._restate.ingress import IngressClient
-from ..invocations.termination import Row, chunks
-from .snapshots import Input
+from ..._restate.server import Restate
+from ..invocations.chunks import chunks
+from ..journal import DONE, Journal
+from ..waiting import repeat_while_lost, wait_until
+from .inputs import Input
+from .key_plan import BLOCKED, FAILED
+from .key_state import KeyState
+from .plan import KeyRecovery
+from .snapshots import Snapshots
+from .workflow import Workflow
 
 _SETTLE_SECONDS = 10
-_POLL_SECONDS = 0.1
-# What belongs to the connection or the request that was, and not to the input.
-_NOT_INPUT = frozenset(
-    {
-        "accept",
-        "accept-encoding",
-        "connection",
-        "content-length",
-        "host",
-        "keep-alive",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "user-agent",
-        "traceparent",
-        "tracestate",
-        "idempotency-key",
-    }
-)
 
 
-def read_inputs(admin: AdminClient, ids: t.Sequence[str]) -> dict[str, Input]:
-    """Return, by invocation id, what each was submitted with; those whose input is not retained are absent."""
-    found = {}
-    for chunk in chunks(ids):
-        for row in admin.query(admin.sql.inputs(chunk)):
-            content = _input(row.get("entry_json"))
-            if content:
-                found[row["id"]] = content
-    return found
+class Resubmissions:
+    """Submits inputs through the ingress, one submission a key, and keeps the snapshots true to what was sent."""
 
+    def __init__(self, restate: Restate, snapshots: Snapshots, journal: Journal) -> None:
+        self._restate = restate
+        self._snapshots = snapshots
+        self._journal = journal
+        self._ingress: IngressClient | None = None
+        self._lost: OperatorError | None = None
 
-def _input(entry_json: str | None) -> Input | None:
-    try:
-        entry = json.loads(entry_json or "")["Command"]["Input"]
-        if not isinstance(entry["payload"], list):
-            # bytes() would make zeros of a number.
+    def close(self) -> None:
+        """Close the connections to the ingress."""
+        if self._ingress:
+            self._ingress.close()
+
+    def close_settled(self, recoveries: t.Iterable[KeyRecovery]) -> None:
+        """Close the snapshots of runs that were submitted again already."""
+        for recovery in recoveries:
+            run = recovery.seen.run
+            if recovery.closes and recovery.pending and run:
+                self._close(recovery, recovery.pending.created_at, run.id, run.created_at)
+
+    def submit_all(
+        self, recoveries: t.Iterable[KeyRecovery], inputs: t.Mapping[str, Input], workflow: Workflow
+    ) -> None:
+        """Submit what is to be submitted again, and see that each is a new run."""
+        submitting = [each for each in recoveries if each.submits]
+        sent: dict[str, KeyRecovery] = {}
+        for recovery in submitting:
+            run_id = self._submit(recovery, inputs[recovery.name], workflow)
+            if run_id:
+                sent[run_id] = recovery
+        created_at = self._read_created_at(list(sent)) if sent else {}
+        for run_id, recovery in sent.items():
+            self._note_submitted(recovery, run_id, created_at.get(run_id), workflow)
+
+    def _submit(self, recovery: KeyRecovery, content: Input, workflow: Workflow) -> str | None:
+        """Submit a key's input, and return the id of its run; where that fails, note why."""
+        if self._lost:
+            # Where it is gone or takes nothing from us, every other submission would wait for the same.
+            self._note_failed(recovery, self._lost)
             return None
-        return Input(bytes(entry["payload"]), _headers(entry["headers"]))
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None
-
-
-def _headers(headers: list[dict[str, str]]) -> dict[str, str]:
-    kept: dict[str, str] = {}
-    for header in headers:
-        name, value = header["name"].lower(), header["value"]
-        if not isinstance(value, str):
-            raise TypeError("a header whose value is no text")
-        if name not in _NOT_INPUT and not name.startswith("x-restate-"):
-            # Several of one name are one list.
-            kept[name] = f"{kept[name]}, {value}" if name in kept else value
-    return kept
-
-
-def submit(admin: AdminClient, ingress: IngressClient, target: tuple[str, str, str], content: Input) -> str:
-    """Submit a workflow's input, and return the id of its run; also where somebody else submitted it first.
-
-    O(target) is service, key and handler. The server takes one submission a key, so where an answer was lost the
-    same submission is sent again.
-    """
-    may_have_been_taken = False
-    for tries_left in range(admin.connection.retries, -1, -1):
+        name = recovery.name
         try:
-            return ingress.submit(*target, content.payload, content.headers)
+            path = self._snapshots.mark_submitting(*self._key(recovery))
+            self._journal.learn(name, snapshot=path)
+        except OSError as exc:
+            self._stop(recovery, f"its snapshot could not be renamed: {exc}")
+            return None
+        self._journal.sending("resubmit", [name])
+        try:
+            run_id = self._send(recovery, content, workflow)
         except OperatorError as exc:
-            may_have_been_taken = exc.outcome_unknown = may_have_been_taken or exc.outcome_unknown
-            if not (may_have_been_taken and tries_left):
-                raise
-            time.sleep(admin.connection.back_off(tries_left))
-    raise AssertionError("the last try returns or raises")
+            self._note_failed(recovery, exc)
+            if exc.status is None or exc.status in (401, 403, 429):
+                self._lost = exc
+            return None
+        self._journal.done("resubmit", [name], run_id=run_id)
+        return run_id
 
+    def _send(self, recovery: KeyRecovery, content: Input, workflow: Workflow) -> str:
+        """Submit an input, and return the id of its run; also where somebody else submitted the key first.
 
-def read_births(admin: AdminClient, ids: t.Collection[str]) -> dict[str, str]:
-    """Return, by id, when the submitted runs were created; one that is not to be seen in time is absent."""
-    deadline = time.monotonic() + _SETTLE_SECONDS
-    while True:
-        rows: list[Row] = [
-            row for chunk in chunks(list(ids)) for row in admin.query(admin.sql.status_of(chunk))
-        ]
-        if len(rows) == len(ids) or time.monotonic() >= deadline:
-            return {row["id"]: row["created_at"] for row in rows}
-        time.sleep(_POLL_SECONDS)
+        The server takes one submission a key, so where an answer was lost the same submission is sent again.
+        """
+        if self._ingress is None:
+            version = self._restate.admin
+            self._ingress = self._restate.ingress.connect(lambda: version.version.ingress_endpoint)
+        ingress, handler = self._ingress, workflow.run_handler
+        if handler is None:
+            raise AssertionError("a workflow without a run handler was refused before")
+        target = (workflow.name, recovery.seen.key, handler.name)
+        admin = self._restate.admin
+        return repeat_while_lost(
+            lambda: ingress.submit(*target, content.payload, content.headers),
+            clock=admin.clock,
+            delay_after=admin.connection.retry.delay_after,
+        )
+
+    def _note_failed(self, recovery: KeyRecovery, error: OperatorError) -> None:
+        self._stop(recovery, error.message, http=error.http)
+        if error.outcome_unknown:
+            self._journal.seen_after.pop(recovery.name, None)
+            return
+        self._journal.not_done("resubmit", [recovery.name], "resubmission_failed", error.message)
+        if not (recovery.pending and recovery.pending.was_sent):
+            with self._noting(recovery, "it may have been"):
+                path = self._snapshots.mark_not_submitted(*self._key(recovery))
+                self._journal.learn(recovery.name, snapshot=path)
+
+    def _stop(self, recovery: KeyRecovery, why: str, **more: t.Any) -> None:
+        message = f"it is blank, but could not be submitted again: {why}"
+        self._journal.not_done(
+            "recover", [recovery.name], "resubmission_failed", message, outcome=FAILED, **more
+        )
+
+    def _read_created_at(self, ids: list[str]) -> dict[str, str]:
+        """Return, by id, when the submitted runs were created; one that is not to be seen in time is absent."""
+        admin = self._restate.admin
+        created_at: dict[str, str] = {}
+
+        def are_all_seen() -> bool:
+            rows = [row for chunk in chunks(ids) for row in admin.query(admin.questions.status_of(chunk))]
+            created_at.update((row.id, row.created_at) for row in rows)
+            return len(created_at) == len(ids)
+
+        wait_until(are_all_seen, clock=admin.clock, seconds=_SETTLE_SECONDS)
+        return created_at
+
+    def _note_submitted(
+        self, recovery: KeyRecovery, run_id: str, created_at: str | None, workflow: Workflow
+    ) -> None:
+        self._journal.seen_after[recovery.name] = KeyState(workflow.name, recovery.seen.key)
+        is_old = created_at == recovery.run_created_at
+        if is_old or (created_at is None and workflow.retention):
+            message = f"the ingress took its input as {run_id}, but this Restate shows no new run: is ingress_url its "
+                "own?"
+            self._journal.not_done(
+                "recover",
+                [recovery.name],
+                "resubmission_failed",
+                message,
+                outcome=FAILED,
+                invocation_ids=[run_id],
+            )
+            self._journal.not_done("resubmit", [recovery.name], "resubmission_failed", message)
+            return
+        self._journal.done("resubmit", [recovery.name], run_id=run_id, created_at=created_at)
+        self._close(recovery, recovery.run_created_at, run_id, created_at)
+
+    def _close(self, recovery: KeyRecovery, kept_as: str, run_id: str, created_at: str | None) -> None:
+        """Note that nothing is pending any more; where that fails, the run that is there tells the next task."""
+        resubmitted = {"invocation_id": run_id, "created_at": created_at}
+        service, key, _created_at = self._key(recovery)
+        try:
+            path = self._snapshots.close(service, key, kept_as, resubmitted)
+        except OSError as exc:
+            self._journal.learn(recovery.name, note=f"its snapshot could not be closed: {exc}")
+        else:
+            if not recovery.closes:
+                self._journal.learn(recovery.name, snapshot=path)
+
+    def cancel_for_kept_runs(self, recoveries: t.Iterable[KeyRecovery]) -> None:
+        """Take back that a resubmission is pending for keys whose run was left: it may yet succeed."""
+        for recovery in recoveries:
+            entry = self._journal.entry("recover", recovery.name)
+            is_blocked = entry is not None and entry.facts.get("outcome") == BLOCKED
+            if (
+                not is_blocked
+                or not self._journal.learned(recovery.name, "snapshot")
+                or self._is_run_gone(recovery)
+            ):
+                continue
+            with self._noting(recovery, "a resubmission is owed"):
+                path = self._snapshots.cancel_resubmission(*self._key(recovery))
+                self._journal.learn(recovery.name, snapshot=path)
+
+    def _is_run_gone(self, recovery: KeyRecovery) -> bool:
+        """Whether the run was destroyed, so that its resubmission is pending; in doubt, that it was."""
+        run = recovery.seen.run
+        if run is None:
+            return True
+        # One that never began is gone once it was killed.
+        action = "purge" if run in recovery.steps.purge else "kill"
+        return self._journal.state(action, run.id) == DONE
+
+    @contextlib.contextmanager
+    def _noting(self, recovery: KeyRecovery, what: str) -> t.Iterator[None]:
+        """Note where a snapshot could not be renamed what its name still says."""
+        try:
+            yield
+        except OSError as exc:
+            self._journal.learn(recovery.name, note=f"its snapshot still says that {what}: {exc}")
+
+    @staticmethod
+    def _key(recovery: KeyRecovery) -> tuple[str, str, str]:
+        return recovery.seen.service, recovery.seen.key, recovery.run_created_at

@@ -4,16 +4,14 @@
 
 """What a workflow key held before it was given a fresh start, kept in files.
 
-A file is written whole or not at all, readable by its owner alone. While a resubmission is still owed its name ends in
-C(.open.json), while one is being sent in C(.submitting.json), and when nothing is owed in C(.json): a task that is run
-again after a crash finds from the names what is left to do.
+A file is written whole or not at all, readable by its owner alone. While a resubmission is pending its name ends in
+C(.open.json), while one is being sent in C(.submitting.json), and when none is pending in C(.json): a task that is run
+again after a crash finds from the names what is still to be done.
 """
 
 from __future__ import annotations
 
-import base64
 import datetime
-import hashlib
 import json
 import os
 import re
@@ -22,24 +20,19 @@ import typing as t
 from dataclasses import dataclass
 from pathlib import Path
 
-from ... import _timestamps as instants
+from ... import _timestamps
 from ..._errors import OperatorError
+from ..report import digest
+from .inputs import Input
 
 OPEN, SUBMITTING, CLOSED = ".open.json", ".submitting.json", ".json"
 _FORMAT = 1
+_DIGITS = 16
 
 
 @dataclass(frozen=True)
-class Input:
-    """What a run was submitted with."""
-
-    payload: bytes
-    headers: dict[str, str]
-
-
-@dataclass(frozen=True)
-class Owed:
-    """A snapshot whose resubmission is owed; O(was_sent) says that it may have been sent."""
+class PendingResubmission:
+    """A snapshot whose resubmission is pending; O(was_sent) says that it may have been sent."""
 
     path: Path
     admin_url: str
@@ -52,15 +45,11 @@ class Owed:
     was_sent: bool
 
     @classmethod
-    def read(cls, path: Path) -> Owed:
+    def read(cls, path: Path) -> PendingResubmission:
         """Return it; raise OSError, ValueError, KeyError or TypeError for what is no whole snapshot of ours."""
         content = json.loads(path.read_bytes())
         names = ("admin_url", "service_name", "service_key", "run_id", "created_at", "taken_at")
         admin_url, service, key, run_id, created_at, taken_at = (str(content[name]) for name in names)
-        payload, headers = content["input"]["payload"], content["input"]["headers"]
-        if not all(isinstance(text, str) for pair in headers.items() for text in pair):
-            raise TypeError("headers")
-        data = Input(base64.b64decode(payload, validate=True), headers)
         return cls(
             path=path,
             admin_url=admin_url,
@@ -68,97 +57,112 @@ class Owed:
             key=key,
             run_id=run_id,
             created_at=created_at,
-            taken_at=instants.parse(taken_at),
-            input=data,
+            taken_at=_timestamps.parse(taken_at),
+            input=Input.from_json(content["input"]),
             was_sent=path.name.endswith(SUBMITTING),
         )
+
+
+@dataclass(frozen=True)
+class SnapshotNames:
+    """Where snapshots are kept in a folder."""
+
+    folder: Path
+
+    def path(self, service: str, key: str, created_at: str, suffix: str) -> Path:
+        """Return where the snapshot of a run is kept; O(created_at) tells runs of one key apart."""
+        readable = re.sub(r"[^A-Za-z0-9_-]", "_", f"{service}.{key}")[:80]
+        moment = re.sub("[^0-9A-Za-z]", "", created_at)
+        return self.folder / f"{readable}.{digest([service, key])[:_DIGITS]}.{moment}{suffix}"
+
+    def closed(self, service: str, key: str, created_at: str) -> Path:
+        """Return where the snapshot of a run is kept in the end."""
+        return self.path(service, key, created_at, CLOSED)
 
 
 class Snapshots:
     """The snapshots in a folder.
 
     O(admin_url) tells the Restate that they are of from another that shares the folder; O(foreign) are the snapshots
-    whose resubmission is owed to another.
+    whose resubmission another one is waiting for.
     """
 
-    def __init__(self, folder: str, *, admin_url: str, check_mode: bool) -> None:
-        self._folder = Path(folder)
-        self._admin_url = admin_url
+    def __init__(self, folder: str, *, admin_url: str) -> None:
+        self.folder = Path(folder)
         self.foreign: list[Path] = []
-        self._check_writable(check_mode)
+        self._admin_url = admin_url
+        self._names = SnapshotNames(self.folder)
 
-    def _check_writable(self, check_mode: bool) -> None:
+    def check_usable(self) -> None:
+        """Raise RESTATE_INVALID_ARGUMENT where nothing can be kept in the folder; it is not made yet."""
         try:
-            nearest = next(path for path in (self._folder, *self._folder.parents) if path.exists())
+            nearest = next(path for path in (self.folder, *self.folder.parents) if path.exists())
             if not nearest.is_dir() or not os.access(nearest, os.R_OK | os.W_OK | os.X_OK):
                 raise NotADirectoryError(f"{nearest} is no folder that can be written to")
-            if not check_mode:
-                self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as exc:
             raise OperatorError(
                 "RESTATE_INVALID_ARGUMENT", f"snapshot_dir cannot be used, so nothing was touched: {exc}."
             ) from exc
 
-    def path(self, service: str, key: str, created_at: str, suffix: str = CLOSED) -> Path:
-        """Return where the snapshot of a run is kept; O(created_at) tells runs of one key apart."""
-        return self._folder / f"{_stem(service, key)}.{re.sub('[^0-9A-Za-z]', '', created_at)}{suffix}"
+    def make_folder(self) -> None:
+        """Make the folder; raise RESTATE_INVALID_ARGUMENT where that cannot be done."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as exc:
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT", f"snapshot_dir cannot be used, so nothing was touched: {exc}."
+            ) from exc
 
-    def existing(self, service: str, key: str, created_at: str) -> Path:
-        """Return the path that the snapshot of a run has now, or would have."""
-        paths = [self.path(service, key, created_at, suffix) for suffix in (SUBMITTING, OPEN, CLOSED)]
-        return next((path for path in paths if path.exists()), paths[-1])
-
-    def write(self, content: dict[str, t.Any], created_at: str, *, owes_resubmission: bool) -> None:
-        """Keep a snapshot. Raises OSError where it cannot be kept whole."""
-        suffix = OPEN if owes_resubmission else CLOSED
+    def write(self, content: dict[str, t.Any], created_at: str, *, is_pending: bool) -> Path:
+        """Keep a snapshot, and return where. Raises OSError where it cannot be kept whole."""
         service, key = content["service_name"], content["service_key"]
-        whole = {"format": _FORMAT, "admin_url": self._admin_url, **content}
-        self._write(self.path(service, key, created_at, suffix), whole)
+        path = self._names.path(service, key, created_at, OPEN if is_pending else CLOSED)
+        self._write(path, {"format": _FORMAT, "admin_url": self._admin_url, **content})
+        return path
 
-    def submitting(self, service: str, key: str, created_at: str) -> None:
+    def mark_submitting(self, service: str, key: str, created_at: str) -> Path:
         """Note that the resubmission is about to be sent. Raises OSError where that cannot be noted."""
-        self._rename(self.path(service, key, created_at, OPEN), SUBMITTING, OPEN)
+        return self._rename(service, key, created_at, OPEN, SUBMITTING)
 
-    def unsent(self, service: str, key: str, created_at: str) -> None:
-        """Note that the resubmission certainly was not taken, and is still owed."""
-        self._rename(self.path(service, key, created_at, SUBMITTING), OPEN, SUBMITTING)
+    def mark_not_submitted(self, service: str, key: str, created_at: str) -> Path:
+        """Note that the resubmission certainly was not taken, and is still pending."""
+        return self._rename(service, key, created_at, SUBMITTING, OPEN)
 
-    def forgive(self, service: str, key: str, created_at: str) -> None:
-        """Note that nothing is owed, since the run was left."""
-        self._rename(self.path(service, key, created_at, OPEN), CLOSED, OPEN)
+    def cancel_resubmission(self, service: str, key: str, created_at: str) -> Path:
+        """Note that none is pending, since the run was not destroyed."""
+        return self._rename(service, key, created_at, OPEN, CLOSED)
 
-    def _rename(self, path: Path, suffix: str, old_suffix: str) -> None:
+    def _rename(self, service: str, key: str, created_at: str, old: str, new: str) -> Path:
+        """Return where the snapshot is now: under its new name, or where it was already."""
+        path = self._names.path(service, key, created_at, old)
+        renamed = self._names.path(service, key, created_at, new)
         if path.exists():
-            path.rename(path.with_name(path.name.removesuffix(old_suffix) + suffix))
+            path.rename(renamed)
+        return renamed
 
-    def close(self, service: str, key: str, created_at: str, resubmitted: dict[str, t.Any]) -> None:
-        """Note that nothing is owed any more, and what was submitted."""
+    def close(self, service: str, key: str, created_at: str, resubmitted: dict[str, t.Any]) -> Path:
+        """Note what was submitted, and that nothing is pending any more; return where the snapshot is now."""
+        closed = self._names.closed(service, key, created_at)
         for suffix in (SUBMITTING, OPEN):
-            owed = self.path(service, key, created_at, suffix)
+            pending = self._names.path(service, key, created_at, suffix)
             try:
-                content = json.loads(owed.read_bytes())
+                content = json.loads(pending.read_bytes())
             except FileNotFoundError:
                 continue
-            self._write(self.path(service, key, created_at), {**content, "resubmitted": resubmitted})
-            owed.unlink(missing_ok=True)
+            self._write(closed, {**content, "resubmitted": resubmitted})
+            pending.unlink(missing_ok=True)
+        return closed
 
-    def owed(self) -> dict[tuple[str, str], Owed]:
-        """Return, by service and key, the newest snapshot whose resubmission is owed to this Restate.
+    def pending(self) -> dict[tuple[str, str], PendingResubmission]:
+        """Return, by service and key, the newest snapshot whose resubmission to this Restate is pending.
 
-        Raises RESTATE_INVALID_ARGUMENT for one that cannot be read: what it owes would be forgotten.
+        Raises RESTATE_INVALID_ARGUMENT for one that cannot be read: its resubmission would be forgotten.
         """
-        found: dict[tuple[str, str], Owed] = {}
-        for path in sorted(self._folder.glob("*.json")) if self._folder.exists() else []:
+        found: dict[tuple[str, str], PendingResubmission] = {}
+        for path in sorted(self.folder.glob("*.json")) if self.folder.exists() else []:
             if not path.name.endswith((OPEN, SUBMITTING)):
                 continue
-            try:
-                entry = Owed.read(path)
-            except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
-                raise OperatorError(
-                    "RESTATE_INVALID_ARGUMENT",
-                    f"The snapshot {path} owes a resubmission but cannot be read ({type(exc).__name__}).",
-                    remedy="Look at the file; move it elsewhere when what it owes is settled.",
-                ) from exc
+            entry = _read_pending(path)
             if entry.admin_url != self._admin_url:
                 self.foreign.append(path)
                 continue
@@ -170,7 +174,7 @@ class Snapshots:
 
     def _write(self, path: Path, content: dict[str, t.Any]) -> None:
         # mkstemp makes the file 0600; the rename shows it whole or not at all.
-        handle, temporary = tempfile.mkstemp(dir=self._folder, prefix=".writing-")
+        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=".writing-")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:
                 json.dump(content, file, ensure_ascii=False, indent=1)
@@ -182,15 +186,16 @@ class Snapshots:
             raise
 
 
-def digest(content: t.Any) -> str:
-    """Return what tells contents apart, in hexadecimal digits."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
+def _read_pending(path: Path) -> PendingResubmission:
+    try:
+        return PendingResubmission.read(path)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise OperatorError(
+            "RESTATE_INVALID_ARGUMENT",
+            f"The snapshot {path} owes a resubmission but cannot be read ({type(exc).__name__}).",
+            remedy="Look at the file; move it elsewhere when what it owes is settled.",
+        ) from exc
 
 
-def _age(entry: Owed) -> tuple[str, bool]:
+def _age(entry: PendingResubmission) -> tuple[str, bool]:
     return entry.created_at, entry.was_sent
-
-
-def _stem(service: str, key: str) -> str:
-    readable = re.sub(r"[^A-Za-z0-9_-]", "_", f"{service}.{key}")[:80]
-    return f"{readable}.{digest([service, key])}"

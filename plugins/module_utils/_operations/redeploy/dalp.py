@@ -2,7 +2,11 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Register a release through DALP."""
+"""Register a release through DALP.
+
+With force, Restate registers a known URL again and raises the revisions of its services, whether its code differs or
+not. Without, it leaves a known URL as it is.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,13 @@ from ..._dalp.client import DalpClient
 from ..._dalp.wire import Deployment
 from ..._errors import OperatorError
 from ..._http import urls
+from ..._restate.versions import capabilities_of
 from ..._restate.wire import parsed_version
-from ..deployments.dalp_registry import UNKNOWN, Listed, not_begun, note_unread, settled
+from ..deployments.listed import Listed, have_risen, look_until, not_begun
 from ..deployments.registry import STALE_READ_SECONDS, check_service_url
-from ..report import Report
+from ..journal import Journal
+from ..operation import Backend
+from .dalp_report import make_report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,150 +34,140 @@ class RedeployRequest:
     wait_timeout: int
 
 
-def redeploy(dalp: DalpClient, request: RedeployRequest) -> Report:
-    """Have DALP register O(request.service_url); the doctor's answers before and after tell what changed.
+@dataclass(frozen=True)
+class Observed:
+    """What is registered; O(version) is Restate's, where the doctor told it."""
 
-    With O(request.force) Restate registers a known URL again and raises the revisions of its services, whether its
-    code differs or not. Without, it leaves a known URL as it is.
-    """
+    before: Listed
+    version: str | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done; O(known) is what is registered at the URL."""
+
+    request: RedeployRequest
+    before: Listed
+    known: Deployment | None
+    warnings: tuple[str, ...]
+    error: OperatorError | None = None
+
+    @property
+    def url(self) -> str:
+        """The URL as it may be shown."""
+        return urls.without_secrets(self.request.service_url)
+
+    @property
+    def overwrites(self) -> bool:
+        """Whether a known URL is registered again."""
+        return self.known is not None and self.request.force
+
+    @property
+    def step(self) -> dict[str, str]:
+        """The one step as the result shows it."""
+        return {"action": "overwrite" if self.overwrites else "register", "service_url": self.url}
+
+
+def observe(dalp: DalpClient, request: RedeployRequest) -> Observed:
+    """Return what is registered."""
     check_service_url(request.service_url)
     before = Listed.read(dalp)
-    known = before.at(request.service_url)
-    url = urls.shown(request.service_url)
-    step = {"action": "overwrite" if known and request.force else "register", "service_url": url}
-    there = {"service_url": url, "deployment_id": known.id} if known else {}
-    report = Report(
-        msg="",
-        subject=url,
-        changed=not known or request.force,
-        details={"deployment": {"service_url": url}, "steps": [step]},
-        before=there,
-        after={**there, "registered_again": True}
-        if known and request.force
-        else there or {"service_url": url},
-        warnings=_warnings(dalp, known, request),
-    )
-    if known:
-        report.details["deployment_id"] = known.id
-    if not dalp.check_mode:
-        report.not_done = [step]
-        try:
-            _carry_out(dalp, request, before, known, report)
-        except OperatorError as exc:
-            # It is not listed, or two deployments are now at the URL.
-            report.error = exc
-    if not report.changed:
-        report.after = report.before
-    report.acknowledged = report.error is None
-    report.msg = (
-        report.error.message if report.error else _sentence(report, known, check_mode=dalp.check_mode)
-    )
-    return report
+    return Observed(before, dalp.known_version)
 
 
-def _warnings(dalp: DalpClient, known: Deployment | None, request: RedeployRequest) -> list[str]:
-    if not known or request.force:
-        return []
+def make_plan(observed: Observed, request: RedeployRequest) -> Plan:
+    """Return what is to be done."""
+    known = observed.before.at(request.service_url)
+    warnings = () if known is None or request.force else (_left_as_it_is(known, observed.version),)
+    return Plan(request, observed.before, known, warnings)
+
+
+def _left_as_it_is(known: Deployment, told_version: str | None) -> str:
     warning = (
         f"{known.shown_url} is registered as {known.id}, and DALP does not tell whether its code is what is "
         "registered: with force: false it stays as it is."
     )
-    version = parsed_version(dalp.known_version)
-    if version and not version.at_least(1, 6):
+    version = parsed_version(told_version)
+    if version and not capabilities_of(version.release).leaves_known_url:
         warning += f" Restate {version.version} refuses to register it without force, so the task will fail."
-    return [warning]
+    return warning
 
 
-def _carry_out(
-    dalp: DalpClient, request: RedeployRequest, before: Listed, known: Deployment | None, report: Report
-) -> None:
+def predict(plan: Plan) -> Journal:
+    """Return the journal that applying the plan would leave, if the service answers Restate."""
+    journal = Journal(is_prediction=True)
+    if plan.known and not plan.overwrites:
+        journal.not_done("register", ["register"], "known")
+    else:
+        journal.done("register", ["register"])
+    return journal
+
+
+# Apply and verify
+
+
+def apply(dalp: DalpClient, plan: Plan, journal: Journal) -> None:
+    """Have DALP register the URL; what its doctor lists afterwards tells what changed."""
+    journal.sending("register", ["register"])
     try:
-        answered = dalp.force_redeploy(request.service_url, force=request.force)
+        answered = dalp.force_redeploy(plan.request.service_url, force=plan.request.force)
     except OperatorError as exc:
-        report.error, report.changed = exc, False
-        if not not_begun(exc):
-            _look_once(dalp, request, before, report, is_unknown=exc.outcome_unknown)
+        _look_once(dalp, plan, journal, exc)
+        raise
+    journal.done("register", ["register"], deployment_id=answered)
+    _verify(dalp, plan, journal, answered)
+
+
+def _look_once(dalp: DalpClient, plan: Plan, journal: Journal, error: OperatorError) -> None:
+    """Note after an error what the doctor shows of it all the same."""
+    listed = None if not_begun(error) else look_until(dalp, lambda _now: True, seconds=0).listed
+    match = listed.at(plan.request.service_url) if listed else None
+    if match and match.id not in plan.before.deployments:
+        journal.done("register", ["register"], deployment_id=match.id)
+    elif error.outcome_unknown:
         return
-    report.done, report.not_done = report.not_done, []
-    if answered:
-        report.details["deployment_id"] = answered
-    _verify(dalp, request, before, known, report)
+    elif listed and match and have_risen(plan.before, listed):
+        journal.unknown(
+            "register", ["register"], "Revisions of services have risen since, by this or by other work."
+        )
+    else:
+        journal.not_done("register", ["register"], "refused", error.message, error.http)
 
 
-def _look_once(
-    dalp: DalpClient, request: RedeployRequest, before: Listed, report: Report, *, is_unknown: bool
-) -> None:
-    """Say after an error what the doctor shows of it all the same."""
-    now, _why = settled(dalp, lambda _now: True, seconds=0)
-    match = now.at(request.service_url) if now else None
-    if match and match.id not in before.deployments:
-        report.changed = True
-        report.details["deployment_id"] = match.id
-        report.done, report.not_done = report.not_done, []
-    elif is_unknown:
-        report.changed = True
-        report.details["changed_reason"] = UNKNOWN
-    elif now and match and _have_risen(before, now):
-        report.changed = True
-        report.details["changed_reason"] = "Revisions of services have risen since, by this or by other work."
-
-
-def _verify(
-    dalp: DalpClient, request: RedeployRequest, before: Listed, known: Deployment | None, report: Report
-) -> None:
-    """Wait until the doctor shows what was acknowledged, and say what changed."""
-    answered = report.details.get("deployment_id")
+def _verify(dalp: DalpClient, plan: Plan, journal: Journal, answered: str | None) -> None:
+    """Wait until the doctor shows what was acknowledged, and note what it shows."""
 
     def match(now: Listed) -> Deployment | None:
-        return now.deployments.get(answered or "") or now.at(request.service_url)
+        return now.deployments.get(answered or "") or now.at(plan.request.service_url)
 
-    overwrites = known is not None and request.force
-    after, why = settled(
-        dalp,
-        lambda now: match(now) is not None and not (overwrites and _have_risen(before, now) is False),
-        seconds=min(request.wait_timeout, STALE_READ_SECONDS) if overwrites else request.wait_timeout,
-    )
-    if after is None:
-        note_unread(report, why)
+    def is_shown(now: Listed) -> bool:
+        return match(now) is not None and not (plan.overwrites and have_risen(plan.before, now) is False)
+
+    seconds = plan.request.wait_timeout
+    if plan.overwrites:
+        seconds = min(seconds, STALE_READ_SECONDS)
+    last = look_until(dalp, is_shown, seconds=seconds)
+    if last.listed is None:
+        journal.seen_after["unread"] = last.why
         return
-    deployment = match(after)
+    deployment = match(last.listed)
     if deployment is None:
         raise OperatorError(
             "RESTATE_DEPLOYMENT_NOT_FOUND",
-            f"DALP registered {report.subject}{f' as {answered}' if answered else ''}, but its doctor does not list it "
-            f"after {request.wait_timeout} s.",
+            f"DALP registered {plan.url}{f' as {answered}' if answered else ''}, but its doctor does not list it "
+            f"after {plan.request.wait_timeout} s.",
             remedy="Run restate_doctor: another release may have been registered at the same time.",
             deployment_ids=[answered] if answered else None,
         )
-    report.details["deployment_id"] = deployment.id
-    if deployment.id not in before.deployments:
-        report.changed = True
-    elif overwrites:
-        risen = _have_risen(before, after)
-        report.changed = risen is not False
-        if not risen:
-            told = (
-                "the same revisions of services as before" if risen is False else "no revisions of services"
-            )
-            report.details["changed_reason"] = f"DALP acknowledged, and its doctor shows {told}."
+    journal.done("register", ["register"], deployment_id=deployment.id)
+    journal.seen_after["listed"] = last.listed
 
 
-def _have_risen(before: Listed, now: Listed) -> bool | None:
-    """Whether a revision of a service that was there before has risen; None where that is not told."""
-    if before.revisions is None or now.revisions is None:
-        return None
-    if before.revisions.keys() - now.revisions.keys():
-        return None
-    return any(now.revisions[name] > revision for name, revision in before.revisions.items())
-
-
-def _sentence(report: Report, known: Deployment | None, *, check_mode: bool) -> str:
-    if not report.changed:
-        return (
-            f"{report.subject} is registered as {report.details['deployment_id']}; DALP leaves it as it is."
-        )
-    as_id = f" as {report.details['deployment_id']}" if "deployment_id" in report.details else ""
-    again = " again, whether or not its code differs" if known else ""
-    if check_mode:
-        return f"DALP would register {report.subject}{as_id}{again}, if the service then answers Restate."
-    return f"DALP registered {report.subject}{as_id}{again}."
+BACKEND = Backend(
+    request=RedeployRequest,
+    observe=observe,
+    plan=make_plan,
+    predict=predict,
+    apply=apply,
+    report=make_report,
+)

@@ -2,27 +2,26 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What is registered with Restate, as far as DALP's doctor tells, before and after a write."""
+"""What is registered, as far as DALP's doctor tells."""
 
 from __future__ import annotations
 
 import datetime
-import time
 import typing as t
 from dataclasses import dataclass
 
-from ..._dalp.client import DalpClient
 from ..._dalp.wire import Deployment, Health
 from ..._errors import OperatorError
-from ..report import Report
+from ..waiting import wait_until
 from .registry import only_match
 
-UNKNOWN = "No answer of DALP tells whether it was carried out."
+if t.TYPE_CHECKING:
+    from ..._dalp.client import DalpClient
+
+UNKNOWN_OUTCOME = "No answer of DALP tells whether it was carried out."
 """Why a result says changed after a write whose outcome is unknown."""
 
 _REFUSALS = ("OFFCHAIN_USER_PERMISSION_REQUIRED", "RESTATE_INVALID_ARGUMENT")
-_FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 5.0
 _LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
 
@@ -70,12 +69,13 @@ def _unfinished(health: Health) -> int | None:
     return sum(number for status, number in by_status.items() if status != "completed")
 
 
-def note_unread(report: Report, why: str) -> None:
-    """Say that what a write has changed could not be read afterwards; it counts as changed."""
-    said = "refused" if report.error else "acknowledged"
-    report.changed = True
-    report.details["changed_reason"] = f"DALP {said}, and its doctor could not be read afterwards: {why}"
-    report.warnings.append(f"{report.details['changed_reason']} Run restate_doctor.")
+def have_risen(before: Listed, now: Listed) -> bool | None:
+    """Whether a revision of a service that was there before has risen; None where that is not told."""
+    if before.revisions is None or now.revisions is None:
+        return None
+    if before.revisions.keys() - now.revisions.keys():
+        return None
+    return any(now.revisions[name] > revision for name, revision in before.revisions.items())
 
 
 def not_begun(error: OperatorError) -> bool:
@@ -85,27 +85,27 @@ def not_begun(error: OperatorError) -> bool:
     return error.code in _REFUSALS or error.status == 429
 
 
-def settled(
-    dalp: DalpClient, there: t.Callable[[Listed], bool], *, seconds: float
-) -> tuple[Listed | None, str]:
-    """Return what the doctor lists once it is O(there), or last listed within so many seconds.
+@dataclass(frozen=True)
+class LastLook:
+    """What the doctor listed last, or None where it could not tell at any time; O(why) is then the reason."""
 
-    That is None, with the reason, where it could not tell at any time.
-    """
-    last, why = None, ""
-    deadline = time.monotonic() + seconds
-    pause = _FIRST_PAUSE
-    while True:
+    listed: Listed | None
+    why: str = ""
+
+
+def look_until(dalp: DalpClient, is_so: t.Callable[[Listed], bool], *, seconds: float) -> LastLook:
+    """Ask the doctor until what it lists is so, or for so many seconds."""
+    last = LastLook(None)
+
+    def look() -> bool:
+        nonlocal last
         try:
-            last = Listed.read(dalp)
+            last = LastLook(Listed.read(dalp))
         except OperatorError as exc:
-            why = exc.message
-        else:
-            if there(last):
-                return last, ""
-        left = deadline - time.monotonic()
-        if left <= 0:
-            return last, why
-        # Each look is a row in DALP's audit.
-        time.sleep(min(pause, left))
-        pause = min(pause * 1.5, _LONGEST_PAUSE)
+            last = LastLook(last.listed, exc.message)
+            return False
+        return last.listed is not None and is_so(last.listed)
+
+    # Each look is a row in DALP's audit.
+    wait_until(look, clock=dalp.clock, seconds=seconds, pause=0.5, growth=1.5)
+    return last

@@ -1,0 +1,237 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Carrying a cleanup out: remove what is drained, wait for the rest, and do with what remains as was asked."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..._errors import OperatorError
+from ..._restate.rows import Invocation
+from ..._restate.server import Restate
+from ..deployments.pending import Pending, read_pending
+from ..deployments.registry import STALE_READ_SECONDS, Registry
+from ..invocations.migration import migrate
+from ..invocations.migration_plan import ServedHandlers, plan_migration, served_handlers
+from ..invocations.termination import kill
+from ..journal import NOT_DONE, Journal
+from ..report import count, sample
+from ..waiting import wait_until
+from .plan import Plan, Removal
+from .prediction import note_remaining
+
+_SETTLE_SECONDS = 5
+"""How long the counts may take to follow what was cancelled, killed or moved."""
+
+
+class Drain:
+    """Carries a plan out against Restate, and keeps its journal."""
+
+    def __init__(self, restate: Restate, plan: Plan, journal: Journal) -> None:
+        self._admin = restate.admin
+        self._clock = restate.clock
+        self._plan = plan
+        self._journal = journal
+        self._waiting = list(plan.removals)
+        self._served: ServedHandlers | None = None
+
+    def run(self) -> None:
+        """Do what is planned; what remains at the end is noted with its reason."""
+        request = self._plan.request
+        wait_until(
+            self._remove_drained, clock=self._clock, seconds=request.drain_timeout, pause=0.5, growth=1.5
+        )
+        if request.force_drain:
+            for removal in list(self._waiting):
+                self._end_pending(removal)
+        undecided = [each for each in self._waiting if self._journal.state("remove", each.id) is None]
+        registry = Registry.read(self._admin) if undecided else self._plan.registry
+        for removal in undecided:
+            ids = [row.id for row in self._unfinished_on(removal, registry)]
+            note_remaining(self._journal, removal.id, {"drain_timeout": ids})
+
+    def _remove_drained(self) -> bool:
+        """Remove what nothing pends on, and return whether nothing waits any more."""
+        pending = read_pending(self._admin, Registry.read(self._admin))
+        for removal in list(self._waiting):
+            if not pending.get(removal.id, Pending()).total:
+                self._remove(removal)
+        return not self._waiting
+
+    # What is still pending at the end
+
+    def _end_pending(self, removal: Removal) -> None:
+        # Who is the latest is read again: it may be this one by now, and its work alive.
+        registry = self._registry_now(removal)
+        if registry is None or self._has_become_latest(removal, registry):
+            return
+        how = removal.at_end
+        rows = self._unfinished_on(removal, registry)
+        if how == "migrate":
+            self._migrate(removal, rows)
+        elif how == "cancel":
+            self._cancel(rows)
+        elif how == "kill":
+            self._kill(removal, rows)
+        if how != "abandon" and not self._is_held(removal):
+            self._wait_until_drained(removal)
+        self._remove(removal, abandon=how == "abandon")
+
+    def _cancel(self, rows: t.Iterable[Invocation]) -> None:
+        for row in rows:
+            with self._journal.attempt("cancel", row.id):
+                is_there = self._admin.cancel(row.id)
+            if not is_there:
+                self._journal.not_done("cancel", [row.id], "completed", "there is nothing left to cancel")
+
+    def _kill(self, removal: Removal, rows: list[Invocation]) -> None:
+        kill(self._admin, rows, self._journal)
+        refused = {
+            row.id: entry.message
+            for row in rows
+            if (entry := self._journal.entry("kill", row.id)) and entry.reason == "kill_failed"
+        }
+        for invocation_id, message in refused.items():
+            self._journal.warn(f"{invocation_id} was not killed: {message}")
+        if refused:
+            note_remaining(self._journal, removal.id, {"kill_failed": list(refused)})
+
+    def _migrate(self, removal: Removal, rows: list[Invocation]) -> None:
+        plan = plan_migration(rows, self._served_by_kept(), move_paused=self._plan.request.migrate_paused)
+        remaining: dict[str, t.Sequence[str]] = dict(plan.remaining)
+        failed = self._move(plan.movable)
+        for invocation_id, message in failed.items():
+            self._journal.warn(f"{invocation_id} was not moved: {message}")
+        if failed:
+            remaining["migration_failed"] = list(failed)
+        if remaining:
+            note_remaining(self._journal, removal.id, remaining)
+
+    def _move(self, rows: t.Sequence[Invocation]) -> dict[str, str]:
+        """Move invocations to the kept deployment, and return of those that are not seen there, why, by id."""
+        if not rows:
+            return {}
+        mismatched = migrate(self._admin, rows, self._plan.kept.id, self._journal)
+        if mismatched:
+            self._journal.warn(
+                f"{count(len(mismatched), 'moved invocation')} met a journal mismatch (RT0016), since the kept "
+                f"release takes other steps than the one they began on: {sample(mismatched)}."
+            )
+        entries = self._journal.entries("migrate")
+        return {
+            row.id: entries[row.id].message for row in rows if not self._journal.is_done("migrate", row.id)
+        }
+
+    def _is_held(self, removal: Removal) -> bool:
+        """Whether it was noted that the deployment stays."""
+        return self._journal.state("remove", removal.id) == NOT_DONE
+
+    def _wait_until_drained(self, removal: Removal) -> None:
+        wait_until(
+            lambda: not self._unfinished_on(removal, self._plan.registry),
+            clock=self._clock,
+            seconds=max(self._plan.request.drain_timeout, _SETTLE_SECONDS),
+            pause=0.2,
+        )
+
+    # The removal
+
+    def _remove(self, removal: Removal, *, abandon: bool = False) -> None:
+        """Delete a deployment, unless what was read just before forbids it."""
+        registry = self._registry_now(removal)
+        if registry is None:
+            return
+        if read_pending(self._admin, registry)[removal.id].total and not abandon:
+            return
+        if self._has_become_latest(removal, registry):
+            return
+        abandoned = [row.id for row in self._unfinished_on(removal, registry)] if abandon else []
+        with self._journal.attempt("remove", removal.id, reason="interrupted"):
+            self._admin.delete_deployment(removal.id)
+        self._journal.done("abandon", abandoned)
+        self._waiting.remove(removal)
+        self._wait_until_gone(removal)
+        self._look_for_zombies(removal, set(abandoned))
+
+    def _registry_now(self, removal: Removal) -> Registry | None:
+        """Return what is registered now, or None where somebody else has removed the deployment meanwhile."""
+        registry = self._read_with_kept()
+        if registry is None:
+            raise OperatorError(
+                "RESTATE_DEPLOYMENT_NOT_FOUND",
+                f"{self._plan.kept.id} at {self._plan.kept.shown_url}, which is to be kept, is no longer registered: "
+                "nothing more is removed.",
+                remedy="Register it again (restate_redeploy), then run the task again.",
+                deployment_ids=[self._plan.kept.id],
+            )
+        if removal.id in registry.ids:
+            return registry
+        self._journal.not_done("remove", [removal.id], "already_gone", "somebody else removed it meanwhile")
+        self._waiting.remove(removal)
+        return None
+
+    def _read_with_kept(self) -> Registry | None:
+        """Return what is registered now, or None where the deployment that is to be kept is not, for good."""
+        registry = Registry.read(self._admin)
+
+        def is_kept_there() -> bool:
+            nonlocal registry
+            if self._plan.kept.id not in registry.ids:
+                registry = Registry.read(self._admin)
+            return self._plan.kept.id in registry.ids
+
+        # A node of a cluster may not know yet of what was registered a moment ago.
+        is_there = wait_until(is_kept_there, clock=self._clock, seconds=STALE_READ_SECONDS, pause=0.5)
+        return registry if is_there else None
+
+    def _has_become_latest(self, removal: Removal, registry: Registry) -> bool:
+        """Whether a service would lose its latest deployment, which no plan allowed; it is noted that it stays."""
+        latest = registry.latest_at(removal.id)
+        others = {
+            service.name
+            for other in registry.deployments
+            if other.id != removal.id
+            for service in other.services
+        }
+        may_vanish = self._plan.request.allow_service_removal
+        if not any(name in others or not may_vanish for name in latest):
+            return False
+        note_remaining(self._journal, removal.id, {"became_latest": []})
+        return True
+
+    def _wait_until_gone(self, removal: Removal) -> None:
+        def is_gone() -> bool:
+            return all(other.id != removal.id for other in self._admin.deployments())
+
+        if not wait_until(is_gone, clock=self._clock, seconds=STALE_READ_SECONDS, pause=0.5):
+            raise OperatorError(
+                "RESTATE_UNEXPECTED_RESPONSE",
+                f"{removal.id} was deleted, but the server still lists it.",
+                deployment_ids=[removal.id],
+            )
+
+    def _look_for_zombies(self, removal: Removal, expected: t.Container[str]) -> None:
+        """Find what got pinned between the last count and the delete, and move it where that is possible."""
+        rows = self._admin.query(self._admin.questions.unfinished_on(removal.id, ()))
+        rows = [row for row in rows if row.id not in expected]
+        stranded = [row.id for row in rows]
+        if rows and self._admin.capabilities.can_pause:
+            self._move(plan_migration(rows, self._served_by_kept(), move_paused=False).movable)
+            stranded = [each for each in stranded if not self._journal.is_done("migrate", each)]
+        if stranded:
+            self._journal.warn(
+                f"{count(len(stranded), 'invocation')} got pinned to {removal.id} while it was deleted and cannot go "
+                f"on (RT0011): {sample(stranded)}. Resume them on the latest deployment."
+            )
+
+    def _served_by_kept(self) -> ServedHandlers:
+        if self._served is None:
+            detail = self._admin.deployment(self._plan.kept.id)
+            self._served = served_handlers(detail.services if detail else ())
+        return self._served
+
+    def _unfinished_on(self, removal: Removal, registry: Registry) -> list[Invocation]:
+        latest = registry.latest_at(removal.id)
+        return self._admin.query(self._admin.questions.unfinished_on(removal.id, latest))

@@ -1,0 +1,145 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a cleanup tells: a pure function of its plan and journal."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..._errors import OperatorError
+from ..._http import urls
+from ..._restate.wire import Deployment
+from ..journal import DONE, NOT_DONE, UNKNOWN, Entry, Journal
+from ..report import SAMPLE, Report, count
+from .plan import ASSUMED_ID, Plan, Removal
+
+_DISPOSALS = {"migrate": "migrated", "cancel": "cancelled", "kill": "killed", "abandon": "abandoned"}
+"""What is done to pending invocations, and the result's key for those that it was done to."""
+
+_REMEDIES = {
+    "paused_invocations": "They may have been paused on purpose: resume them, or set migrate_paused to true.",
+    "handler_not_served": "Keep this deployment, or let the work finish: the kept one does not serve its handler.",
+    "became_latest": "Another release was registered meanwhile: run restate_doctor.",
+}
+
+
+def make_report(plan: Plan, journal: Journal) -> Report:
+    """Return what was done, or would be, what remains and why."""
+    is_gone = {removal.id for removal in plan.removals if _is_gone(_entry(removal, journal))}
+    error = plan.error or journal.ended_by or _what_holds(plan, journal)
+    return Report(
+        message=error.message if error else _sentence(plan, journal),
+        subject=urls.without_secrets(plan.request.service_url),
+        changed=journal.changed,
+        details=_details(plan, journal),
+        before=_described(plan.registry.deployments),
+        after=_described(each for each in plan.registry.deployments if each.id not in is_gone),
+        warnings=[*plan.warnings, *journal.warnings],
+        error=error,
+        **steps_by_state(plan.removals, journal),
+    )
+
+
+def steps_by_state(removals: t.Iterable[t.Any], journal: Journal) -> dict[str, list[dict[str, t.Any]]]:
+    """Return the steps of a plan by what became of them."""
+    by_state: dict[str, list[dict[str, t.Any]]] = {DONE: [], UNKNOWN: [], NOT_DONE: []}
+    for removal in removals:
+        by_state[journal.state("remove", removal.id) or NOT_DONE].append(removal.step)
+    return by_state
+
+
+def _entry(removal: Removal, journal: Journal) -> Entry:
+    """Return what became of a deployment; what was not come to was not done."""
+    return journal.entry("remove", removal.id) or Entry("remove", NOT_DONE, "interrupted")
+
+
+def _is_gone(entry: Entry) -> bool:
+    return entry.state == DONE or entry.reason == "already_gone"
+
+
+def _details(plan: Plan, journal: Journal) -> dict[str, t.Any]:
+    kept = {"service_url": plan.kept.shown_url}
+    if not plan.is_assumed:
+        kept["deployment_id"] = plan.kept.id
+    entries = {} if plan.error else {each.id: (each, _entry(each, journal)) for each in plan.removals}
+    staying = [_remaining(each.deployment, each.reason) for each in plan.staying]
+    return {
+        "kept": kept,
+        "removed": journal.subjects("remove"),
+        "already_gone": [id_ for id_, (_each, entry) in entries.items() if entry.reason == "already_gone"],
+        "remaining": staying
+        + [_held(each, entry) for each, entry in entries.values() if not _is_gone(entry)],
+        **{key: journal.subjects(action) for action, key in _DISPOSALS.items()},
+        "steps": [] if plan.error else [removal.step for removal in plan.removals],
+    }
+
+
+def _remaining(deployment: Deployment, reason: str, **more: t.Any) -> dict[str, t.Any]:
+    return {"deployment_id": deployment.id, "service_url": deployment.shown_url, "reason": reason, **more}
+
+
+def _held(removal: Removal, entry: Entry) -> dict[str, t.Any]:
+    """Return a deployment that was to go and stays, as far as is known why."""
+    if "ids_by_reason" not in entry.facts:
+        return _remaining(removal.deployment, entry.reason)
+    ids = _holding(entry)
+    return _remaining(
+        removal.deployment, entry.reason, pending_invocations=len(ids), invocation_ids=ids[:SAMPLE]
+    )
+
+
+def _holding(entry: Entry) -> list[str]:
+    """Return the ids of the invocations that hold a deployment."""
+    return [invocation_id for ids in entry.facts["ids_by_reason"].values() for invocation_id in ids]
+
+
+def _what_holds(plan: Plan, journal: Journal) -> OperatorError | None:
+    """Return why the task fails where deployments that were to go stay, each with what holds it."""
+    entries = [(removal, _entry(removal, journal)) for removal in plan.removals]
+    held = [(removal, entry) for removal, entry in entries if "ids_by_reason" in entry.facts]
+    if not held:
+        return None
+    reasons = sorted({reason for _removal, entry in held for reason in entry.facts["ids_by_reason"]})
+    reason = reasons[0] if len(reasons) == 1 else "several"
+    parts = [
+        f"{removal.id} at {removal.deployment.shown_url} ({len(_holding(entry))} pending, "
+        f"{', '.join(entry.facts['ids_by_reason'])})"
+        for removal, entry in held
+    ]
+    return OperatorError(
+        "RESTATE_DRAIN_TIMEOUT",
+        f"{count(len(parts), 'deployment')} could not be removed after {plan.request.drain_timeout} s: "
+        f"{'; '.join(parts)}.",
+        remedy=_REMEDIES.get(reason),
+        reason=reason,
+        invocation_ids=[each for _removal, entry in held for each in _holding(entry)][:SAMPLE],
+        deployment_ids=[removal.id for removal, _entry in held],
+    )
+
+
+def _described(deployments: t.Iterable[Deployment]) -> dict[str, t.Any]:
+    return {
+        "deployments": {
+            deployment.id: {
+                "service_url": deployment.shown_url,
+                "services": sorted(service.name for service in deployment.services),
+            }
+            for deployment in sorted(deployments, key=lambda each: each.created)
+            if deployment.id != ASSUMED_ID
+        }
+    }
+
+
+def _sentence(plan: Plan, journal: Journal) -> str:
+    kept = plan.kept.shown_url
+    if not plan.removals:
+        return f"Nothing to remove: {kept} is kept, {count(len(plan.staying), 'other deployment')} stay."
+    verb = "Would remove" if journal.is_prediction else "Removed"
+    parts = [f"{verb} {count(len(journal.subjects('remove')), 'deployment')}"]
+    for action, done in _DISPOSALS.items():
+        number = len(journal.subjects(action))
+        if number:
+            parts.append(f"{count(number, 'invocation')} {done}")
+    return f"{', '.join(parts)}; {kept} is kept."

@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What work each deployment still holds."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ..._restate.rows import PinnedCount, UnpinnedCount
+from .registry import Registry
+
+if t.TYPE_CHECKING:
+    from ..._restate.admin import AdminClient
+
+
+@dataclass
+class Pending:
+    """Unfinished invocations of a deployment, by status."""
+
+    by_status: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """How many there are."""
+        return sum(self.by_status.values())
+
+    def add(self, status: str, number: int) -> None:
+        """Count some more."""
+        self.by_status[status] = self.by_status.get(status, 0) + number
+
+
+def read_pending(admin: AdminClient, registry: Registry) -> dict[str, Pending]:
+    """Return the pending invocations by deployment id; see L(count_pending)."""
+    questions = admin.questions
+    return count_pending(registry, admin.query(questions.pinned()), admin.query(questions.unpinned()))
+
+
+def count_pending(
+    registry: Registry, pinned: t.Iterable[PinnedCount], unpinned: t.Iterable[UnpinnedCount]
+) -> dict[str, Pending]:
+    """Count the invocations that a deployment's removal would hurt.
+
+    Those are the unfinished ones that are pinned to it, those that will run on it since it is the latest for their
+    service, and those that are being tried on it at this moment, and so may get pinned to it.
+    """
+    pending: dict[str, Pending] = {deployment.id: Pending() for deployment in registry.deployments}
+    for row in pinned:
+        pending.setdefault(row.pinned_deployment_id, Pending()).add(row.status, row.n)
+    for unpinned_row in unpinned:
+        for place in _places(registry, unpinned_row):
+            pending.setdefault(place, Pending()).add(unpinned_row.status, unpinned_row.n)
+    return pending
+
+
+def _places(registry: Registry, row: UnpinnedCount) -> set[str]:
+    """Return the ids of the deployments that invocations which are pinned to none may run on."""
+    places = set()
+    service = registry.latest.get(row.target_service_name)
+    if service:
+        places.add(service.deployment_id)
+    if row.status == "running" and row.last_attempt_deployment_id is not None:
+        places.add(row.last_attempt_deployment_id)
+    return places
+
+
+def state_of(registry: Registry, deployment_id: str, pending: Pending) -> str:
+    """Return Restate's word for it: active, draining or drained."""
+    if registry.latest_at(deployment_id):
+        return "active"
+    return "draining" if pending.total else "drained"

@@ -1,0 +1,44 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""An operation under way, from its request to its report."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._errors import OperatorError
+from .journal import Journal
+from .operation import Backend
+from .report import Report
+
+
+class Execution:
+    """Carries an operation out. At any moment its report tells the truth of what was done so far."""
+
+    def __init__(self, backend: Backend, server: t.Any, request: t.Any) -> None:
+        self._backend = backend
+        self._server = server
+        self._request = request
+        self._plan: t.Any = None
+        self._journal = Journal()
+
+    def run(self) -> None:
+        """Observe, plan, and apply the plan; in check mode, predict what applying it would do."""
+        observed = self._backend.observe(self._server, self._request)
+        self._plan = self._backend.plan(observed, self._request)
+        if self._plan.error:
+            return
+        if self._server.check_mode:
+            self._journal = self._backend.predict(self._plan)
+        else:
+            self._backend.apply(self._server, self._plan, self._journal)
+
+    def report(self, ended_by: OperatorError | None = None) -> Report | None:
+        """Return the report, or None where there is no plan yet; O(ended_by) is what ended it before its end."""
+        if self._plan is None:
+            return None
+        if ended_by:
+            self._journal.cut_off(ended_by)
+        return self._backend.report(self._plan, self._journal)

@@ -1,0 +1,20 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How many invocations or keys one query or one call names."""
+
+from __future__ import annotations
+
+import typing as t
+
+CHUNK = 500
+"""The server takes 1,000 invocations in a batch call at most."""
+
+_T = t.TypeVar("_T")
+
+
+def chunks(items: t.Sequence[_T]) -> t.Iterator[t.Sequence[_T]]:
+    """Yield the items, CHUNK at a time."""
+    for start in range(0, len(items), CHUNK):
+        yield items[start : start + CHUNK]

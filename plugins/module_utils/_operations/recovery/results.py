@@ -1,0 +1,169 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What became of each key: a pure function of plan and journal."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ..journal import DONE, NOT_DONE, UNKNOWN, Journal
+from .key_plan import FAILED, RECOVERED
+from .key_state import KeyState
+from .plan import KeyRecovery, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class KeyResult:
+    """What became of a key; in check mode, what would. O(http) is the request that failed."""
+
+    service_name: str
+    service_key: str
+    outcome: str
+    reason: str | None = None
+    message: str = ""
+    invocation_ids: t.Sequence[str] = ()
+    killed: t.Sequence[str] = ()
+    purged: t.Sequence[str] = ()
+    cleared: t.Sequence[str] = ()
+    children: t.Sequence[str] = ()
+    snapshot: str | None = None
+    resubmitted: str | None = None
+    resubmitted_at: str | None = None
+    http: dict[str, t.Any] | None = None
+    unknown: t.Sequence[str] = field(default=())
+    """The invocations of which it is unknown whether they were killed or purged."""
+
+    @property
+    def name(self) -> str:
+        """Service and key."""
+        return f"{self.service_name}/{self.service_key}"
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was done to the key, or may have been."""
+        return bool(self.killed or self.purged or self.cleared or self.resubmitted or self.unknown)
+
+    def to_result(self) -> dict[str, t.Any]:
+        """Return it as the result shows it; the request that failed is shown with the error."""
+        shown = {name: getattr(self, name) for name in _SHOWN}
+        shown |= {name: list(shown[name]) for name in _LISTS}
+        return {**shown, "unknown": list(self.unknown)} if self.unknown else shown
+
+
+_LISTS = ("invocation_ids", "killed", "purged", "cleared", "children")
+_SHOWN = (
+    "service_name",
+    "service_key",
+    "outcome",
+    "reason",
+    "message",
+    *_LISTS,
+    "snapshot",
+    "resubmitted",
+    "resubmitted_at",
+)
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    outcome: str
+    reason: str | None = None
+    message: str = ""
+    invocation_ids: t.Sequence[str] = ()
+    http: dict[str, t.Any] | None = None
+
+
+def key_result(recovery: KeyRecovery, plan: Plan, journal: Journal) -> KeyResult:
+    """Return what became of a key."""
+    verdict = _verdict(recovery, plan, journal)
+    steps, name = recovery.steps, recovery.name
+    resubmitted, resubmitted_at = _resubmitted(recovery, journal)
+    cleared = journal.entry("clear_state", name)
+    note = journal.learned(name, "note")
+    return KeyResult(
+        service_name=recovery.seen.service,
+        service_key=recovery.seen.key,
+        outcome=verdict.outcome,
+        reason=verdict.reason,
+        message="; ".join(part for part in (verdict.message, note) if part),
+        invocation_ids=verdict.invocation_ids,
+        killed=[row.id for row in steps.kill if journal.is_done("kill", row.id)],
+        purged=[row.id for row in steps.purge if journal.is_done("purge", row.id)],
+        cleared=cleared.facts.get("keys", []) if cleared and cleared.state == DONE else (),
+        children=recovery.children,
+        snapshot=_snapshot(recovery, journal, verdict),
+        resubmitted=resubmitted,
+        resubmitted_at=resubmitted_at,
+        http=verdict.http,
+        unknown=_unknown(recovery, journal),
+    )
+
+
+def _verdict(recovery: KeyRecovery, plan: Plan, journal: Journal) -> _Verdict:
+    steps = recovery.steps
+    entry = journal.entry("recover", recovery.name)
+    if steps.outcome != RECOVERED:
+        error = plan.failed_reads.get(recovery.name)
+        return _Verdict(
+            steps.outcome, steps.reason, steps.message, steps.invocation_ids, error.http if error else None
+        )
+    if not recovery.is_in_work or (entry and entry.state == DONE):
+        return _Verdict(RECOVERED, message=steps.message)
+    if entry and entry.state == NOT_DONE:
+        ids = entry.facts.get("invocation_ids", ())
+        return _Verdict(entry.facts["outcome"], entry.reason, entry.message, ids, entry.http)
+    if recovery.name not in journal.begun:
+        return _Verdict(FAILED, "not_tried", "the task ended before")
+    ended = journal.ended_by
+    return _Verdict(FAILED, "interrupted", ended.message if ended else "", http=ended.http if ended else None)
+
+
+def _snapshot(recovery: KeyRecovery, journal: Journal, verdict: _Verdict) -> str | None:
+    """Return where the snapshot is, under the name that it has now."""
+    path = journal.learned(recovery.name, "snapshot")
+    if path is None and journal.is_prediction and recovery.is_in_work:
+        path = recovery.snapshot
+    if path is None and not recovery.steps.has_steps and recovery.submits and recovery.pending:
+        path = recovery.pending.path
+    return str(path) if path and verdict.reason != "snapshot_failed" else None
+
+
+def _resubmitted(recovery: KeyRecovery, journal: Journal) -> tuple[str | None, str | None]:
+    """Return the id of the new run, and when it was created."""
+    if recovery.resubmitted:
+        return recovery.resubmitted.id, recovery.resubmitted.created_at
+    entry = journal.entry("resubmit", recovery.name)
+    if entry is None or entry.state != DONE:
+        return None, None
+    return entry.facts["run_id"], entry.facts.get("created_at")
+
+
+def _unknown(recovery: KeyRecovery, journal: Journal) -> list[str]:
+    ids = [row.id for row in recovery.steps.kill if journal.state("kill", row.id) == UNKNOWN]
+    return ids + [row.id for row in recovery.steps.purge if journal.state("purge", row.id) == UNKNOWN]
+
+
+def state_after(recovery: KeyRecovery, result: KeyResult, journal: Journal) -> dict[str, t.Any]:
+    """Return what is there now as a diff shows it; what is unknown is said to be unknown."""
+    seen: KeyState | None = journal.seen_after.get(recovery.name)
+    if seen is None and _is_untouched(recovery, journal):
+        seen = recovery.seen
+    if seen is None:
+        return {"unknown": "the task was cut off before it could read this again"}
+    shown = seen.to_result()
+    return {**shown, "resubmitted": result.resubmitted} if result.resubmitted else shown
+
+
+def _is_untouched(recovery: KeyRecovery, journal: Journal) -> bool:
+    """Whether nothing was sent for the key."""
+    if not recovery.is_in_work or recovery.name not in journal.begun:
+        return True
+    was_sent = journal.state("resubmit", recovery.name) is not None or bool(
+        journal.state("clear_state", recovery.name)
+    )
+    rows = [("kill", row.id) for row in recovery.steps.kill]
+    rows += [("purge", row.id) for row in recovery.steps.purge]
+    return not (was_sent or any(journal.state(action, each) for action, each in rows))

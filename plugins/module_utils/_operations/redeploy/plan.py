@@ -1,0 +1,286 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Whether a release is registered, overwritten or left: a pure function of what is there and what was asked."""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass, field
+
+from ..._errors import OperatorError
+from ..._http import urls
+from ..._restate.wire import DeploymentDetail, Registration, Service
+from ..deployments.registration import Target, headers_of, uses_http_11
+from ..journal import Journal
+from ..operation import STRINGS
+from ..report import count
+from .settings import settings_kept, settings_that_change, settings_to_keep
+
+
+@dataclass(frozen=True, kw_only=True)
+class RedeployRequest:
+    """What the operator asked; None means what is registered. O(wait_timeout) is in seconds."""
+
+    service_url: str
+    force: bool
+    breaking: bool = False
+    use_http_11: bool | None = None
+    additional_headers: dict[str, str] | None = field(default=None, metadata=STRINGS)
+    metadata: dict[str, str] | None = field(default=None, metadata=STRINGS)
+    wait_timeout: int
+
+    def target(self, registered: DeploymentDetail | None) -> Target:
+        """Return what is to be registered.
+
+        Restate erases what a registration omits; an operator who says nothing means what is there.
+        """
+        headers, metadata, http_11 = self.additional_headers, self.metadata, self.use_http_11
+        if headers is not None:
+            # As a server keeps them.
+            headers = {name.lower(): value for name, value in headers.items()}
+        if registered is None:
+            return Target(
+                uri=self.service_url,
+                use_http_11=bool(http_11),
+                additional_headers=headers or {},
+                metadata=metadata or {},
+            )
+        return Target(
+            uri=str(registered.uri),
+            use_http_11=uses_http_11(registered) if http_11 is None else http_11,
+            additional_headers=headers_of(registered) if headers is None else headers,
+            metadata=registered.metadata if metadata is None else metadata,
+        )
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What is registered (O(registered) None: nothing at this URL) and what the service offers.
+
+    O(in_flight) is how many unfinished invocations are pinned to what is registered. O(body) is what registers it.
+    """
+
+    registered: DeploymentDetail | None
+    latest: t.Mapping[str, Service]
+    discovered: Registration
+    in_flight: int = 0
+    body: dict[str, t.Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done: O(action) is V(register), V(overwrite), V(nothing) or V(refuse).
+
+    O(settings) are, by service, those that Restate resets and that are applied again.
+    """
+
+    request: RedeployRequest
+    observed: Observed
+    action: str
+    before: dict[str, t.Any]
+    after: dict[str, t.Any]
+    settings: dict[str, dict[str, t.Any]]
+    warnings: tuple[str, ...]
+    error: OperatorError | None = None
+
+    @property
+    def deployment_id(self) -> str | None:
+        """The id of what is registered at the URL."""
+        return self.observed.registered.id if self.observed.registered else None
+
+    @property
+    def steps(self) -> list[Step]:
+        """The write calls, in their order."""
+        if self.action not in ("register", "overwrite"):
+            return []
+        registration = Step(
+            self.action, self.action, {"action": self.action, "service_url": self.after["service_url"]}
+        )
+        return [
+            registration,
+            *(
+                Step(
+                    "apply_settings",
+                    service,
+                    {"action": "apply_settings", "service": service, "settings": values},
+                )
+                for service, values in self.settings.items()
+            ),
+        ]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A write call: its O(action) on its O(subject) in the journal, and as the result shows it."""
+
+    action: str
+    subject: str
+    shown: dict[str, t.Any]
+
+
+def make_plan(observed: Observed, request: RedeployRequest) -> Plan:
+    """Return what is to be done, or why it is refused."""
+    target = request.target(observed.registered)
+    after = _described(request.service_url, observed.discovered, latest=True)
+    if observed.registered is None:
+        after |= _options(target, known_headers=None)
+        warnings = settings_that_change(observed.discovered, observed.latest)
+        return Plan(request, observed, "register", {}, after, {}, tuple(warnings))
+    before = _described(request.service_url, observed.registered, latest=_is_latest(observed))
+    known = RedeployRequest(service_url="", force=True, wait_timeout=0).target(observed.registered)
+    before |= _options(known, known_headers=None)
+    after |= _options(target, known_headers=known.additional_headers)
+    if before == after:
+        return Plan(request, observed, "nothing", before, after, {}, ())
+    error = _refusal(observed.registered, observed, request, before, after)
+    if error:
+        return Plan(request, observed, "refuse", before, after, {}, (), error)
+    settings = settings_to_keep(observed.registered, observed.discovered)
+    warnings = [
+        *settings_kept(observed.registered, settings),
+        *_services_dropped(observed.registered, observed),
+        *_in_flight(observed.registered.id, observed.in_flight),
+    ]
+    return Plan(request, observed, "overwrite", before, after, settings, tuple(warnings))
+
+
+def _refusal(
+    registered: DeploymentDetail,
+    observed: Observed,
+    request: RedeployRequest,
+    before: dict[str, t.Any],
+    after: dict[str, t.Any],
+) -> OperatorError | None:
+    if registered.auth is not None:
+        return _refused(
+            registered,
+            f"{registered.id} was registered with auth settings, which an overwrite would erase.",
+            remedy="Register it with the restate CLI, which can set them.",
+            reason="auth_settings",
+        )
+    if observed.discovered.id != registered.id:
+        # Seen on 1.5.3 where the HTTP version changes.
+        return _refused(
+            registered,
+            f"This server would not overwrite {registered.id} but register the same URL a second time.",
+            remedy="Leave use_http_11 as it is registered, or use another URL.",
+            reason="second_registration",
+        )
+    if not request.force:
+        is_only_old = {**before, "is_latest": True} == after
+        what = "is not the latest" if is_only_old else "differs from what is registered"
+        return _refused(
+            registered,
+            f"{urls.without_secrets(request.service_url)} is registered as {registered.id}, {what}, and force is "
+            "false.",
+            remedy="Read the diff; set force to true to overwrite the registration and make it the latest.",
+            reason="force_required",
+        )
+    changed = _types_that_change(registered, observed)
+    if changed and not request.breaking:
+        return _refused(
+            registered,
+            f"These services change their type, which breaks their callers: {', '.join(changed)}.",
+            remedy="Set breaking to true where this is meant.",
+            reason="type_change",
+        )
+    return None
+
+
+def _refused(registered: DeploymentDetail, message: str, *, remedy: str, reason: str) -> OperatorError:
+    return OperatorError(
+        "RESTATE_REGISTRATION_REFUSED", message, remedy=remedy, reason=reason, deployment_ids=[registered.id]
+    )
+
+
+def _types_that_change(registered: DeploymentDetail, observed: Observed) -> list[str]:
+    known = {**{service.name: service for service in registered.services}, **observed.latest}
+    return [
+        f"{service.name} (from {known[service.name].ty} to {service.ty})"
+        for service in observed.discovered.services
+        if service.name in known and known[service.name].ty != service.ty
+    ]
+
+
+def _is_latest(observed: Observed) -> bool:
+    registered = observed.registered
+    return registered is not None and all(
+        service.name in observed.latest and observed.latest[service.name].deployment_id == registered.id
+        for service in observed.discovered.services
+    )
+
+
+def _services_dropped(registered: DeploymentDetail, observed: Observed) -> list[str]:
+    offered = {service.name for service in observed.discovered.services}
+    here = sorted(name for name, service in observed.latest.items() if service.deployment_id == registered.id)
+    return [
+        f"The code at this URL no longer offers {name}, which was the latest here."
+        for name in here
+        if name not in offered
+    ]
+
+
+def _in_flight(deployment_id: str, number: int) -> list[str]:
+    if not number:
+        return []
+    return [
+        f"{count(number, 'in-flight invocation')} pinned to {deployment_id} will go on with the code that is now "
+        "at its URL; where that code takes other steps they fail with a journal mismatch (RT0016)."
+    ]
+
+
+def predict(plan: Plan) -> Journal:
+    """Return the journal that applying the plan would leave."""
+    journal = Journal(is_prediction=True)
+    for step in plan.steps:
+        journal.done(step.action, [step.subject])
+    return journal
+
+
+# How both sides of the diff are described
+
+
+def _described(service_url: str, offer: DeploymentDetail | Registration, *, latest: bool) -> dict[str, t.Any]:
+    return {
+        "service_url": urls.without_secrets(service_url),
+        "services": {
+            service["name"]: {
+                "type": service["type"],
+                "handlers": {handler["name"]: handler["type"] for handler in service["handlers"]},
+            }
+            for service in services_of(offer)
+        },
+        "protocol_versions": [offer.min_protocol_version, offer.max_protocol_version],
+        "sdk_version": offer.sdk_version,
+        "is_latest": latest,
+    }
+
+
+def _options(target: Target, *, known_headers: dict[str, str] | None) -> dict[str, t.Any]:
+    """Describe options without the values of headers; O(known_headers) lets a changed value show as changed."""
+    shown = {}
+    for name, value in sorted(target.additional_headers.items()):
+        is_changed = known_headers is not None and known_headers.get(name, value) != value
+        shown[name] = "(hidden, changed)" if is_changed else "(hidden)"
+    return {
+        "additional_headers": shown,
+        "metadata": target.metadata,
+        "use_http_11": target.use_http_11,
+    }
+
+
+def services_of(offer: DeploymentDetail | Registration) -> list[dict[str, t.Any]]:
+    """Return services with their handlers, as a result shows them."""
+    return [
+        {
+            "name": service.name,
+            "type": service.ty,
+            "handlers": [
+                {"name": handler.name, "type": handler.ty}
+                for handler in sorted(service.handlers, key=lambda handler: handler.name)
+            ],
+        }
+        for service in sorted(offer.services, key=lambda service: service.name)
+    ]

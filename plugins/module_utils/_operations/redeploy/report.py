@@ -1,0 +1,66 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a registration tells: a pure function of its plan and journal."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..._http import urls
+from ..journal import DONE, NOT_DONE, UNKNOWN, Journal
+from ..report import Report
+from .plan import Plan, services_of
+
+
+def make_report(plan: Plan, journal: Journal) -> Report:
+    """Return what was registered, or would be."""
+    error = plan.error or journal.ended_by
+    deployment_id = registered_id(plan, journal)
+    has_changed = journal.changed
+    return Report(
+        message=error.message if error else _sentence(plan, deployment_id, journal),
+        subject=urls.without_secrets(plan.request.service_url),
+        changed=has_changed,
+        details={
+            "deployment": {
+                "service_url": urls.without_secrets(plan.request.service_url),
+                "services": services_of(plan.observed.discovered),
+            },
+            "steps": [step.shown for step in plan.steps],
+            **({"deployment_id": deployment_id} if deployment_id else {}),
+        },
+        before=plan.before,
+        # A refused plan still shows what was asked for.
+        after=plan.after if has_changed or plan.error else plan.before,
+        warnings=[*plan.warnings, *journal.warnings],
+        error=error,
+        **_by_state(plan, journal),
+    )
+
+
+def registered_id(plan: Plan, journal: Journal) -> str | None:
+    """Return the id of the deployment at the URL; a new one has none before it is registered."""
+    entry = journal.entry(plan.action, plan.action)
+    return entry.facts.get("deployment_id", plan.deployment_id) if entry else plan.deployment_id
+
+
+def _by_state(plan: Plan, journal: Journal) -> dict[str, list[dict[str, t.Any]]]:
+    by_state: dict[str, list[dict[str, t.Any]]] = {DONE: [], UNKNOWN: [], NOT_DONE: []}
+    for step in plan.steps:
+        by_state[journal.state(step.action, step.subject) or NOT_DONE].append(step.shown)
+    return by_state
+
+
+def _sentence(plan: Plan, deployment_id: str | None, journal: Journal) -> str:
+    url = plan.after["service_url"]
+    names = ", ".join(plan.after["services"])
+    if plan.action == "nothing":
+        return f"{url} is registered as {deployment_id} and is the latest of its services; nothing to do."
+    if plan.action == "register":
+        would = "Would register" if journal.is_prediction else "Registered"
+        as_id = f" as {deployment_id}" if deployment_id else ""
+        return f"{would} {url}{as_id}: it becomes the latest of {names}."
+    again = "Would overwrite" if journal.is_prediction else "Overwrote"
+    return f"{again} the registration {deployment_id} of {url}: it becomes the latest of {names}."

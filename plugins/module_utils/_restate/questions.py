@@ -1,0 +1,241 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The questions that are asked of Restate's SQL introspection, in the dialect of each server version.
+
+Every value that comes from outside goes through L(literal). A question carries the type of its rows.
+"""
+
+from __future__ import annotations
+
+import typing as t
+from dataclasses import dataclass
+
+from .literals import in_list, literal
+from .rows import (
+    Invocation,
+    InvocationId,
+    InvocationsByPlace,
+    InvocationStatus,
+    JournalEvent,
+    JournalInput,
+    PinnedCount,
+    Promise,
+    ServiceKey,
+    ServiceType,
+    StateEntry,
+    TroubledRun,
+    UnfinishedByActivity,
+    UnpinnedCount,
+)
+from .troubled_runs import Page
+
+Row = t.TypeVar("Row", covariant=True)
+
+
+@dataclass(frozen=True)
+class Question(t.Generic[Row]):
+    """A query, and the type of the rows that answer it."""
+
+    row: type[Row]
+    sql: str
+
+
+_UNFINISHED = "status != 'completed'"
+_ZOMBIE = (
+    f"{_UNFINISHED} AND pinned_deployment_id IS NOT NULL "
+    "AND pinned_deployment_id NOT IN (SELECT id FROM sys_deployment)"
+)
+_INVOCATION = (
+    "id, target, status, created_at, target_service_name, target_service_key, target_handler_name, "
+    "target_service_ty, pinned_deployment_id"
+)
+
+
+@dataclass(frozen=True)
+class Questions:
+    """O(has_scopes) is that of L(Capabilities)."""
+
+    has_scopes: bool
+
+    # The whole server
+
+    def invocations_by_place(self) -> Question[InvocationsByPlace]:
+        """Count invocations by what they are and where they are: as many rows as there are kinds, not invocations."""
+        return Question(
+            InvocationsByPlace,
+            "SELECT status, completion_result, pinned_deployment_id, target_service_name, target_handler_name, "
+            "target_service_ty, COUNT(1) AS n FROM sys_invocation_status GROUP BY status, completion_result, "
+            "pinned_deployment_id, target_service_name, target_handler_name, target_service_ty",
+        )
+
+    def unfinished_by_activity(self, *, retries: int) -> Question[UnfinishedByActivity]:
+        """Count unfinished invocations by activity, and whether they were tried often."""
+        return Question(
+            UnfinishedByActivity,
+            "SELECT status, "
+            f"COALESCE(retry_count >= {retries} AND status IN ('running', 'ready', 'backing-off'), false) "
+            "AS retried_often, "
+            f"COUNT(1) AS n FROM sys_invocation WHERE {_UNFINISHED} GROUP BY 1, 2",
+        )
+
+    def latest_terminal_failures(self, *, limit: int) -> Question[Invocation]:
+        """The invocations that failed last."""
+        return Question(
+            Invocation,
+            f"SELECT {_INVOCATION}, completed_at, completion_failure FROM sys_invocation_status "
+            "WHERE status = 'completed' AND completion_result = 'failure' "
+            f"ORDER BY completed_at DESC LIMIT {limit}",
+        )
+
+    def latest_unsettled(self, *, limit: int) -> Question[Invocation]:
+        """Paused invocations and those that are being retried, the last touched first."""
+        return Question(
+            Invocation,
+            f"SELECT {_INVOCATION}, modified_at, last_start_at, retry_count, last_failure, last_failure_error_code "
+            "FROM sys_invocation WHERE status = 'paused' OR (status != 'completed' AND last_failure IS NOT NULL) "
+            f"ORDER BY modified_at DESC LIMIT {limit}",
+        )
+
+    def last_events(self, ids: t.Iterable[str]) -> Question[JournalEvent]:
+        """Why invocations paused or failed: the invoker forgets it for paused ones, the journal's events keep it."""
+        return Question(
+            JournalEvent,
+            "SELECT id, event_type, event_json, appended_at FROM sys_journal_events "
+            f"WHERE id IN {in_list(ids)} AND event_type IN ('Paused', 'TransientError') ORDER BY appended_at",
+        )
+
+    def zombies(self, *, limit: int) -> Question[Invocation]:
+        """Unfinished invocations that are pinned to a deployment that is gone."""
+        return Question(
+            Invocation, f"SELECT {_INVOCATION} FROM sys_invocation_status WHERE {_ZOMBIE} LIMIT {limit}"
+        )
+
+    # Deployments
+
+    def pinned(self) -> Question[PinnedCount]:
+        """Count unfinished invocations by the deployment that they are pinned to, and status."""
+        return Question(
+            PinnedCount,
+            "SELECT pinned_deployment_id, status, COUNT(1) AS n FROM sys_invocation_status "
+            f"WHERE {_UNFINISHED} AND pinned_deployment_id IS NOT NULL GROUP BY pinned_deployment_id, status",
+        )
+
+    def unpinned(self) -> Question[UnpinnedCount]:
+        """Count unfinished invocations that are pinned to none, by service and where they were last tried."""
+        return Question(
+            UnpinnedCount,
+            "SELECT target_service_name, last_attempt_deployment_id, status, COUNT(1) AS n FROM sys_invocation "
+            f"WHERE {_UNFINISHED} AND pinned_deployment_id IS NULL "
+            "GROUP BY target_service_name, last_attempt_deployment_id, status",
+        )
+
+    def unfinished_on(self, deployment_id: str, services: t.Collection[str]) -> Question[Invocation]:
+        """The unfinished invocations that are pinned to a deployment or, of these services, to none; oldest first."""
+        place = f"pinned_deployment_id = {literal(deployment_id)}"
+        if services:
+            place += f" OR (pinned_deployment_id IS NULL AND target_service_name IN {in_list(services)})"
+        return Question(
+            Invocation,
+            f"SELECT {_INVOCATION} FROM sys_invocation_status WHERE {_UNFINISHED} AND ({place}) ORDER BY created_at",
+        )
+
+    # Invocations
+
+    def invocations(self, ids: t.Iterable[str]) -> Question[Invocation]:
+        """Invocations by id, with how their last attempt went."""
+        return Question(
+            Invocation,
+            f"SELECT {_INVOCATION}, completion_result, completion_failure, retry_count, last_attempt_deployment_id, "
+            f"last_failure, last_failure_error_code FROM sys_invocation WHERE id IN {in_list(ids)}",
+        )
+
+    def held_by_invoker(self, ids: t.Iterable[str]) -> Question[InvocationId]:
+        """Those of these invocations of which an attempt is under way or due, whatever became of them since."""
+        return Question(InvocationId, f"SELECT id FROM sys_invocation_state WHERE id IN {in_list(ids)}")
+
+    def children(self, ids: t.Iterable[str]) -> Question[Invocation]:
+        """Unfinished invocations that these invocations called."""
+        return Question(
+            Invocation,
+            f"SELECT {_INVOCATION}, invoked_by_id FROM sys_invocation_status "
+            f"WHERE {_UNFINISHED} AND invoked_by_id IN {in_list(ids)}",
+        )
+
+    def status_of(self, ids: t.Iterable[str]) -> Question[InvocationStatus]:
+        """Invocations by id: what tells whether they still are what they were."""
+        return Question(
+            InvocationStatus,
+            "SELECT id, status, created_at, completion_result, completion_failure FROM sys_invocation_status "
+            f"WHERE id IN {in_list(ids)}",
+        )
+
+    def inputs(self, ids: t.Iterable[str]) -> Question[JournalInput]:
+        """What invocations were submitted with, while their journal is retained."""
+        # Not as a join with the invocations: up to 1.6.2 that leaves entry_json out.
+        return Question(
+            JournalInput, f"SELECT id, entry_json FROM sys_journal WHERE id IN {in_list(ids)} AND index = 0"
+        )
+
+    # Workflow runs
+
+    def troubled_runs(self, page: Page) -> Question[TroubledRun]:
+        """A page of runs that failed, are paused, or are being retried."""
+        return Question(TroubledRun, page.sql(has_scopes=self.has_scopes))
+
+    # Workflow keys
+
+    def invocations_of_keys(self, service: str, keys: t.Iterable[str]) -> Question[Invocation]:
+        """All invocations of keys, finished or not."""
+        return Question(
+            Invocation,
+            f"SELECT {_INVOCATION}, completion_result, completion_failure FROM sys_invocation_status "
+            f"WHERE {self._keys('target_service', service, keys)}",
+        )
+
+    def state_of_keys(self, service: str, keys: t.Iterable[str]) -> Question[StateEntry]:
+        """The names of the state entries of keys."""
+        return Question(
+            StateEntry, f"SELECT service_key, key FROM state WHERE {self._keys('service', service, keys)}"
+        )
+
+    def state_values(self, service: str, keys: t.Iterable[str]) -> Question[StateEntry]:
+        """The state of keys, its values as hexadecimal digits."""
+        return Question(
+            StateEntry,
+            f"SELECT service_key, key, value FROM state WHERE {self._keys('service', service, keys)}",
+        )
+
+    def promise_values(self, service: str, keys: t.Iterable[str]) -> Question[Promise]:
+        """The promises of keys, their values as hexadecimal digits."""
+        return Question(
+            Promise,
+            "SELECT service_key, key, completed, completion_success_value, completion_failure FROM sys_promise "
+            f"WHERE {self._keys('service', service, keys)}",
+        )
+
+    def promises_of_keys(self, service: str, keys: t.Iterable[str]) -> Question[Promise]:
+        """The promises of keys."""
+        return Question(
+            Promise,
+            f"SELECT service_key, key, completed FROM sys_promise WHERE {self._keys('service', service, keys)}",
+        )
+
+    def any_of_service(self, service: str) -> Question[ServiceType]:
+        """One invocation of a service, if there is any."""
+        return Question(
+            ServiceType,
+            "SELECT id, target_service_ty FROM sys_invocation_status "
+            f"WHERE target_service_name = {literal(service)} LIMIT 1",
+        )
+
+    def any_state_of_service(self, service: str) -> Question[ServiceKey]:
+        """One state entry of a service, if there is any."""
+        return Question(
+            ServiceKey, f"SELECT service_key FROM state WHERE service_name = {literal(service)} LIMIT 1"
+        )
+
+    def _keys(self, prefix: str, service: str, keys: t.Iterable[str]) -> str:
+        scope = "scope IS NULL AND " if self.has_scopes else ""
+        return f"{scope}{prefix}_key IN {in_list(keys)} AND {prefix}_name = {literal(service)}"

@@ -1,0 +1,188 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The rows that the SQL introspection answers with. Fields are columns; a column that is NULL is absent from a row."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import typing as t
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """An invocation, with as many of its columns as the question asks for."""
+
+    id: str
+    target: str
+    status: str
+    created_at: str
+    target_service_name: str
+    target_handler_name: str
+    target_service_ty: str
+    target_service_key: str | None = None
+    pinned_deployment_id: str | None = None
+    completion_result: str | None = None
+    completion_failure: str | None = None
+    completed_at: str | None = None
+    modified_at: str | None = None
+    last_start_at: str | None = None
+    retry_count: int | None = None
+    last_attempt_deployment_id: str | None = None
+    last_failure: str | None = None
+    last_failure_error_code: str | None = None
+    invoked_by_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationStatus:
+    """What tells whether an invocation still is what it was."""
+
+    id: str
+    status: str
+    created_at: str
+    completion_result: str | None = None
+    completion_failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationId:
+    """An invocation that is there."""
+
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an invocation paused or is being retried.
+
+    O(restate_code) is one of Restate's own, such as C(RT0016); O(code) is that, or the failure's.
+    """
+
+    code: str | None
+    restate_code: str | None
+    message: str | None
+
+
+# Without slots: the event is parsed once, when it is asked for.
+@dataclass(frozen=True)
+class JournalEvent:
+    """An event of sys_journal_events: Paused, with the last failure in it, or TransientError, which is one."""
+
+    id: str
+    event_type: str
+    event_json: str
+    appended_at: str
+
+    @functools.cached_property
+    def failure(self) -> Failure:
+        """The failure that it tells of."""
+        event = json.loads(self.event_json)
+        told = event.get("last_failure") or event
+        restate_code = told.get("restate_doc_error_code")
+        return Failure(restate_code or told.get("error_code"), restate_code, told.get("error_message"))
+
+
+@dataclass(frozen=True, slots=True)
+class JournalInput:
+    """The first entry of a journal."""
+
+    id: str
+    entry_json: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationsByPlace:
+    """How many invocations are alike in what they are and where they are."""
+
+    status: str
+    target_service_name: str
+    target_handler_name: str
+    target_service_ty: str
+    n: int
+    completion_result: str | None = None
+    pinned_deployment_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnfinishedByActivity:
+    """How many unfinished invocations do the same; O(retried_often) where that is being retried for long."""
+
+    status: str
+    retried_often: bool
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedCount:
+    """How many unfinished invocations of a status are pinned to a deployment."""
+
+    pinned_deployment_id: str
+    status: str
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class UnpinnedCount:
+    """How many unfinished invocations of a service are pinned to none, and where they were last tried."""
+
+    target_service_name: str
+    status: str
+    n: int
+    last_attempt_deployment_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TroubledRun:
+    """A workflow run that failed, paused or is being retried; O(failed_at) is when, O(failure) why."""
+
+    id: str
+    target_service_name: str
+    target_service_key: str
+    failed_at: str
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StateEntry:
+    """A state entry of a key; O(value) is in hexadecimal digits, where it was asked for and is not empty."""
+
+    service_key: str
+    key: str
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """A promise of a key; its values are in hexadecimal digits."""
+
+    service_key: str
+    key: str
+    completed: bool | None = None
+    completion_success_value: str | None = None
+    completion_failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceType:
+    """An invocation and of what type its service was."""
+
+    id: str
+    target_service_ty: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceKey:
+    """A key that has state."""
+
+    service_key: str
+
+
+def columns(row: t.Any) -> dict[str, t.Any]:
+    """Return a row as the server answered it: by column, without those that are NULL."""
+    values = ((field.name, getattr(row, field.name)) for field in dataclasses.fields(row))
+    return {name: value for name, value in values if value is not None}

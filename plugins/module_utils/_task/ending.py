@@ -1,0 +1,81 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What ends a task before its end: a signal, or that nobody reads its result any more."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import threading
+import typing as t
+
+from .._errors import OperatorError
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class EndedBySignal(BaseException):
+    """A signal came. No operation may take it for an error of its own, hence a BaseException."""
+
+
+@contextlib.contextmanager
+def ending_by_signal() -> t.Iterator[None]:
+    """Turn SIGTERM, and the SIGINT of Ctrl-C, into EndedBySignal, so that the attempt leaves a record of its end.
+
+    A second signal changes nothing: the first one ends the task.
+    """
+
+    def end(number: int, _frame: t.Any) -> None:
+        for each in _SIGNALS:
+            signal.signal(each, signal.SIG_IGN)
+        raise EndedBySignal(signal.Signals(number).name)
+
+    before = {number: signal.signal(number, end) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def end_when_nobody_reads(output: int = 1) -> None:
+    """Have this process get a SIGTERM when nobody reads its standard output any more.
+
+    So a module ends whose play has ended: after a time-out of the task, ansible-core closes its end of the pipe and
+    leaves the module running.
+    """
+    threading.Thread(target=_watch, args=(output,), daemon=True).start()
+
+
+def _watch(output: int) -> None:
+    poll = select.poll()
+    # Without an event to wait for, it returns only for an error: that the other end is closed.
+    poll.register(output, 0)
+    events = poll.poll()
+    if any(event & (select.POLLERR | select.POLLHUP) for _file, event in events):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def ended_by(exc: EndedBySignal, *, wrote: bool) -> OperatorError:
+    """Return what an operator is told of a task that was ended by a signal."""
+    doubt = " Whether its last call was carried out is unknown." if wrote else ""
+    return OperatorError(
+        "RESTATE_INTERRUPTED",
+        f"The task was ended by {exc}.{doubt}",
+        remedy="Run restate_doctor to see what is left, then run the task again.",
+        reason="signal",
+        outcome_unknown=wrote,
+    )
+
+
+def unexpected(exc: Exception) -> OperatorError:
+    """Return what an operator is told of an error in this collection."""
+    return OperatorError(
+        "RESTATE_INTERRUPTED",
+        f"An error in this collection: {type(exc).__name__}: {exc}",
+        reason=type(exc).__name__,
+    )

@@ -1,0 +1,166 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one door of the collection: a task comes in, its result goes out, redacted and recorded."""
+
+from __future__ import annotations
+
+import dataclasses
+import traceback
+import typing as t
+
+from .. import _thirdparty
+from .._audit.record import Attempt, user
+from .._errors import OperatorError
+from .._http import urls
+from .._http.clock import Clock
+from .._http.guard import WriteGuard
+from .._operations.execution import Execution
+from .._operations.operation import Operation
+from .._operations.report import Report
+from .connection import connection_of, server_of, shown_server
+from .ending import EndedBySignal, ended_by, ending_by_signal, unexpected
+from .options import URL_OPTIONS, argument_spec, backend_of, read_request, secret_options
+from .recorder import Recorder, Redactor
+from .redaction import secrets_in, shown_arguments, userinfo_secrets
+from .requirements import unmet_library
+
+
+class Task(t.Protocol):
+    """What Ansible gives to a module or to an action plugin."""
+
+    params: dict[str, t.Any]
+    check_mode: bool
+
+    def warn(self, warning: str) -> None:
+        """Show a warning."""
+
+
+def secrets_of(params: dict[str, t.Any], secret_names: t.Collection[str]) -> set[str]:
+    """Return what must never be shown: the values of secret options, and the userinfo of URLs."""
+    secrets = {text for name in secret_names for text in secrets_in(params[name])}
+    for name in URL_OPTIONS:
+        secrets |= userinfo_secrets(params.get(name) or "")
+    return secrets
+
+
+def execute(task: Task, operation: Operation) -> dict[str, t.Any]:
+    """Carry an operation out, and return the result of the task; C(failed) is in it where the task failed."""
+    door = _Door(task, operation)
+    error: OperatorError | None = None
+    trace: str | None = None
+    try:
+        with ending_by_signal():
+            door.go_through()
+    except OperatorError as exc:
+        error = exc
+    except EndedBySignal as exc:
+        error = ended_by(exc, wrote=door.wrote)
+    except Exception as exc:
+        error, trace = unexpected(exc), traceback.format_exc()
+    finally:
+        door.close()
+    return door.result(error, trace)
+
+
+class _Door:
+    """One task, from its options to its result."""
+
+    def __init__(self, task: Task, operation: Operation) -> None:
+        self._task = task
+        self._operation = operation
+        params = task.params
+        self._secret_options = secret_options(argument_spec(operation))
+        self._redactor = Redactor(secrets_of(params, self._secret_options))
+        self._recorder = Recorder(params, self._redactor, task.warn)
+        self._guard = WriteGuard(check_mode=task.check_mode, before_first_write=self._before_first_write)
+        self._server: t.Any = None
+        self._execution: Execution | None = None
+        self._attempt = Attempt(
+            operation=operation.name,
+            source=shown_server(params),
+            arguments=self._shown_arguments(),
+            actor=params["actor"] or user(),
+            reason=params["reason"],
+            context=params["audit_context"],
+            check_mode=task.check_mode,
+            full_detail=params["audit_detail"] == "full",
+        )
+
+    @property
+    def wrote(self) -> bool:
+        """Whether any write call was sent."""
+        return self._guard.wrote
+
+    def go_through(self) -> None:
+        """Read the options and carry the operation out; what is refused is refused before anything is sent."""
+        params = self._task.params
+        self._redactor.read_patterns(params["redact_patterns"])
+        self._recorder.open_log()
+        _require_libraries()
+        connection = connection_of(params)
+        clock = Clock()
+        self._recorder.open_webhook(connection, clock)
+        backend = backend_of(self._operation, params)
+        request = read_request(self._operation, backend, params)
+        self._server = server_of(params, connection, self._guard, clock)
+        self._execution = Execution(backend, self._server, request)
+        self._execution.run()
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._server:
+            self._server.close()
+
+    def result(self, error: OperatorError | None, trace: str | None) -> dict[str, t.Any]:
+        """Return the result of the task, with its audit record; O(error) is what ended it."""
+        report = self._report(error)
+        record = self._attempt.outcome(report, wrote=self.wrote, restate_version=self._version)
+        try:
+            self._recorder.keep(record)
+        except OperatorError as exc:
+            # What was done was done: its record is in the result, but the log must not be trusted to be whole.
+            report = dataclasses.replace(report, error=report.error or exc)
+        result = report.to_result(wrote=self.wrote)
+        if trace:
+            result["exception"] = trace
+        if report.error:
+            result["failed"] = True
+        for warning in report.warnings:
+            self._task.warn(self._redactor.scrubbed(warning))
+        result["invocation"] = {"module_args": self._shown_arguments()}
+        return {**self._redactor.scrubbed(result), "audit": self._redactor.scrubbed_record(record)}
+
+    def _report(self, error: OperatorError | None) -> Report:
+        report = self._execution.report(error) if self._execution else None
+        if report:
+            return report
+        # Without a plan nothing was done.
+        error = error or unexpected(RuntimeError("an operation ended without a plan"))
+        return Report(message=error.message, subject=self._target(), changed=False, details={}, error=error)
+
+    def _before_first_write(self) -> None:
+        self._recorder.keep_attempted(self._attempt, self._target(), self._version)
+
+    @property
+    def _version(self) -> str | None:
+        return self._server.known_version if self._server else None
+
+    def _target(self) -> str:
+        """Return what the operation is about, as far as the options tell."""
+        params = self._task.params
+        if params.get("service_url"):
+            return urls.without_secrets(params["service_url"])
+        if params.get("service_key"):
+            return f"{params['service_name']}/{params['service_key']}"
+        return self._attempt.source
+
+    def _shown_arguments(self) -> dict[str, t.Any]:
+        return shown_arguments(self._task.params, self._secret_options, URL_OPTIONS)
+
+
+def _require_libraries() -> None:
+    unmet = unmet_library(_thirdparty.INSTALLED)
+    if unmet:
+        raise OperatorError("RESTATE_UNSUPPORTED", unmet.message, remedy=unmet.remedy)

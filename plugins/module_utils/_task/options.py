@@ -1,0 +1,120 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options that every module has, and an operation's own as the typed request that it works on."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible.module_utils.basic import env_fallback
+
+from .._errors import OperatorError
+from .._operations.operation import Backend, Operation
+from . import values
+
+CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
+    "backend": {"type": "str", "choices": ["restate", "dalp"], "default": "restate"},
+    "admin_url": {
+        "type": "str",
+        "default": "http://localhost:9070",
+        "fallback": (env_fallback, ["RESTATE_ADMIN_URL"]),
+    },
+    "ingress_url": {"type": "str", "fallback": (env_fallback, ["RESTATE_INGRESS_URL"])},
+    "auth_token": {"type": "str", "no_log": True, "fallback": (env_fallback, ["RESTATE_AUTH_TOKEN"])},
+    "headers": {"type": "dict", "no_log": True, "default": {}},
+    "ca_path": {"type": "path"},
+    "client_cert": {"type": "path"},
+    "client_key": {"type": "path", "no_log": False},
+    "validate_certs": {"type": "bool", "default": True},
+    "request_timeout": {"type": "float", "default": 10},
+    "retries": {"type": "int", "default": 3},
+    "dalp_url": {"type": "str", "fallback": (env_fallback, ["DALP_API_URL"])},
+    "dalp_api_key": {"type": "str", "no_log": True, "fallback": (env_fallback, ["DALP_API_KEY"])},
+    "dalp_route_prefix": {"type": "str", "default": "/api/v2/admin/operator/restate"},
+}
+
+AUDIT_SPEC: dict[str, dict[str, t.Any]] = {
+    "reason": {"type": "str"},
+    "actor": {"type": "str"},
+    "audit_context": {"type": "dict", "default": {}},
+    "audit_log": {"type": "path", "fallback": (env_fallback, ["RESTATE_AUDIT_LOG"])},
+    "audit_detail": {"type": "str", "choices": ["digest", "full"], "default": "digest"},
+    "audit_webhook": {"type": "str", "no_log": True},
+    "audit_required": {"type": "bool", "default": False},
+    "redact_patterns": {"type": "list", "elements": "str", "default": []},
+}
+
+URL_OPTIONS = ("admin_url", "ingress_url", "dalp_url", "service_url", "audit_webhook")
+
+_READERS: dict[str, t.Callable[[str, t.Any], t.Any]] = {
+    "duration": values.seconds,
+    "instant": values.instant,
+    "strings": values.string_values,
+    "pattern": values.pattern,
+}
+
+
+def argument_spec(operation: Operation) -> dict[str, dict[str, t.Any]]:
+    """Return all options of a module."""
+    return {**operation.argument_spec, **CONNECTION_SPEC, **AUDIT_SPEC}
+
+
+def secret_options(spec: t.Mapping[str, dict[str, t.Any]]) -> set[str]:
+    """Return the names of the options whose values are secret."""
+    return {name for name, option in spec.items() if option.get("no_log")}
+
+
+def backend_of(operation: Operation, params: dict[str, t.Any]) -> Backend:
+    """Return how the operation is done with the backend that is asked for; raise RESTATE_UNSUPPORTED for none."""
+    backend = operation.backend(params["backend"])
+    if backend is None:
+        raise OperatorError(
+            "RESTATE_UNSUPPORTED",
+            f"DALP has no route for restate_{operation.name}; nothing was sent.",
+            remedy="Use backend: restate, from where the admin API can be reached.",
+            reason="backend",
+        )
+    return backend
+
+
+def read_request(operation: Operation, backend: Backend, params: dict[str, t.Any]) -> t.Any:
+    """Return what the operator asked, typed; an option that is not set has the request's own default.
+
+    Raises OperatorError: RESTATE_UNSUPPORTED for options that the backend cannot honour, RESTATE_INVALID_ARGUMENT for
+    values that cannot be right.
+    """
+    honoured = {field.name for field in dataclasses.fields(backend.request)}
+    refused = [
+        name
+        for name, option in operation.argument_spec.items()
+        if name not in honoured and params[name] != option.get("default")
+    ]
+    if refused:
+        raise OperatorError(
+            "RESTATE_UNSUPPORTED",
+            f"backend: {params['backend']} cannot honour {', '.join(refused)}; nothing was sent.",
+            remedy="Leave that out where what the route does is meant, or use backend: restate, which can do it.",
+            reason="backend",
+        )
+    return _typed(backend.request, params)
+
+
+def _typed(request: type, given: dict[str, t.Any], prefix: str = "") -> t.Any:
+    read = {
+        field.name: _read(field, f"{prefix}{field.name}", given[field.name])
+        for field in dataclasses.fields(request)
+        if given[field.name] is not None
+    }
+    return request(**read)
+
+
+def _read(field: dataclasses.Field[t.Any], option: str, given: t.Any) -> t.Any:
+    kind = field.metadata.get("value")
+    if kind is None:
+        return given
+    if isinstance(kind, type):
+        return _typed(kind, given, f"{option}.")
+    return _READERS[kind](option, given)

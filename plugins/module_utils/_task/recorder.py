@@ -1,0 +1,93 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The records of a task: kept in its log and at its webhook, without what is secret."""
+
+from __future__ import annotations
+
+import re
+import typing as t
+
+from .._audit.log import AuditLog
+from .._audit.record import GENERATED, Attempt, Record
+from .._errors import OperatorError
+from .._http.clock import Clock
+from .._http.connection import Connection
+from .redaction import scrub
+
+
+class Redactor:
+    """Replaces what is secret, and what matches the site's patterns, in everything that leaves a task."""
+
+    def __init__(self, secrets: t.Collection[str]) -> None:
+        self.secrets = secrets
+        self._patterns: list[re.Pattern[str]] = []
+
+    def read_patterns(self, patterns: t.Iterable[str]) -> None:
+        """Take up redact_patterns; raise RESTATE_INVALID_ARGUMENT for one that is no regular expression."""
+        for pattern in patterns:
+            try:
+                self._patterns.append(re.compile(pattern))
+            except re.error as exc:
+                raise OperatorError(
+                    "RESTATE_INVALID_ARGUMENT", f"redact_patterns holds no regular expression: {exc}."
+                ) from None
+
+    def scrubbed(self, value: t.Any) -> t.Any:
+        """Return the value as it may be shown."""
+        return scrub(value, self.secrets, self._patterns)
+
+    def scrubbed_record(self, record: Record) -> dict[str, t.Any]:
+        """Return a record as it may be shown; a pattern cannot make something of it that is no record."""
+        data = self._scrubbed_fields(record["data"])
+        return {**self._scrubbed_fields({**record, "data": {}}), "data": data}
+
+    def _scrubbed_fields(self, fields: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+        return {name: value if name in GENERATED else self.scrubbed(value) for name, value in fields.items()}
+
+
+class Recorder:
+    """Keeps the records of one attempt where its options say."""
+
+    def __init__(self, params: dict[str, t.Any], redactor: Redactor, warn: t.Callable[[str], None]) -> None:
+        self._params = params
+        self._redactor = redactor
+        self._warn = warn
+        self._log: AuditLog | None = None
+        self._send: t.Callable[[dict[str, t.Any]], None] | None = None
+
+    def open_log(self) -> None:
+        """Open the audit log; raise RESTATE_AUDIT_UNAVAILABLE for one that cannot be kept."""
+        if self._params["audit_log"]:
+            self._log = AuditLog(self._params["audit_log"])
+
+    def open_webhook(self, connection: Connection, clock: Clock) -> None:
+        """Take up the webhook; raise RESTATE_INVALID_ARGUMENT for one that cannot be used."""
+        if self._params["audit_webhook"]:
+            from .._audit.webhook import AuditWebhook
+
+            self._send = AuditWebhook(self._params["audit_webhook"], connection, clock).send
+
+    def keep_attempted(self, attempt: Attempt, subject: str, version: str | None) -> None:
+        """Record that the first write call is about to be sent; raise where it must not, for want of a record."""
+        if self._log or self._send:
+            self.keep(attempt.attempted(subject, version), is_last=False)
+
+    def keep(self, record: Record, *, is_last: bool = True) -> None:
+        """Write a record to the log and the webhook; raise RESTATE_AUDIT_UNAVAILABLE where it is not taken.
+
+        The last record of an attempt, which the result shows, gets the hash of its line in the log.
+        """
+        content = self._redactor.scrubbed_record(record)
+        if self._log:
+            line_hash = self._log.append(content)
+            if is_last:
+                record["linehash"] = line_hash
+        if self._send:
+            try:
+                self._send(content)
+            except OperatorError as exc:
+                if self._params["audit_required"]:
+                    raise
+                self._warn(self._redactor.scrubbed(exc.message))

@@ -1,0 +1,72 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Values as people write them: durations, times, patterns, and dictionaries of strings."""
+
+from __future__ import annotations
+
+import datetime
+import re
+import typing as t
+
+from .. import _timestamps
+from .._errors import OperatorError
+
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_DURATION = re.compile(r"(\d+)\s*([smhdw]?)")
+
+
+def seconds(option: str, text: str) -> int:
+    """Return the seconds in C(90), C(90s), C(15m), C(2h), C(3d) or C(1w); O(option) names it in the error."""
+    match = _DURATION.fullmatch(text.strip())
+    if not match:
+        raise OperatorError(
+            "RESTATE_INVALID_ARGUMENT",
+            f"{option} must be a duration like 90s, 15m, 2h or 3d; it is {text!r}.",
+        )
+    return int(match[1]) * _SECONDS[match[2]]
+
+
+def instant(option: str, text: str) -> str:
+    """Return an instant, given as a time with its zone or as an age, as a timestamp."""
+    text = text.strip()
+    try:
+        if _DURATION.fullmatch(text):
+            moment = _timestamps.now() - datetime.timedelta(seconds=seconds(option, text))
+        else:
+            moment = _timestamps.parse(text)
+        return _timestamps.write(moment)
+    except (ValueError, OverflowError):
+        raise OperatorError(
+            "RESTATE_INVALID_ARGUMENT",
+            f"{option} must be a time with its zone, like 2026-11-22T03:00:00Z, or an age like 2h; it is {text!r}.",
+        ) from None
+
+
+def pattern(option: str, text: str) -> re.Pattern[str]:
+    """Return a regular expression, compiled."""
+    try:
+        return re.compile(text)
+    except re.error as exc:
+        raise OperatorError(
+            "RESTATE_INVALID_ARGUMENT", f"{option} is no regular expression: {exc}."
+        ) from None
+
+
+def string_values(option: str, values: t.Mapping[str, t.Any]) -> dict[str, str]:
+    """Return a dictionary with strings as its values, of numbers too; refuse what could be meant otherwise.
+
+    The error names the entry of O(option) and not its value, which may be secret.
+    """
+    for name, value in values.items():
+        if isinstance(value, bool):
+            wrong = "a boolean, which could be meant as true, True, yes or 1"
+        elif isinstance(value, (str, int, float)):
+            continue
+        else:
+            wrong = "null" if value is None else f"a {type(value).__name__}"
+        raise OperatorError(
+            "RESTATE_INVALID_ARGUMENT", f"{option}.{name} must be a text; it is {wrong}. Put it in quotes."
+        )
+    return {name: str(value) for name, value in values.items()}
