@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 
 
 @dataclass(frozen=True)
@@ -87,40 +87,37 @@ ERROR_CODES: dict[str, ErrorCode] = {
 }
 
 
+@dataclass(eq=False, repr=False)
 class OperatorError(Exception):
     """An error with a code of L(ERROR_CODES); turned into the failure of a task in one place.
 
-    O(outcome_unknown) says that a write was sent and its answer was lost: it may have happened.
+    Without a O(remedy), the code's own is taken. O(http) is the request that failed. O(outcome_unknown) says that a
+    write was sent and its answer was lost: it may have happened.
     """
 
-    def __init__(
-        self,
-        code: str,
-        message: str,
-        *,
-        remedy: str | None = None,
-        reason: str | None = None,
-        invocation_ids: list[str] | None = None,
-        deployment_ids: list[str] | None = None,
-        http: dict[str, t.Any] | None = None,
-        outcome_unknown: bool = False,
-    ) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.remedy = remedy or ERROR_CODES[code].remedy
-        self.reason = reason
-        self.invocation_ids = invocation_ids
-        self.deployment_ids = deployment_ids
-        self.http = http
-        self.outcome_unknown = outcome_unknown
+    code: str
+    message: str
+    _: KW_ONLY
+    remedy: str = ""
+    reason: str | None = None
+    invocation_ids: list[str] | None = None
+    deployment_ids: list[str] | None = None
+    http: dict[str, t.Any] | None = None
+    outcome_unknown: bool = False
+
+    def __post_init__(self) -> None:
+        """Take the code's own remedy where no better one is known."""
+        self.remedy = self.remedy or ERROR_CODES[self.code].remedy
+
+    def __str__(self) -> str:
+        return self.message
 
     @property
     def status(self) -> int | None:
         """The HTTP status of the answer that led here, or None where none came."""
         return (self.http or {}).get("status")
 
-    def as_dict(self) -> dict[str, t.Any]:
+    def to_result(self) -> dict[str, t.Any]:
         """Return what a result shows of this error; what does not apply is left out."""
         shown = {
             "code": self.code,

@@ -11,7 +11,9 @@ import typing as t
 
 from .._errors import OperatorError
 from .._http import urls
-from .._http.transport import Connection, Transport
+from .._http.clock import Clock
+from .._http.connection import Connection
+from .._http.transport import Request, Transport
 from .log import as_json
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -24,7 +26,7 @@ class AuditWebhook:
     what L(send) raises shows the URL: the path of a webhook is often its password.
     """
 
-    def __init__(self, url: str, connection: Connection) -> None:
+    def __init__(self, url: str, connection: Connection, clock: Clock) -> None:
         try:
             parts = urls.parse(url)
         except ValueError as exc:
@@ -32,11 +34,12 @@ class AuditWebhook:
         if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
             raise OperatorError("RESTATE_INVALID_ARGUMENT", "audit_webhook must be an https:// URL.")
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._clock = clock
         self._connection = dataclasses.replace(
             connection, url=f"{parts.scheme}://{parts.netloc}", auth_token=None, headers={}
         )
         try:
-            Transport(self._connection).close()
+            Transport(self._connection, self._clock).close()
         except OperatorError:
             raise OperatorError(
                 "RESTATE_INVALID_ARGUMENT",
@@ -45,13 +48,15 @@ class AuditWebhook:
 
     def send(self, record: dict[str, t.Any]) -> None:
         """Post a record. Repeated after a failure that may pass: the receiver knows a record by its id."""
-        transport = Transport(self._connection)
+        transport = Transport(self._connection, self._clock)
         try:
             response = transport.send(
-                "POST",
-                self._path,
-                content=as_json(record),
-                headers={"Content-Type": "application/cloudevents+json; charset=utf-8"},
+                Request(
+                    "POST",
+                    self._path,
+                    content=as_json(record),
+                    headers={"Content-Type": "application/cloudevents+json; charset=utf-8"},
+                )
             )
         except OperatorError as exc:
             why = f"status {exc.status}" if exc.status else "no answer"

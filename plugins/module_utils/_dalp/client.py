@@ -10,8 +10,10 @@ import math
 import typing as t
 
 from .._errors import OperatorError
+from .._http.clock import Clock
+from .._http.connection import Connection
 from .._http.guard import WriteGuard
-from .._http.transport import Connection, Transport, retry_after
+from .._http.transport import Request, Transport, retry_after
 from .._thirdparty import ValidationError, httpx
 from . import wire
 from .problem import Problem
@@ -43,7 +45,8 @@ class DalpClient:
     outcome_unknown a write may have been carried out: it is never sent again.
     """
 
-    def __init__(self, connection: Connection, route_prefix: str, guard: WriteGuard) -> None:
+    def __init__(self, connection: Connection, route_prefix: str, guard: WriteGuard, clock: Clock) -> None:
+        self.clock = clock
         self._guard = guard
         self.check_mode = guard.check_mode
         self.shown_url = connection.shown_url
@@ -54,7 +57,7 @@ class DalpClient:
             raise OperatorError(
                 "RESTATE_INVALID_ARGUMENT", "dalp_route_prefix must be a path, without a query or spaces."
             )
-        self._transport = Transport(connection)
+        self._transport = Transport(connection, clock)
 
     def close(self) -> None:
         """Close all connections."""
@@ -110,9 +113,11 @@ class DalpClient:
     def _answer(self, route: str, body: dict[str, t.Any], *, writes: bool) -> dict[str, t.Any]:
         path = self._path(route)
         if writes:
-            self._guard.pass_write(f"POST {path}")
+            self._guard.authorize_write(f"POST {path}")
         try:
-            response = self._transport.send("POST", path, body=body, writes=writes, repeatable=not writes)
+            response = self._transport.send(
+                Request("POST", path, body=body), writes=writes, repeatable=not writes
+            )
         except OperatorError as exc:
             exc.remedy = _SEE_FIRST if exc.outcome_unknown else "Check dalp_url and the connectivity to it."
             raise
@@ -166,12 +171,12 @@ class DalpClient:
         return {**http, "dalp_code": own_code} if own_code else http
 
 
-def _remedy(response: httpx.Response, route: str, problem: Problem, *, is_unknown: bool) -> str | None:
-    """Return what to do, or None where the code's own remedy is the best."""
+def _remedy(response: httpx.Response, route: str, problem: Problem, *, is_unknown: bool) -> str:
+    """Return what to do, or nothing where the code's own remedy is the best."""
     status = response.status_code
     if problem.code:
         is_registration = (route, problem.code) == ("force-redeploy", "RESTATE_DEPLOYMENT_NOT_FOUND")
-        return _NOT_REGISTERED if is_registration else _REMEDIES.get(problem.code)
+        return _NOT_REGISTERED if is_registration else _REMEDIES.get(problem.code, "")
     if is_unknown:
         return _SEE_FIRST
     if status == 429:
@@ -181,7 +186,7 @@ def _remedy(response: httpx.Response, route: str, problem: Problem, *, is_unknow
     if response.is_redirect:
         return "Check dalp_url: what answers there redirects to another URL, which is not followed."
     if status in _CODES:
-        return None if status in (401, 403) else problem.fix
+        return "" if status in (401, 403) else problem.fix or ""
     return problem.fix or "Read DALP's own words in the message, then run restate_doctor."
 
 

@@ -60,7 +60,7 @@ class Deployment(_Wire):
     @property
     def shown_url(self) -> str:
         """Where it is, as it may be shown."""
-        return urls.shown(self.service_url or "")
+        return urls.without_secrets(self.service_url or "")
 
     def is_at(self, service_url: str) -> bool:
         """Whether this is the deployment that a person means by the URL."""

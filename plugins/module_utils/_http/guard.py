@@ -14,17 +14,17 @@ class WriteInCheckModeError(Exception):
 
 
 class WriteGuard:
-    """Asked before each write call. Whatever O(announce) raises keeps the first one from being sent."""
+    """Asked before each write call. Whatever O(before_first_write) raises keeps the first one from being sent."""
 
-    def __init__(self, *, check_mode: bool, announce: t.Callable[[], None] | None = None) -> None:
+    def __init__(self, *, check_mode: bool, before_first_write: t.Callable[[], None] | None = None) -> None:
         self.check_mode = check_mode
         self.wrote = False
-        self._announce = announce
+        self._before_first_write = before_first_write
 
-    def pass_write(self, call: str) -> None:
+    def authorize_write(self, call: str) -> None:
         """Let a write call through; raise WriteInCheckModeError in check mode."""
         if self.check_mode:
             raise WriteInCheckModeError(call)
-        if not self.wrote and self._announce:
-            self._announce()
+        if not self.wrote and self._before_first_write:
+            self._before_first_write()
         self.wrote = True

@@ -23,7 +23,7 @@ def parse(url: str) -> SplitResult:
     return parts
 
 
-def shown(url: str) -> str:
+def without_secrets(url: str) -> str:
     """Return the URL as it may be shown: userinfo, query and fragment, where secrets live, are left out."""
     try:
         parts = urlsplit(url)
@@ -33,7 +33,7 @@ def shown(url: str) -> str:
         return "(a URL that cannot be parsed)"
     if not parts.netloc and "@" in url:
         # Its scheme was forgotten.
-        return shown("//" + url).removeprefix("//")
+        return without_secrets("//" + url).removeprefix("//")
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 

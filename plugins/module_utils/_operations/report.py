@@ -79,7 +79,7 @@ def left_behind(
     return OperatorError(
         "RESTATE_WORKFLOW_RETRY_BLOCKED",
         message or _what_was_left(stopped, results, noun),
-        remedy=remedies.get(reason),
+        remedy=remedies.get(reason, ""),
         reason=reason,
         invocation_ids=[each for result in stopped for each in result.invocation_ids][:_SAMPLE],
     )

@@ -12,8 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 from .._errors import OperatorError
+from .._http.clock import Clock
+from .._http.connection import Connection
 from .._http.guard import WriteGuard
-from .._http.transport import Connection, Transport, server_words
+from .._http.transport import Request, Transport, server_message
 from .._thirdparty import ValidationError, httpx
 from . import wire
 from .sql import Sql
@@ -39,11 +41,12 @@ class AdminClient:
     for an answer that they do not know. Any call that writes passes the O(guard) first, which refuses it in check mode.
     """
 
-    def __init__(self, connection: Connection, guard: WriteGuard) -> None:
+    def __init__(self, connection: Connection, guard: WriteGuard, clock: Clock) -> None:
         self.connection = connection
+        self.clock = clock
         self.check_mode = guard.check_mode
         self.guard = guard
-        self._transport = Transport(connection)
+        self._transport = Transport(connection, clock)
 
     def close(self) -> None:
         """Close all connections."""
@@ -91,7 +94,7 @@ class AdminClient:
         beginning cuts it off, and servers to come mark partial answers with warnings.
         """
         try:
-            response = self._send("POST", "/query", body={"query": sql}, passing=_is_external_error)
+            response = self._send("POST", "/query", body={"query": sql}, transient=_is_external_error)
         except OperatorError as exc:
             if exc.reason != "cut_short":
                 raise
@@ -107,9 +110,9 @@ class AdminClient:
                 response, code="RESTATE_QUERY_FAILED", reason="cut_short_or_not_restate"
             ) from None
         if answer.warnings or "x-restate-query-warnings" in response.headers:
-            words = f"a partial answer, with the warnings {answer.warnings}"
+            message = f"a partial answer, with the warnings {answer.warnings}"
             raise self._transport.unexpected(
-                response, code="RESTATE_QUERY_FAILED", reason="partial_answer", words=words
+                response, code="RESTATE_QUERY_FAILED", reason="partial_answer", message=message
             )
         return answer.rows
 
@@ -159,7 +162,7 @@ class AdminClient:
         """Kill or purge invocations, 1,000 at most, and yield what became of each as soon as it is known.
 
         That is V(done), V(gone) where there is none, V(completed) where a kill came too late, V(unfinished) where a
-        purge came too early (the server refuses it), else the server's words. A kill takes along what was called, a
+        purge came too early (the server refuses it), else the server's message. A kill takes along what was called, a
         purge of a workflow's run its state and promises.
         The batch call is internal to the server (from 1.6); where there is none, single calls do the same. An error of
         a single call names its invocation.
@@ -228,19 +231,16 @@ class AdminClient:
         body: dict[str, t.Any] | None = None,
         params: dict[str, str] | None = None,
         repeatable: bool = False,
-        passing: t.Callable[[httpx.Response], bool] | None = None,
+        transient: t.Callable[[httpx.Response], bool] | None = None,
     ) -> httpx.Response:
         is_read = _is_read(method, path, body)
         if not is_read:
-            self.guard.pass_write(f"{method} {path}")
+            self.guard.authorize_write(f"{method} {path}")
         response = self._transport.send(
-            method,
-            path,
-            body=body,
-            params=params,
+            Request(method, path, body=body, params=params),
             writes=not is_read,
             repeatable=is_read or repeatable,
-            passing=passing,
+            transient=transient,
         )
         return self._transport.checked(response)
 
@@ -258,7 +258,7 @@ class AdminClient:
             return self._parsed(wire.Registration, response)
         if response.status_code in _GATEWAY_ERRORS:
             raise self._transport.unexpected(response, outcome_unknown=writes)
-        restate_code = server_words(response)[1]
+        restate_code = server_message(response)[1]
         code = "RESTATE_SERVICE_UNREACHABLE" if restate_code == "META0003" else "RESTATE_REGISTRATION_REFUSED"
         raise self._transport.unexpected(response, code=code, reason=restate_code)
 
@@ -288,12 +288,12 @@ def _segment(text: str) -> str:
 
 def _in_short(error: str) -> str:
     """Return the word for an error of a batch call, which has no codes."""
-    for words, short in (
+    for text, short in (
         ("not found", "gone"),
         ("already completed", "completed"),
         ("not yet completed", "unfinished"),
     ):
-        if words in error:
+        if text in error:
             return short
     return error
 

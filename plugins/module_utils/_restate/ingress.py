@@ -12,32 +12,48 @@ from urllib.parse import quote
 
 from .._errors import OperatorError
 from .._http import urls
+from .._http.clock import Clock
+from .._http.connection import Connection
 from .._http.guard import WriteGuard
-from .._http.transport import Connection, Transport
+from .._http.transport import Request, Transport
 
-_PORT = 8080
+DEFAULT_PORT = 8080
 
 
 class Ingress:
-    """Finds the ingress. O(url) is the operator's; without it, the admin's host and what the server advertises."""
+    """Finds the ingress.
 
-    def __init__(self, admin: Connection, url: str | None, guard: WriteGuard) -> None:
+    O(url) is the operator's. Without it, the ingress is looked for on the admin's host, at O(guessed_port), and then
+    where the server advertises it.
+    """
+
+    def __init__(
+        self,
+        admin: Connection,
+        url: str | None,
+        guard: WriteGuard,
+        clock: Clock,
+        *,
+        guessed_port: int = DEFAULT_PORT,
+    ) -> None:
         self._admin = admin
         self._url = url
         self._guard = guard
+        self._clock = clock
+        self._guessed_port = guessed_port
 
     @property
     def shown_url(self) -> str:
         """Where it is looked for first, without what may be secret."""
-        return urls.shown(self._first).rstrip("/")
+        return urls.without_secrets(self._first).rstrip("/")
 
     @property
     def _first(self) -> str:
         if self._url:
             return self._url
-        return (
-            f"http://localhost:{_PORT}" if self._admin.socket_path else urls.on_port(self._admin.url, _PORT)
-        )
+        if self._admin.socket_path:
+            return f"http://localhost:{self._guessed_port}"
+        return urls.on_port(self._admin.url, self._guessed_port)
 
     def health(self, advertised: t.Callable[[], str | None]) -> str:
         """Return the URL at which an ingress answers, as it may be shown; raises as L(connect) does."""
@@ -72,7 +88,7 @@ class Ingress:
         )
 
     def _answering(self, connection: Connection) -> IngressClient:
-        client = IngressClient(connection, self._guard)
+        client = IngressClient(connection, self._guard, self._clock)
         try:
             client.check()
         except OperatorError:
@@ -84,12 +100,12 @@ class Ingress:
 class IngressClient:
     """Calls an ingress. A submission passes the O(guard) first, which refuses it in check mode."""
 
-    def __init__(self, connection: Connection, guard: WriteGuard) -> None:
+    def __init__(self, connection: Connection, guard: WriteGuard, clock: Clock) -> None:
         self.shown_url = connection.shown_url
         self._own_headers = {"authorization"} if connection.auth_token else set()
         self._own_headers |= {name.lower() for name in connection.headers}
         self._guard = guard
-        self._transport = Transport(connection)
+        self._transport = Transport(connection, clock)
 
     def close(self) -> None:
         """Close all connections."""
@@ -97,7 +113,7 @@ class IngressClient:
 
     def check(self) -> None:
         """Raise RESTATE_UNEXPECTED_RESPONSE where what answers is no ingress."""
-        response = self._transport.checked(self._transport.send("GET", "/restate/health"))
+        response = self._transport.checked(self._transport.send(Request("GET", "/restate/health")))
         try:
             is_ingress = response.status_code == 200 and "services" in response.json()
         except (ValueError, TypeError):
@@ -111,15 +127,12 @@ class IngressClient:
         It is the id of the run that is there, where the key was submitted before.
         """
         path = f"/{quote(service, safe='')}/{quote(key, safe='')}/{quote(handler, safe='')}/send"
-        self._guard.pass_write(f"POST {path}")
+        self._guard.authorize_write(f"POST {path}")
         # What the operator sends to get in stands before what somebody once sent to get in.
         own = self._own_headers
         headers = {name: text for name, text in headers.items() if name.lower() not in own}
-        response = self._transport.checked(
-            self._transport.send(
-                "POST", path, content=payload, headers=headers, writes=True, repeatable=False
-            )
-        )
+        request = Request("POST", path, content=payload, headers=headers)
+        response = self._transport.checked(self._transport.send(request, writes=True, repeatable=False))
         try:
             if response.status_code in (200, 202):
                 return str(response.json()["invocationId"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .._http.clock import Clock
 from .admin import AdminClient
 from .ingress import Ingress
 
@@ -18,6 +19,11 @@ class Restate:
 
     admin: AdminClient
     ingress: Ingress
+
+    @property
+    def clock(self) -> Clock:
+        """What an operation waits by."""
+        return self.admin.clock
 
     @property
     def wrote(self) -> bool:

@@ -122,7 +122,7 @@ class _Endpoint(Wire):
     @property
     def shown_url(self) -> str:
         """Where the deployment is, as it may be shown: its URL without userinfo, or its ARN."""
-        return urls.shown(self.uri) if self.uri else str(self.arn)
+        return urls.without_secrets(self.uri) if self.uri else str(self.arn)
 
     def is_at(self, service_url: str) -> bool:
         """Whether this is the deployment that a person means by the URL."""

@@ -12,8 +12,9 @@ from ansible.module_utils.basic import env_fallback
 
 from .._dalp.client import DalpClient
 from .._errors import OperatorError
+from .._http.clock import Clock
+from .._http.connection import Connection
 from .._http.guard import WriteGuard
-from .._http.transport import Connection
 from .._operations.texts import texts
 from .._restate.admin import AdminClient
 from .._restate.ingress import Ingress
@@ -91,8 +92,11 @@ def _to_dalp(params: dict[str, t.Any]) -> dict[str, t.Any]:
     return {"url": params["dalp_url"], "headers": {"X-Api-Key": params["dalp_api_key"]}}
 
 
-def engine_of(params: dict[str, t.Any], connection: Connection, guard: WriteGuard) -> Restate | DalpClient:
+def engine_of(
+    params: dict[str, t.Any], connection: Connection, guard: WriteGuard, clock: Clock
+) -> Restate | DalpClient:
     """Return what an operation works on; nothing is sent yet."""
     if params["backend"] == "dalp":
-        return DalpClient(connection, params["dalp_route_prefix"], guard)
-    return Restate(AdminClient(connection, guard), Ingress(connection, params["ingress_url"], guard))
+        return DalpClient(connection, params["dalp_route_prefix"], guard, clock)
+    admin = AdminClient(connection, guard, clock)
+    return Restate(admin, Ingress(connection, params["ingress_url"], guard, clock))

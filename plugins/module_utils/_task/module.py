@@ -22,8 +22,9 @@ from .._audit.webhook import AuditWebhook
 from .._dalp.client import DalpClient
 from .._errors import OperatorError
 from .._http import urls
+from .._http.clock import Clock
+from .._http.connection import Connection
 from .._http.guard import WriteGuard
-from .._http.transport import Connection
 from .._operations.report import Report
 from .._restate.server import Restate
 from .connection import CONNECTION_SPEC, connection_of, engine_of, shown_server
@@ -69,19 +70,20 @@ def run(
     exit_ = Exit(module, operation, spec)
     engine: Restate | DalpClient | None = None
     guard = WriteGuard(check_mode=module.check_mode)
+    clock = Clock()
     try:
         exit_.read_patterns()
         exit_.open_log()
         require_libraries()
         connection = connection_of(params)
-        exit_.open_webhook(connection)
+        exit_.open_webhook(connection, clock)
         way = way_of(operation, {"restate": restate, "dalp": dalp}[params["backend"]])
         request = read_request(params, argument_spec, way)
         guard = WriteGuard(
             check_mode=module.check_mode,
-            announce=lambda: exit_.announce(engine.known_version if engine else None),
+            before_first_write=lambda: exit_.record_first_write(engine.known_version if engine else None),
         )
-        engine = engine_of(params, connection, guard)
+        engine = engine_of(params, connection, guard, clock)
         with ending_by_signal():
             report = way.operate(engine, request)
     except OperatorError as exc:
@@ -196,7 +198,7 @@ def _shown_arguments(params: dict[str, t.Any], secret_options: t.Collection[str]
         url = str(shown.get(name, ""))
         # It is refused, since there may be a secret in it, and would be shown with the refusal.
         if "?" in url or "#" in url:
-            shown[name] = urls.shown(url)
+            shown[name] = urls.without_secrets(url)
     return shown
 
 
@@ -241,12 +243,12 @@ class Exit:
         if self._module.params["audit_log"]:
             self._log = AuditLog(self._module.params["audit_log"])
 
-    def open_webhook(self, connection: Connection) -> None:
+    def open_webhook(self, connection: Connection, clock: Clock) -> None:
         """Take up the webhook; raise RESTATE_INVALID_ARGUMENT for one that cannot be used."""
         if self._module.params["audit_webhook"]:
-            self._webhook = AuditWebhook(self._module.params["audit_webhook"], connection)
+            self._webhook = AuditWebhook(self._module.params["audit_webhook"], connection, clock)
 
-    def announce(self, version: str | None) -> None:
+    def record_first_write(self, version: str | None) -> None:
         """Record that the first write call is about to be sent; raise where it must not, for want of a record."""
         if self._log or self._webhook:
             self._keep(self._attempt.attempted(self._target(), version), is_last=False)
@@ -255,7 +257,7 @@ class Exit:
         """Return what the operation is about, as far as the options tell."""
         params = self._module.params
         if params.get("service_url"):
-            return urls.shown(params["service_url"])
+            return urls.without_secrets(params["service_url"])
         if params.get("service_key"):
             return f"{params['service_name']}/{params['service_key']}"
         return self._attempt.source
@@ -333,7 +335,7 @@ class Exit:
         if report.acknowledged:
             result["acknowledged"] = True
         if report.error:
-            result["error"] = report.error.as_dict()
+            result["error"] = report.error.to_result()
             result["msg"] = f"{report.error.message} What to do: {report.error.remedy}"
             if wrote:
                 result["done"], result["not_done"] = report.done, report.not_done

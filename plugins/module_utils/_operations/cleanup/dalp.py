@@ -41,12 +41,12 @@ def cleanup(dalp: DalpClient, request: CleanupRequest) -> Report:
     if kept is None and not request.assume_registered:
         raise OperatorError(
             "RESTATE_DEPLOYMENT_NOT_FOUND",
-            f"No registered deployment is at {urls.shown(request.service_url)}; nothing was touched.",
+            f"No registered deployment is at {urls.without_secrets(request.service_url)}; nothing was touched.",
         )
     going = [deployment for deployment in before.deployments.values() if deployment is not kept]
     report = Report(
         msg="",
-        subject=urls.shown(request.service_url),
+        subject=urls.without_secrets(request.service_url),
         details=_details(kept, going, before, request),
         before=_described(before.deployments.values()),
         after=_described(before.deployments.values()),
@@ -107,7 +107,7 @@ def _details(
         {"action": action, "deployment_id": deployment.id, "service_url": deployment.shown_url}
         for deployment in going
     ]
-    shown = {"service_url": kept.shown_url if kept else urls.shown(request.service_url)}
+    shown = {"service_url": kept.shown_url if kept else urls.without_secrets(request.service_url)}
     return {
         "kept": {**shown, "deployment_id": kept.id} if kept else shown,
         "removed": [],

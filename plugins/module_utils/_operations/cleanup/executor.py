@@ -308,7 +308,7 @@ class Run:
             "RESTATE_DRAIN_TIMEOUT",
             f"{count(len(parts), 'deployment')} could not be removed after {self._request.drain_timeout} s: "
             f"{'; '.join(parts)}.",
-            remedy=_REMEDIES.get(reason),
+            remedy=_REMEDIES.get(reason, ""),
             reason=reason,
             invocation_ids=samples[:_SAMPLE],
             deployment_ids=[deployment.id for deployment in self._waiting],

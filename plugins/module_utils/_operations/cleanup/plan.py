@@ -64,7 +64,7 @@ def make_plan(observed: Observed, request: CleanupRequest) -> Plan:
     if kept is None:
         raise OperatorError(
             "RESTATE_DEPLOYMENT_NOT_FOUND",
-            f"No registered deployment is at {urls.shown(request.service_url)}; nothing was touched.",
+            f"No registered deployment is at {urls.without_secrets(request.service_url)}; nothing was touched.",
         )
     listed = _listed(registry, request.keep)
     min_age = durations.seconds("min_age", request.min_age) if request.min_age else 0
@@ -102,7 +102,7 @@ def _listed(registry: Registry, keep: list[str]) -> set[str]:
         if not matches:
             raise OperatorError(
                 "RESTATE_DEPLOYMENT_NOT_FOUND",
-                f"keep names {urls.shown(entry)!r}, which is no registered deployment; nothing was touched.",
+                f"keep names {urls.without_secrets(entry)!r}, which is no registered deployment; nothing was touched.",
                 remedy="Correct the entry or take it off the list: a typo here would cost the deployment it means.",
             )
         ids |= matches

@@ -30,7 +30,7 @@ def cleanup(restate: Restate, request: CleanupRequest) -> Report:
     plan = make_plan(observed, request)
     report = Report(
         msg="",
-        subject=urls.shown(request.service_url),
+        subject=urls.without_secrets(request.service_url),
         before=_described(registry.deployments),
         after=_described(registry.deployments),
         warnings=plan.warnings,
@@ -74,7 +74,7 @@ def _assume(registry: Registry, request: CleanupRequest) -> Registry:
         if urls.endpoint(service_url) != urls.endpoint(request.service_url):
             raise OperatorError(
                 "RESTATE_INVALID_ARGUMENT",
-                f"assume_registered is a deployment at {urls.shown(service_url)}, not at service_url.",
+                f"assume_registered is a deployment at {urls.without_secrets(service_url)}, not at service_url.",
             )
         match = registry.at(request.service_url)
         deployment_id = match.id if match else ASSUMED_ID

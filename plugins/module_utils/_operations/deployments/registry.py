@@ -42,7 +42,8 @@ def check_service_url(service_url: str) -> None:
             raise ValueError("it has a query or a fragment, which Restate ignores")
     except ValueError as exc:
         raise OperatorError(
-            "RESTATE_INVALID_ARGUMENT", f"service_url {urls.shown(service_url)!r} cannot be used: {exc}."
+            "RESTATE_INVALID_ARGUMENT",
+            f"service_url {urls.without_secrets(service_url)!r} cannot be used: {exc}.",
         ) from None
 
 
@@ -53,7 +54,7 @@ def only_match(deployments: t.Iterable[_Deployment], service_url: str) -> _Deplo
         ids = [deployment.id for deployment in matches]
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT",
-            f"{urls.shown(service_url)} matches {len(matches)} deployments: {', '.join(ids)}.",
+            f"{urls.without_secrets(service_url)} matches {len(matches)} deployments: {', '.join(ids)}.",
             remedy="Remove the superfluous one with the restate CLI, then run the task again.",
             reason="ambiguous_service_url",
             deployment_ids=ids,

@@ -39,7 +39,7 @@ class Probe:
 
     def shown(self, **contents: t.Any) -> dict[str, t.Any]:
         """Return the component as the result shows it; without an answer there are no contents."""
-        error = self.error.as_dict() if self.error else None
+        error = self.error.to_result() if self.error else None
         return {"status": self.status, **(contents if not self.error else {}), "error": error}
 
 

@@ -36,7 +36,7 @@ def redeploy(dalp: DalpClient, request: RedeployRequest) -> Report:
     check_service_url(request.service_url)
     before = Listed.read(dalp)
     known = before.at(request.service_url)
-    url = urls.shown(request.service_url)
+    url = urls.without_secrets(request.service_url)
     step = {"action": "overwrite" if known and request.force else "register", "service_url": url}
     there = {"service_url": url, "deployment_id": known.id} if known else {}
     report = Report(

@@ -97,7 +97,7 @@ def redeploy(restate: Restate, request: RedeployRequest) -> Report:
     plan = make_plan(observed, request)
     report = Report(
         msg="",
-        subject=urls.shown(request.service_url),
+        subject=urls.without_secrets(request.service_url),
         before=plan.before,
         after=plan.after,
         warnings=plan.warnings,
@@ -166,7 +166,7 @@ def _discover(admin: AdminClient, body: dict[str, t.Any], wait_timeout: int) -> 
             if time.monotonic() + _POLL_SECONDS >= deadline:
                 raise OperatorError(
                     "RESTATE_SERVICE_UNREACHABLE",
-                    f"The service at {urls.shown(body['uri'])} did not answer Restate's discovery within "
+                    f"The service at {urls.without_secrets(body['uri'])} did not answer Restate's discovery within "
                     f"{wait_timeout} s: {exc.message}",
                     http=exc.http,
                 ) from exc
@@ -251,7 +251,8 @@ def _refusal(
         what = "is not the latest" if is_only_old else "differs from what is registered"
         return OperatorError(
             "RESTATE_REGISTRATION_REFUSED",
-            f"{urls.shown(request.service_url)} is registered as {registered.id}, {what}, and force is false.",
+            f"{urls.without_secrets(request.service_url)} is registered as {registered.id}, {what}, and force is "
+            "false.",
             remedy="Read the diff; set force to true to overwrite the registration and make it the latest.",
             reason="force_required",
             deployment_ids=[registered.id],
@@ -283,7 +284,7 @@ def _is_latest(observed: Observed) -> bool:
 
 def _described(service_url: str, offer: DeploymentDetail | Registration, *, latest: bool) -> dict[str, t.Any]:
     return {
-        "service_url": urls.shown(service_url),
+        "service_url": urls.without_secrets(service_url),
         "services": {
             service["name"]: {
                 "type": service["type"],
@@ -434,7 +435,7 @@ def _services(offer: DeploymentDetail | Registration) -> list[dict[str, t.Any]]:
 
 
 def _offer(service_url: str, discovered: Registration) -> dict[str, t.Any]:
-    return {"service_url": urls.shown(service_url), "services": _services(discovered)}
+    return {"service_url": urls.without_secrets(service_url), "services": _services(discovered)}
 
 
 def _sentence(plan: Plan, deployment_id: str | None, check_mode: bool) -> str:

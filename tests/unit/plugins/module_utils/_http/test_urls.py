@@ -63,7 +63,7 @@ def test_a_deployment_is_not_at_what_is_no_url(text: str) -> None:
     pytest.param("dp_1", "dp_1", id="no URL at all"),
 ])  # fmt: skip
 def test_shown(url: str, expected: str) -> None:
-    assert urls.shown(url) == expected
+    assert urls.without_secrets(url) == expected
 
 
 @pytest.mark.parametrize(("url", "expected"), [

@@ -1,0 +1,113 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""How an endpoint is reached: its URL, credentials and certificates."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+
+from .._errors import OperatorError
+from .._thirdparty import httpx
+from . import urls
+from .retry import Retry
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How an endpoint is reached. O(request_timeout) is in seconds; O(retries) counts what follows the first try."""
+
+    url: str
+    auth_token: str | None = field(default=None, repr=False)
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+    ca_path: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    validate_certs: bool = True
+    request_timeout: float = 10.0
+    retries: int = 3
+
+    @property
+    def socket_path(self) -> str | None:
+        """The path of the Unix socket where the URL is C(unix:/path), else None."""
+        return "/" + self.url[len("unix:") :].lstrip("/") if self.url.startswith("unix:") else None
+
+    @property
+    def retry(self) -> Retry:
+        """When a request is repeated, and after how long."""
+        return Retry(retries=self.retries, request_timeout=self.request_timeout)
+
+    def back_off(self, tries_left: int) -> float:
+        """Return how long to wait before the next try, in seconds: longer each time, with jitter."""
+        return self.retry.back_off(1 + self.retries - tries_left)
+
+    @property
+    def shown_url(self) -> str:
+        """The URL without what may be secret."""
+        return f"unix:{self.socket_path}" if self.socket_path else urls.without_secrets(self.url).rstrip("/")
+
+
+def client_of(connection: Connection) -> httpx.Client:
+    """Return an HTTP client for the endpoint; raise RESTATE_INVALID_ARGUMENT where it cannot be reached like this."""
+    return httpx.Client(
+        base_url="http://localhost" if connection.socket_path else _base_url(connection),
+        headers=_headers(connection),
+        timeout=connection.request_timeout,
+        transport=httpx.HTTPTransport(uds=connection.socket_path) if connection.socket_path else None,
+        verify=_tls(connection),
+    )
+
+
+def _base_url(connection: Connection) -> str:
+    try:
+        parts = urls.parse(connection.url)
+        if parts.query or parts.fragment:
+            raise ValueError("it has a query or a fragment")
+        try:
+            httpx.URL(connection.url)
+        except httpx.InvalidURL:
+            raise ValueError("it cannot be parsed as a URL") from None
+    except ValueError as exc:
+        raise OperatorError(
+            "RESTATE_INVALID_ARGUMENT", f"The URL {connection.shown_url!r} cannot be used: {exc}."
+        ) from None
+    return connection.url
+
+
+def _headers(connection: Connection) -> dict[str, str]:
+    headers = {"Accept": "application/json", **connection.headers}
+    if connection.auth_token:
+        headers["Authorization"] = f"Bearer {connection.auth_token}"
+    try:
+        httpx.Headers(headers)
+        for name, value in headers.items():
+            if not value.isprintable() or not name.isprintable():
+                raise ValueError
+            value.encode("latin-1")
+    except (ValueError, AttributeError, TypeError):
+        raise OperatorError(
+            "RESTATE_INVALID_ARGUMENT",
+            "auth_token, headers or dalp_api_key hold something that cannot stand in an HTTP header (a line break, or "
+            "no text).",
+        ) from None
+    return headers
+
+
+def _tls(connection: Connection) -> ssl.SSLContext | bool:
+    # A context costs 20 ms and more: plain HTTP does not pay it. Redirects are never followed.
+    if connection.socket_path or urls.parse(connection.url).scheme != "https":
+        return False
+    try:
+        context = ssl.create_default_context(cafile=connection.ca_path)
+        if connection.client_cert:
+            context.load_cert_chain(connection.client_cert, connection.client_key)
+    except (OSError, ssl.SSLError) as exc:
+        raise OperatorError(
+            "RESTATE_INVALID_ARGUMENT", f"ca_path, client_cert or client_key cannot be used: {exc}."
+        ) from exc
+    if not connection.validate_certs:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
