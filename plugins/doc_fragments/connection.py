@@ -66,6 +66,9 @@ options:
   retries:
     description:
       - How often to repeat a request after a connection error or an answer that says to try later.
+      - A connection that is refused, or that is not there within O(request_timeout), is tried again so often, for a
+        write, too, since nothing was sent. A request that was sent and is not answered within O(request_timeout) is
+        not repeated.
       - Reads are repeated at once; a write only after it was read whether it had happened. With O(backend=dalp), a
         write that may have happened is never repeated.
     type: int

@@ -30,7 +30,7 @@ class Event(enum.Enum):
 MAY_HAVE_BEEN_CARRIED_OUT = frozenset({Event.LOST, Event.TIMED_OUT, Event.BROKEN})
 """Nobody answered, and the server may have done what it was asked."""
 
-_NOT_CARRIED_OUT = frozenset({Event.NOT_CONNECTED, Event.RATE_LIMITED})
+_NOT_CARRIED_OUT = frozenset({Event.NOT_CONNECTED, Event.CONNECT_TIMED_OUT, Event.RATE_LIMITED})
 _WORTH_REPEATING = frozenset({Event.TRANSIENT, Event.LOST})
 
 

@@ -19,7 +19,7 @@ RETRY = Retry(retries=3, request_timeout=10.0, jitter=lambda: 1.0)
 @pytest.mark.parametrize(("event", "repeatable", "not_repeatable"), [
     (Event.ANSWERED, None, None),
     (Event.NOT_CONNECTED, 0.2, 0.2),
-    (Event.CONNECT_TIMED_OUT, None, None),
+    (Event.CONNECT_TIMED_OUT, 0.2, 0.2),
     (Event.RATE_LIMITED, 0.2, 0.2),
     (Event.TRANSIENT, 0.2, None),
     (Event.LOST, 0.2, None),

@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -149,6 +150,35 @@ def test_a_write_that_could_not_connect_is_tried_again(serve: Serve) -> None:
     assert client(f"http://127.0.0.1:{port}", clock).cancel("inv_1")
     assert len(clock.sleeps) == 1
     assert started[0].calls == ["PATCH /invocations/inv_1/cancel"]
+
+
+def test_a_write_whose_connection_timed_out_is_tried_again(serve: Serve) -> None:
+    full = FullServer()
+    started: list[LoopbackServer] = []
+
+    def recover(_seconds: float) -> None:
+        full.close()
+        started.append(serve(DONE, port=full.port))
+
+    clock = FakeClock(on_sleep=recover)
+    assert client(full.url, clock, request_timeout=0.3).cancel("inv_1")
+    assert len(clock.sleeps) == 1
+    assert started[0].calls == ["PATCH /invocations/inv_1/cancel"]
+
+
+@pytest.mark.parametrize("call", [
+    pytest.param(lambda admin: admin.version, id="a read"),
+    pytest.param(lambda admin: admin.cancel("inv_1"), id="a write"),
+])  # fmt: skip
+def test_a_connection_that_always_times_out_is_tried_as_often_as_was_asked_and_nothing_was_carried_out(
+    call: Callable[[AdminClient], object], clock: FakeClock
+) -> None:
+    with contextlib.closing(FullServer()) as full:
+        error = failure(lambda: call(client(full.url, clock, request_timeout=0.1, retries=2)))
+    assert (error.code, error.reason) == ("RESTATE_ADMIN_UNREACHABLE", "timeout")
+    assert "no answer within 0.1 s" in error.message
+    assert not error.outcome_unknown
+    assert len(clock.sleeps) == 2
 
 
 def test_a_write_that_never_could_connect_was_not_carried_out(clock: FakeClock) -> None:
@@ -402,6 +432,21 @@ def test_a_transport_is_closed_with_its_connections(serve: Serve) -> None:
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
+
+
+class FullServer:
+    """Listens, but takes no connection any more: Linux drops what comes while the backlog is full."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self.port = int(self._listener.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._waiting = socket.create_connection(("127.0.0.1", self.port))
+
+    def close(self) -> None:
+        """Give up the port."""
+        self._waiting.close()
+        self._listener.close()
 
 
 class Stream:
