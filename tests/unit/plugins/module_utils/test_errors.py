@@ -15,7 +15,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._errors import ERROR_
 def test_it_prints_as_its_message() -> None:
     error = OperatorError("RESTATE_QUERY_FAILED", "No leader.", http={"url": "http://h"})
     assert str(error) == "No leader."
-    with pytest.raises(OperatorError, match="^No leader.$"):
+    with pytest.raises(OperatorError, match=r"^No leader\.$"):
         raise error
 
 
