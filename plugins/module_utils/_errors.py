@@ -87,18 +87,18 @@ ERROR_CODES: dict[str, ErrorCode] = {
 }
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class OperatorError(Exception):
     """An error with a code of L(ERROR_CODES); turned into the failure of a task in one place.
 
-    O(outcome_unknown) says that a write was sent and its answer was lost: it may have happened. O(http) is the request
-    that failed.
+    Without a O(remedy), the code's own is taken. O(http) is the request that failed. O(outcome_unknown) says that a
+    write was sent and its answer was lost: it may have happened.
     """
 
     code: str
     message: str
     _: KW_ONLY
-    remedy: str | None = None
+    remedy: str = ""
     reason: str | None = None
     invocation_ids: list[str] | None = None
     deployment_ids: list[str] | None = None
@@ -106,8 +106,11 @@ class OperatorError(Exception):
     outcome_unknown: bool = False
 
     def __post_init__(self) -> None:
-        super().__init__(self.message)
+        """Take the code's own remedy where no better one is known."""
         self.remedy = self.remedy or ERROR_CODES[self.code].remedy
+
+    def __str__(self) -> str:
+        return self.message
 
     @property
     def status(self) -> int | None:
@@ -116,6 +119,13 @@ class OperatorError(Exception):
 
     def to_result(self) -> dict[str, t.Any]:
         """Return what a result shows of this error; what does not apply is left out."""
-        names = ("code", "message", "remedy", "reason", "invocation_ids", "deployment_ids", "http")
-        shown = {name: getattr(self, name) for name in names}
-        return {name: value for name, value in shown.items() if value is not None}
+        shown = {
+            "code": self.code,
+            "message": self.message,
+            "remedy": self.remedy,
+            "reason": self.reason,
+            "invocation_ids": self.invocation_ids,
+            "deployment_ids": self.deployment_ids,
+            "http": self.http,
+        }
+        return {key: value for key, value in shown.items() if value is not None}

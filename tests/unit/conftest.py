@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.dalp.restate.plugins.module_utils._http import transport
+from ansible_collections.dalp.restate.plugins.module_utils._http.clock import Clock
 from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations import (
     migration,
     termination,
@@ -27,6 +27,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery 
     resubmission,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.resume import restate as resume
+from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import LoopbackServer
 
 Serve = Callable[..., LoopbackServer]
@@ -63,11 +64,18 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.fixture
+def clock() -> FakeClock:
+    """A clock to make clients with; nobody waits for it."""
+    return FakeClock()
+
+
+@pytest.fixture
 def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that the transport would have slept; it does not."""
-    slept: list[float] = []
-    monkeypatch.setattr(transport, "time", types.SimpleNamespace(sleep=slept.append))
-    return slept
+    """The seconds that a module, which makes its own clock, would have waited; it does not."""
+    fake = FakeClock()
+    monkeypatch.setattr(Clock, "now", lambda _clock: fake.now())
+    monkeypatch.setattr(Clock, "sleep", lambda _clock, seconds: fake.sleep(seconds))
+    return fake.sleeps
 
 
 @pytest.fixture

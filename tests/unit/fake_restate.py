@@ -14,9 +14,10 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Service, Version
+from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.wire_objects import Row, invocation, service
 
 KILLED = "[409] killed"
@@ -69,6 +70,7 @@ class FakeRestate:
         self._last_born: dict[str, str] = {}
         self.check_mode = check_mode
         self.guard = WriteGuard(check_mode=check_mode)
+        self.clock = FakeClock()
         self.connection = Connection(url="http://fake:9070", retries=retries)
         self.version = Version(version=version)
         self.sql = FakeSql()
@@ -116,7 +118,7 @@ class FakeRestate:
         """Kill or purge, and answer for each; O(answers) has words for those that are refused."""
         assert not self.check_mode
         assert len(ids) <= 1000
-        self.guard.pass_write("a write")
+        self.guard.authorize_write("a write")
         self.writes.append((verb, tuple(ids)))
         self.reach(f"before {verb}")
         answers = [(each, self.answers.get(each) or self._terminate_one(verb, each)) for each in ids]
@@ -126,7 +128,7 @@ class FakeRestate:
     def clear_state(self, service: str, key: str, version: str) -> None:
         """Clear a state, whatever its version."""
         assert not self.check_mode
-        self.guard.pass_write("a write")
+        self.guard.authorize_write("a write")
         self.writes.append(("clear_state", (service, key, version)))
         self.state.pop(key, None)
 
@@ -219,7 +221,7 @@ class FakeIngress:
         assert not self._restate.check_mode
         assert handler == "run"
         self._restate.reach("before submit")
-        self._restate.guard.pass_write("submit")
+        self._restate.guard.authorize_write("submit")
         self.submitted.append((key, payload, headers))
         id_ = self._restate.submit(key, payload)
         self._restate.reach("after submit")

@@ -76,6 +76,7 @@ class LoopbackServer:
         answers: Sequence[Answer],
         *,
         host: str = "127.0.0.1",
+        port: int = 0,
         socket_path: Path | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
@@ -89,7 +90,7 @@ class LoopbackServer:
             self.url = f"unix:{socket_path}"
         else:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            self._listener = socket.create_server((host, 0), family=family)
+            self._listener = socket.create_server((host, port), family=family)
             self.port = self._listener.getsockname()[1]
             name = f"[{host}]" if ":" in host else host
             self.url = f"{'https' if tls else 'http'}://{name}:{self.port}"

@@ -17,7 +17,7 @@ PLUGINS = ROOT / "plugins"
 HERE = "ansible_collections.dalp.restate.plugins"
 
 OPERATIONS = ("cleanup", "doctor", "recovery", "redeploy", "resume")
-BELOW_OPERATIONS = ("_restate", "_dalp", "_http.urls", "_timestamps", "_errors")
+BELOW_OPERATIONS = ("_restate", "_dalp", "_http.clock", "_http.urls", "_timestamps", "_errors")
 SHARED = ("_operations", *BELOW_OPERATIONS)
 
 # Where a file is, and what it may import besides what is in the same place. The first place that fits is its own.
@@ -30,12 +30,13 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "_restate",
         "_dalp",
         "_http",
+        "_http.clock",
         "_http.urls",
         "_thirdparty",
         "_timestamps",
         "_errors",
     ),
-    "_audit": ("_http", "_http.urls", "_timestamps", "_errors"),
+    "_audit": ("_http", "_http.clock", "_http.urls", "_timestamps", "_errors"),
     **{
         f"_operations.{name}": ("_operations.deployments", "_operations.invocations", *SHARED)
         for name in OPERATIONS
@@ -43,10 +44,11 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "_operations.invocations": ("_operations.deployments", *SHARED),
     "_operations.deployments": SHARED,
     "_operations": BELOW_OPERATIONS,
-    "_restate": ("_http", "_http.urls", "_thirdparty", "_timestamps", "_errors"),
-    "_dalp": ("_http", "_http.urls", "_thirdparty", "_timestamps", "_errors"),
+    "_restate": ("_http", "_http.clock", "_http.urls", "_thirdparty", "_timestamps", "_errors"),
+    "_dalp": ("_http", "_http.clock", "_http.urls", "_thirdparty", "_timestamps", "_errors"),
+    "_http.clock": (),
     "_http.urls": (),
-    "_http": ("_http.urls", "_thirdparty", "_errors"),
+    "_http": ("_http.clock", "_http.urls", "_thirdparty", "_errors"),
     "_timestamps": (),
     "_thirdparty": (),
     "_errors": (),

@@ -24,7 +24,7 @@ def run_audit_info(argument_spec: dict[str, t.Any]) -> None:
         since, until = (_instant(name, params[name]) for name in ("since", "until"))
         chain = read(params["path"])
     except OperatorError as exc:
-        module.fail_json(msg=f"{exc.message} What to do: {exc.remedy}", error=exc.as_dict())
+        module.fail_json(msg=f"{exc.message} What to do: {exc.remedy}", error=exc.to_result())
         return
     wanted = [record for record in chain.records if _is_wanted(record, params, since, until)]
     result = {
@@ -42,7 +42,7 @@ def run_audit_info(argument_spec: dict[str, t.Any]) -> None:
     }
     if params["fail_if_broken"] and chain.broken:
         error = OperatorError("RESTATE_AUDIT_UNAVAILABLE", sentence(chain), reason=chain.broken["reason"])
-        module.fail_json(**{**result, "msg": error.message, "error": error.as_dict()})
+        module.fail_json(**{**result, "msg": error.message, "error": error.to_result()})
     module.exit_json(**result)
 
 

@@ -116,7 +116,7 @@ class DalpClient:
             self._guard.authorize_write(f"POST {path}")
         try:
             response = self._transport.send(
-                Request("POST", path, body=body, writes=writes, repeatable=not writes)
+                Request("POST", path, body=body), writes=writes, repeatable=not writes
             )
         except OperatorError as exc:
             exc.remedy = _SEE_FIRST if exc.outcome_unknown else "Check dalp_url and the connectivity to it."
@@ -171,12 +171,12 @@ class DalpClient:
         return {**http, "dalp_code": own_code} if own_code else http
 
 
-def _remedy(response: httpx.Response, route: str, problem: Problem, *, is_unknown: bool) -> str | None:
-    """Return what to do, or None where the code's own remedy is the best."""
+def _remedy(response: httpx.Response, route: str, problem: Problem, *, is_unknown: bool) -> str:
+    """Return what to do, or nothing where the code's own remedy is the best."""
     status = response.status_code
     if problem.code:
         is_registration = (route, problem.code) == ("force-redeploy", "RESTATE_DEPLOYMENT_NOT_FOUND")
-        return _NOT_REGISTERED if is_registration else _REMEDIES.get(problem.code)
+        return _NOT_REGISTERED if is_registration else _REMEDIES.get(problem.code, "")
     if is_unknown:
         return _SEE_FIRST
     if status == 429:
@@ -186,7 +186,7 @@ def _remedy(response: httpx.Response, route: str, problem: Problem, *, is_unknow
     if response.is_redirect:
         return "Check dalp_url: what answers there redirects to another URL, which is not followed."
     if status in _CODES:
-        return None if status in (401, 403) else problem.fix
+        return "" if status in (401, 403) else problem.fix or ""
     return problem.fix or "Read DALP's own words in the message, then run restate_doctor."
 
 

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The time, as waiting knows it."""
+"""The one clock that everything waits by."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import time
 
 
 class Clock:
-    """Tells the time and lets it pass. Tests have another."""
+    """Tells the time and waits. Tests pass in another."""
 
     def now(self) -> float:
-        """Return the seconds since some moment; they never go back."""
+        """Return the seconds since some fixed moment; they never go back."""
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Let so many seconds pass."""
+        """Wait for so many seconds."""
         time.sleep(seconds)

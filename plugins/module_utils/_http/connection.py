@@ -36,8 +36,12 @@ class Connection:
 
     @property
     def retry(self) -> Retry:
-        """Whether a request is sent again, and after how long."""
-        return Retry(self.retries, longest_wait=self.request_timeout)
+        """When a request is repeated, and after how long."""
+        return Retry(retries=self.retries, request_timeout=self.request_timeout)
+
+    def back_off(self, tries_left: int) -> float:
+        """Return how long to wait before the next try, in seconds: longer each time, with jitter."""
+        return self.retry.back_off(1 + self.retries - tries_left)
 
     @property
     def shown_url(self) -> str:

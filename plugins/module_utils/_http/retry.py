@@ -2,66 +2,89 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Whether a request is sent again, and after how long."""
+"""Whether a request is repeated, and after how long."""
 
 from __future__ import annotations
 
 import enum
 import random
+import typing as t
 from dataclasses import dataclass
 
-FIRST_DELAY = 0.2
-JITTER = (0.75, 1.25)
+_FIRST_DELAY_SECONDS = 0.2
 
 
-class Outcome(enum.Enum):
-    """What became of one try."""
+class Event(enum.Enum):
+    """What happened to a request that was tried once."""
 
-    ANSWERED = "an answer that is no reason to try again"
-    NOT_CONNECTED = "the connection was refused, or the name not resolved: it was not carried out"
-    NOT_CONNECTED_IN_TIME = "no connection within the time: it was not carried out"
-    TOO_MANY = "429: it was not carried out"
-    TRANSIENT = "an answer that will be another one soon: it may have been carried out"
-    LOST = "the connection broke before the whole answer came: it may have been carried out"
-    NO_ANSWER_IN_TIME = "no answer within the time: it may have been carried out"
-    BROKEN = "something else went wrong: it may have been carried out"
+    ANSWERED = "an answer that stays the same when it is asked for again"
+    NOT_CONNECTED = "the connection was refused, or the name did not resolve"
+    CONNECT_TIMED_OUT = "there was no connection within request_timeout"
+    RATE_LIMITED = "an answer with the status 429"
+    TRANSIENT = "an answer that is likely to be another one soon, as 503 is"
+    LOST = "the connection broke after the request was sent, before the whole answer came"
+    TIMED_OUT = "the connection was there, but no whole answer came within request_timeout"
+    BROKEN = "an answer that is no HTTP, or a request that is none"
 
 
-MAY_HAVE_HAPPENED = frozenset({Outcome.LOST, Outcome.NO_ANSWER_IN_TIME, Outcome.BROKEN})
-"""Without an answer that tells."""
+MAY_HAVE_BEEN_CARRIED_OUT = frozenset({Event.LOST, Event.TIMED_OUT, Event.BROKEN})
+"""Nobody answered, and the server may have done what it was asked."""
 
-_ALWAYS = frozenset({Outcome.NOT_CONNECTED, Outcome.TOO_MANY})
-# What has used up the time of a request is not waited for a second time. TCP itself has tried to connect several times.
-_WHERE_REPEATABLE = frozenset({Outcome.TRANSIENT, Outcome.LOST})
+_NOT_CARRIED_OUT = frozenset({Event.NOT_CONNECTED, Event.RATE_LIMITED})
+# What has used up the time of a request is not waited for again. Of a connection, TCP itself has tried several times
+# by then.
+_WORTH_REPEATING = frozenset({Event.TRANSIENT, Event.LOST})
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a try led to.
+
+    O(repeatable) says whether it does no harm to carry the request out twice. O(retry_after) is for how long the
+    server asks one to wait, in seconds.
+    """
+
+    event: Event
+    repeatable: bool = True
+    retry_after: float = 0.0
+
+
+def _jitter() -> float:
+    return random.uniform(0.75, 1.25)
 
 
 @dataclass(frozen=True)
 class Retry:
-    """How often a request is repeated. O(longest_wait), in seconds, is how long a server may ask one to wait."""
+    """How often a request is repeated after the first attempt.
+
+    O(request_timeout), in seconds, is also the longest wait that a server may ask for. O(jitter) returns the factor
+    that spreads the delays of several clients.
+    """
 
     retries: int
-    longest_wait: float
+    request_timeout: float
+    jitter: t.Callable[[], float] = _jitter
 
-    def delay_after(self, tries: int) -> float | None:
-        """Return for how long to wait after so many tries, in seconds, or None to give up.
+    def back_off(self, attempt: int) -> float:
+        """Return the delay after an attempt, in seconds: twice as long each time. The first attempt is number 1."""
+        return float(_FIRST_DELAY_SECONDS * 2 ** (attempt - 1) * self.jitter())
 
-        It is longer each time (exponential back-off), with jitter.
+    def delay_after(self, attempt: int) -> float | None:
+        """Return the delay before the next attempt, in seconds, or None after the last one."""
+        return self.back_off(attempt) if attempt <= self.retries else None
+
+    def decide(self, outcome: Outcome, attempt: int) -> float | None:
+        """Return the delay before the request is sent again, in seconds, or None where it is not.
+
+        What certainly was not carried out is sent again, what may have been only where that does no harm; neither where
+        the time for it is used up.
         """
-        if tries > self.retries:
+        repeats = outcome.event in _NOT_CARRIED_OUT or (
+            outcome.repeatable and outcome.event in _WORTH_REPEATING
+        )
+        # Written so that a wait that is not a number is too long.
+        is_too_long = not outcome.retry_after <= self.request_timeout
+        delay = self.delay_after(attempt)
+        if not repeats or is_too_long or delay is None:
             return None
-        return float(FIRST_DELAY * 2 ** (tries - 1) * random.uniform(*JITTER))
-
-    def decide(
-        self, outcome: Outcome, tries: int, *, repeatable: bool, retry_after: float = 0.0
-    ) -> float | None:
-        """Return for how long to wait before the request is sent again, in seconds, or None to leave it at that.
-
-        O(tries) are those made so far; O(retry_after) is for how long the server asks one to wait. What certainly was
-        not carried out is sent again; what may have been only where that does no harm (O(repeatable)).
-        """
-        if outcome not in _ALWAYS and not (repeatable and outcome in _WHERE_REPEATABLE):
-            return None
-        delay = self.delay_after(tries)
-        if delay is None or retry_after > self.longest_wait:
-            return None
-        return max(delay, retry_after)
+        return max(delay, outcome.retry_after)

@@ -11,14 +11,14 @@ import datetime
 import email.utils
 import socket
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from .._errors import OperatorError
 from .._thirdparty import httpx
 from . import urls
 from .clock import Clock
 from .connection import Connection, client_of
-from .retry import MAY_HAVE_HAPPENED, Outcome
+from .retry import MAY_HAVE_BEEN_CARRIED_OUT, Event, Outcome
 
 _SHOWN_TEXT = 2000
 _TRANSIENT_STATUSES = (502, 503, 504)
@@ -27,30 +27,22 @@ _DOUBT = " Whether the request was carried out is unknown."
 
 @dataclass(frozen=True)
 class Request:
-    """What is sent: O(body) as JSON, or O(content) as it is.
-
-    O(repeatable) requests do no harm when they are carried out twice. O(is_transient) recognises answers, besides 502,
-    503 and 504, after which it is worth to try again.
-    """
+    """What is sent: O(body) as JSON, or O(content) as it is."""
 
     method: str
     path: str
     body: t.Any = None
     content: bytes | None = None
-    headers: t.Mapping[str, str] = field(default_factory=dict)
-    params: t.Mapping[str, str] | None = None
-    writes: bool = False
-    repeatable: bool = True
-    is_transient: t.Callable[[httpx.Response], bool] = lambda _response: False
+    headers: dict[str, str] | None = None
+    params: dict[str, str] | None = None
 
 
 @dataclass(frozen=True)
-class _Try:
-    """What became of one try: a whole answer, or an error and as much of the answer as came."""
+class _Failure:
+    """A try without a whole answer. O(response) is what came of one."""
 
-    outcome: Outcome
-    response: httpx.Response | None = None
-    error: Exception | None = None
+    error: Exception
+    response: httpx.Response | None
 
 
 class Transport:
@@ -65,45 +57,48 @@ class Transport:
         """Close all connections."""
         self._client.close()
 
-    def send(self, request: Request) -> httpx.Response:
-        """Return the answer, whatever its status; L(Retry.decide) tells when a request is sent again.
+    def send(
+        self,
+        request: Request,
+        *,
+        writes: bool = False,
+        repeatable: bool = True,
+        transient: t.Callable[[httpx.Response], bool] | None = None,
+    ) -> httpx.Response:
+        """Return the answer, whatever its status.
 
+        L(Retry.decide) says when a request is sent again. O(repeatable) says whether it does no harm to carry it out
+        twice; O(transient) recognises answers, besides 502, 503 and 504, that are likely to be others soon.
         Raises OperatorError: RESTATE_ADMIN_UNREACHABLE without an answer, RESTATE_UNEXPECTED_RESPONSE for one that is
-        cut short; outcome_unknown where the request writes and any try may have been carried out.
+        cut short; outcome_unknown where O(writes) and any try may have been carried out.
         """
-        tries, unknown = 0, False
+        attempt = 1
+        unknown = False
         while True:
-            tried = self._try(request)
-            tries += 1
-            unknown = unknown or (request.writes and tried.outcome in MAY_HAVE_HAPPENED)
-            delay = self.connection.retry.decide(
-                tried.outcome,
-                tries,
-                repeatable=request.repeatable,
-                retry_after=0.0 if tried.response is None else retry_after(tried.response),
-            )
-            if delay is not None:
-                self._clock.sleep(delay)
-            elif tried.error:
-                raise self._no_answer(request, tried, unknown=unknown) from tried.error
-            elif tried.response is not None:
-                return tried.response
+            result = self._try(request)
+            outcome = _outcome_of(result, repeatable=repeatable, transient=transient)
+            unknown = unknown or (writes and outcome.event in MAY_HAVE_BEEN_CARRIED_OUT)
+            delay = self.connection.retry.decide(outcome, attempt)
+            if delay is None:
+                break
+            self._clock.sleep(delay)
+            attempt += 1
+        if isinstance(result, _Failure):
+            raise self._no_answer(request, result, unknown=unknown) from result.error
+        return result
 
-    def _try(self, request: Request) -> _Try:
-        response: httpx.Response | None = None
+    def _try(self, request: Request) -> httpx.Response | _Failure:
+        response = None
         try:
             response = self._client.send(self._built(request), stream=True)
             _acknowledge(response)
             response.read()
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as exc:
-            return _Try(_outcome_of(exc), response, exc)
+            return _Failure(exc, response)
         finally:
             if response is not None:
                 response.close()
-        if response.status_code == 429:
-            return _Try(Outcome.TOO_MANY, response)
-        is_transient = response.status_code in _TRANSIENT_STATUSES or request.is_transient(response)
-        return _Try(Outcome.TRANSIENT if is_transient else Outcome.ANSWERED, response)
+        return response
 
     def _built(self, request: Request) -> httpx.Request:
         return self._client.build_request(
@@ -111,17 +106,18 @@ class Transport:
             request.path,
             json=request.body,
             content=request.content,
-            headers=[(name.encode(), text.encode()) for name, text in request.headers.items()],
+            headers=[(name.encode(), text.encode()) for name, text in (request.headers or {}).items()],
             params=request.params,
         )
 
-    def _no_answer(self, request: Request, tried: _Try, *, unknown: bool) -> OperatorError:
+    def _no_answer(self, request: Request, failure: _Failure, *, unknown: bool) -> OperatorError:
         http: dict[str, t.Any] = {"method": request.method, "url": self.connection.shown_url + request.path}
-        code, reason, why = "RESTATE_ADMIN_UNREACHABLE", None, str(tried.error) or type(tried.error).__name__
-        if tried.response is not None:
+        code, reason = "RESTATE_ADMIN_UNREACHABLE", None
+        why = str(failure.error) or type(failure.error).__name__
+        if failure.response is not None:
             code, reason, why = "RESTATE_UNEXPECTED_RESPONSE", "cut_short", "the answer was cut short"
-            http["status"] = tried.response.status_code
-        if isinstance(tried.error, httpx.TimeoutException):
+            http["status"] = failure.response.status_code
+        if isinstance(failure.error, httpx.TimeoutException):
             reason = reason or "timeout"
             why = f"no answer within {self.connection.request_timeout:g} s"
         return OperatorError(
@@ -153,7 +149,7 @@ class Transport:
         message: str | None = None,
         outcome_unknown: bool = False,
     ) -> OperatorError:
-        """Return (not raise) an error that shows the server's own message, or O(message) in its place."""
+        """Return (not raise) an error that shows the server's message, or O(message) in its place."""
         request = response.request
         url = urls.without_secrets(str(request.url))
         if self.connection.socket_path:
@@ -172,16 +168,34 @@ class Transport:
         )
 
 
-def _outcome_of(exc: Exception) -> Outcome:
-    if isinstance(exc, httpx.ConnectError):
-        return Outcome.NOT_CONNECTED
-    if isinstance(exc, (httpx.ConnectTimeout, httpx.PoolTimeout)):
-        return Outcome.NOT_CONNECTED_IN_TIME
-    if isinstance(exc, (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)):
-        return Outcome.LOST
-    if isinstance(exc, httpx.TimeoutException):
-        return Outcome.NO_ANSWER_IN_TIME
-    return Outcome.BROKEN
+def _outcome_of(
+    result: httpx.Response | _Failure,
+    *,
+    repeatable: bool,
+    transient: t.Callable[[httpx.Response], bool] | None,
+) -> Outcome:
+    if isinstance(result, _Failure):
+        return Outcome(_event_of(result.error), repeatable)
+    if result.status_code == 429:
+        event = Event.RATE_LIMITED
+    elif result.status_code in _TRANSIENT_STATUSES or (transient and transient(result)):
+        event = Event.TRANSIENT
+    else:
+        event = Event.ANSWERED
+    return Outcome(event, repeatable, retry_after(result))
+
+
+def _event_of(error: Exception) -> Event:
+    if isinstance(error, httpx.ConnectError):
+        return Event.NOT_CONNECTED
+    # Where all connections of the pool are in use, nothing is sent either.
+    if isinstance(error, (httpx.ConnectTimeout, httpx.PoolTimeout)):
+        return Event.CONNECT_TIMED_OUT
+    if isinstance(error, httpx.TimeoutException):
+        return Event.TIMED_OUT
+    if isinstance(error, (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)):
+        return Event.LOST
+    return Event.BROKEN
 
 
 def _acknowledge(response: httpx.Response) -> None:

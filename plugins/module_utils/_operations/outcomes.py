@@ -66,7 +66,7 @@ def refusal(
     return OperatorError(
         "RESTATE_WORKFLOW_RETRY_BLOCKED",
         message or _what_remains(remaining, results, noun),
-        remedy=remedies.get(reason),
+        remedy=remedies.get(reason, ""),
         reason=reason,
         invocation_ids=[each for result in remaining for each in result.invocation_ids][:SAMPLE],
     )

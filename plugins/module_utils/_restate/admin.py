@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
@@ -104,7 +103,7 @@ class AdminClient:
         """
         try:
             response = self._send(
-                Request("POST", "/query", body={"query": question.sql}, is_transient=_is_external_error)
+                Request("POST", "/query", body={"query": question.sql}), transient=_is_external_error
             )
         except OperatorError as exc:
             if exc.reason != "cut_short":
@@ -153,7 +152,9 @@ class AdminClient:
 
     def register(self, registration: dict[str, t.Any]) -> wire.Registration:
         """Register a deployment; raises as L(discover) does, and outcome_unknown where the answer was lost."""
-        return self._registered(self._send(_once("POST", "/deployments", body=registration)), writes=True)
+        return self._registered(
+            self._send(Request("POST", "/deployments", body=registration), repeatable=False), writes=True
+        )
 
     def delete_deployment(self, deployment_id: str) -> bool:
         """Delete a deployment (forced: no server can do it without); return False where it was gone already."""
@@ -175,7 +176,10 @@ class AdminClient:
         The server answers before it does so, and ignores another version silently: read again to know.
         """
         body = {"version": version, "object_key": key, "new_state": {}}
-        self._expect(self._send(_once("POST", f"/services/{_segment(service)}/state", body=body)), 202)
+        self._expect(
+            self._send(Request("POST", f"/services/{_segment(service)}/state", body=body), repeatable=False),
+            202,
+        )
 
     def terminate(self, verb: str, ids: t.Sequence[str]) -> t.Iterator[tuple[str, str]]:
         """Kill or purge invocations, 1,000 at most, and yield what became of each as soon as it is known.
@@ -188,7 +192,7 @@ class AdminClient:
         """
         if len(ids) > 1 and self.capabilities.has_batch_operations:
             path = f"/internal/invocations_batch_operations/{verb}"
-            response = self._send(_once("POST", path, body={"invocation_ids": list(ids)}))
+            response = self._send(Request("POST", path, body={"invocation_ids": list(ids)}), repeatable=False)
             if response.status_code not in (404, 405):
                 yield from self._batch_answers(response)
                 return
@@ -211,7 +215,9 @@ class AdminClient:
         yield from ((failure.invocation_id, _in_short(failure.error)) for failure in answer.failed)
 
     def _terminate_one(self, verb: str, invocation_id: str) -> str:
-        response = self._send(_once("PATCH", f"/invocations/{_segment(invocation_id)}/{verb}"))
+        response = self._send(
+            Request("PATCH", f"/invocations/{_segment(invocation_id)}/{verb}"), repeatable=False
+        )
         if response.status_code == 404:
             return "gone"
         if response.status_code == 409:
@@ -234,7 +240,7 @@ class AdminClient:
         also where the deployment does not serve the invocation's handler: look before you call.
         """
         path = f"/invocations/{_segment(invocation_id)}/resume"
-        response = self._send(_once("PATCH", path, params={"deployment": deployment}))
+        response = self._send(Request("PATCH", path, params={"deployment": deployment}), repeatable=False)
         if response.status_code in (404, 409):
             return "gone" if response.status_code == 404 else "busy"
         self._expect(response, 200, 202)
@@ -242,12 +248,25 @@ class AdminClient:
 
     # The one way out
 
-    def _send(self, request: Request) -> httpx.Response:
-        """Return the answer of Restate; a request says itself whether it may be repeated."""
-        if _is_read(request):
-            return self._transport.checked(self._transport.send(request))
-        self.guard.authorize_write(f"{request.method} {request.path}")
-        return self._transport.checked(self._transport.send(dataclasses.replace(request, writes=True)))
+    def _send(
+        self,
+        request: Request,
+        *,
+        repeatable: bool = True,
+        transient: t.Callable[[httpx.Response], bool] | None = None,
+    ) -> httpx.Response:
+        """Return the answer of Restate.
+
+        A write that is not O(repeatable) is not sent again blindly: another run may have taken the place of what it
+        is about.
+        """
+        is_read = _is_read(request)
+        if not is_read:
+            self.guard.authorize_write(f"{request.method} {request.path}")
+        response = self._transport.send(
+            request, writes=not is_read, repeatable=is_read or repeatable, transient=transient
+        )
+        return self._transport.checked(response)
 
     def _read(self, model: type[_M], path: str) -> _M:
         return self._parsed(model, self._expect(self._send(Request("GET", path)), 200))
@@ -268,7 +287,9 @@ class AdminClient:
         raise self._transport.unexpected(response, code=code, reason=restate_code)
 
     def _on_invocation(self, invocation_id: str, verb: str, *, gone: tuple[int, ...]) -> bool:
-        response = self._send(_once("PATCH", f"/invocations/{_segment(invocation_id)}/{verb}"))
+        response = self._send(
+            Request("PATCH", f"/invocations/{_segment(invocation_id)}/{verb}"), repeatable=False
+        )
         if response.status_code in gone:
             return False
         self._expect(response, 200, 202)
@@ -285,11 +306,6 @@ class AdminClient:
             return model.model_validate_json(response.content)
         except ValidationError:
             raise self._transport.unexpected(response, reason="not_restate") from None
-
-
-def _once(method: str, path: str, **more: t.Any) -> Request:
-    """Return a write that is not repeated blindly: another run may have taken the place of what it is about."""
-    return Request(method, path, repeatable=False, **more)
 
 
 def _segment(text: str) -> str:

@@ -17,17 +17,30 @@ from .._http.connection import Connection
 from .._http.guard import WriteGuard
 from .._http.transport import Request, Transport
 
-_PORT = 8080
+DEFAULT_PORT = 8080
 
 
 class Ingress:
-    """Finds the ingress. O(url) is the operator's; without it, the admin's host and what the server advertises."""
+    """Finds the ingress.
 
-    def __init__(self, admin: Connection, url: str | None, guard: WriteGuard, clock: Clock) -> None:
+    O(url) is the operator's. Without it, the ingress is looked for on the admin's host, at O(guessed_port), and then
+    where the server advertises it.
+    """
+
+    def __init__(
+        self,
+        admin: Connection,
+        url: str | None,
+        guard: WriteGuard,
+        clock: Clock,
+        *,
+        guessed_port: int = DEFAULT_PORT,
+    ) -> None:
         self._admin = admin
         self._url = url
         self._guard = guard
         self._clock = clock
+        self._guessed_port = guessed_port
 
     @property
     def shown_url(self) -> str:
@@ -38,9 +51,9 @@ class Ingress:
     def _first(self) -> str:
         if self._url:
             return self._url
-        return (
-            f"http://localhost:{_PORT}" if self._admin.socket_path else urls.on_port(self._admin.url, _PORT)
-        )
+        if self._admin.socket_path:
+            return f"http://localhost:{self._guessed_port}"
+        return urls.on_port(self._admin.url, self._guessed_port)
 
     def health(self, advertised: t.Callable[[], str | None]) -> str:
         """Return the URL at which an ingress answers, as it may be shown; raises as L(connect) does."""
@@ -118,8 +131,8 @@ class IngressClient:
         # What the operator sends to get in stands before what somebody once sent to get in.
         own = self._own_headers
         headers = {name: text for name, text in headers.items() if name.lower() not in own}
-        request = Request("POST", path, content=payload, headers=headers, writes=True, repeatable=False)
-        response = self._transport.checked(self._transport.send(request))
+        request = Request("POST", path, content=payload, headers=headers)
+        response = self._transport.checked(self._transport.send(request, writes=True, repeatable=False))
         try:
             if response.status_code in (200, 202):
                 return str(response.json()["invocationId"])

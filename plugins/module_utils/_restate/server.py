@@ -22,6 +22,11 @@ class Restate:
     admin: AdminClient
     ingress: Ingress
 
+    @property
+    def clock(self) -> Clock:
+        """What an operation waits by."""
+        return self.admin.clock
+
     @classmethod
     def at(cls, connection: Connection, ingress_url: str | None, guard: WriteGuard, clock: Clock) -> Restate:
         """Return the server that a connection leads to; nothing is sent yet."""
@@ -31,11 +36,6 @@ class Restate:
     def check_mode(self) -> bool:
         """Whether nothing may be written."""
         return self.admin.check_mode
-
-    @property
-    def clock(self) -> Clock:
-        """What waiting goes by."""
-        return self.admin.clock
 
     @property
     def known_version(self) -> str | None:

@@ -112,7 +112,7 @@ def _what_holds(plan: Plan, journal: Journal) -> OperatorError | None:
         "RESTATE_DRAIN_TIMEOUT",
         f"{count(len(parts), 'deployment')} could not be removed after {plan.request.drain_timeout} s: "
         f"{'; '.join(parts)}.",
-        remedy=_REMEDIES.get(reason),
+        remedy=_REMEDIES.get(reason, ""),
         reason=reason,
         invocation_ids=[each for _removal, entry in held for each in _holding(entry)][:SAMPLE],
         deployment_ids=[removal.id for removal, _entry in held],

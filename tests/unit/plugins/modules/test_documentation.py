@@ -146,7 +146,7 @@ def test_the_results_that_every_module_has_are_documented(name: str) -> None:
         invocation_ids=["i"],
         deployment_ids=["d"],
         http={"status": 1},
-    ).as_dict()
+    ).to_result()
     assert returned["error"]["contains"].keys() == shown.keys()
 
 
@@ -173,7 +173,7 @@ def test_headers_of_services_are_not_logged() -> None:
 def test_an_error_code_has_a_meaning_and_a_remedy(code: str) -> None:
     assert ERROR_CODES[code].meaning.endswith(".")
     assert ERROR_CODES[code].remedy.endswith(".")
-    assert OperatorError(code, "m").as_dict() == {
+    assert OperatorError(code, "m").to_result() == {
         "code": code,
         "message": "m",
         "remedy": ERROR_CODES[code].remedy,

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._audit.webhook import AuditWebhook
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
+from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
+from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import HANG, RESET, Answer, answer
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
+
 from tests.unit.plugins.module_utils._audit.test_log import record
 
 TOKEN = "token-of-the-admin"
@@ -42,14 +44,14 @@ def refusal_of(server_answer: Answer, serve: Serve, **more: Any) -> tuple[Operat
     """Post to a server that does not take it; return the error and how often it was asked."""
     server = serve(server_answer)
     with pytest.raises(OperatorError) as refusal:
-        AuditWebhook(server.url + HOOK, connection(**more)).send(record())
+        AuditWebhook(server.url + HOOK, connection(**more), FakeClock()).send(record())
     return refusal.value, len(server.requests)
 
 
 def test_a_record_is_posted_as_a_cloud_event_in_structured_mode(serve: Serve) -> None:
     server = serve(answer(204))
     sent = record(reason="Jürgen: 支払い")
-    AuditWebhook(server.url + HOOK, connection()).send(sent)
+    AuditWebhook(server.url + HOOK, connection(), FakeClock()).send(sent)
     assert server.calls == [f"POST {HOOK}"]
     request = server.requests[0]
     assert request.headers["content-type"] == "application/cloudevents+json; charset=utf-8"
@@ -59,7 +61,7 @@ def test_a_record_is_posted_as_a_cloud_event_in_structured_mode(serve: Serve) ->
 def test_the_sdk_of_cloud_events_reads_what_was_posted(serve: Serve) -> None:
     server = serve(answer(204))
     sent = record()
-    AuditWebhook(server.url, connection()).send(sent)
+    AuditWebhook(server.url, connection(), FakeClock()).send(sent)
     event = JSONFormat().read(CloudEvent, server.requests[0].body)
     assert (event.get_id(), event.get_type(), event.get_source()) == (
         sent["id"],
@@ -71,7 +73,7 @@ def test_the_sdk_of_cloud_events_reads_what_was_posted(serve: Serve) -> None:
 
 def test_half_of_a_surrogate_pair_is_posted_as_json_has_it(serve: Serve) -> None:
     server = serve(answer(204))
-    AuditWebhook(server.url, connection()).send(record(reason="\udcff"))
+    AuditWebhook(server.url, connection(), FakeClock()).send(record(reason="\udcff"))
     assert b'"\\udcff"' in server.requests[0].body
     assert server.requests[0].json["data"]["reason"] == "\udcff"
 
@@ -86,13 +88,13 @@ def test_half_of_a_surrogate_pair_is_posted_as_json_has_it(serve: Serve) -> None
 )
 def test_the_url_is_asked_for_as_it_was_given(hook: str, serve: Serve) -> None:
     server = serve(answer(204))
-    AuditWebhook(server.url + hook, connection()).send(record())
+    AuditWebhook(server.url + hook, connection(), FakeClock()).send(record())
     assert server.calls == [f"POST {hook}"]
 
 
 def test_no_credential_of_the_connection_reaches_it(serve: Serve) -> None:
     server = serve(answer(503), answer(204))
-    AuditWebhook(server.url, connection()).send(record())
+    AuditWebhook(server.url, connection(), FakeClock()).send(record())
     assert len(server.requests) == 2
     for request in server.requests:
         assert not {"authorization", "x-gateway"} & request.headers.keys()
@@ -102,7 +104,7 @@ def test_no_credential_of_the_connection_reaches_it(serve: Serve) -> None:
 
 def test_userinfo_of_its_own_is_its_credential(serve: Serve) -> None:
     server = serve(answer(204))
-    AuditWebhook(server.url.replace("://", "://audit:pass@"), connection()).send(record())
+    AuditWebhook(server.url.replace("://", "://audit:pass@"), connection(), FakeClock()).send(record())
     assert server.requests[0].headers["authorization"] == "Basic YXVkaXQ6cGFzcw=="
 
 
@@ -128,10 +130,10 @@ def test_a_redirect_is_not_followed(serve: Serve) -> None:
 )
 def test_what_is_not_https_or_this_machine_is_refused_and_not_shown(url: str) -> None:
     with pytest.raises(OperatorError) as refusal:
-        AuditWebhook(url, connection())
+        AuditWebhook(url, connection(), FakeClock())
     assert refusal.value.code == "RESTATE_INVALID_ARGUMENT"
     assert [
-        part for part in (*PARTS_OF_THE_HOOK, "ector") if part in json.dumps(refusal.value.as_dict())
+        part for part in (*PARTS_OF_THE_HOOK, "ector") if part in json.dumps(refusal.value.to_result())
     ] == []
 
 
@@ -139,15 +141,15 @@ def test_what_is_not_https_or_this_machine_is_refused_and_not_shown(url: str) ->
     "url", ["http://localhost/a", "http://127.0.0.1:1/a", "http://[::1]:1/a", "https://c/a"]
 )
 def test_https_and_this_machine_are_taken(url: str) -> None:
-    AuditWebhook(url, connection())
+    AuditWebhook(url, connection(), FakeClock())
 
 
-def test_what_may_pass_is_sent_again_as_the_same_record(serve: Serve, delays: list[float]) -> None:
+def test_what_may_pass_is_sent_again_as_the_same_record(serve: Serve, clock: FakeClock) -> None:
     server = serve(answer(503), RESET, answer(202))
-    AuditWebhook(server.url, connection()).send(record())
+    AuditWebhook(server.url, connection(), clock).send(record())
     assert len(server.requests) == 3
     assert len({request.json["id"] for request in server.requests}) == 1
-    assert len(delays) == 2
+    assert len(clock.sleeps) == 2
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 410])
@@ -158,7 +160,7 @@ def test_a_refusal_is_not_sent_again(status: int, serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_what_does_not_pass_is_told_with_its_status(status: int, serve: Serve, delays: list[float]) -> None:
+def test_what_does_not_pass_is_told_with_its_status(status: int, serve: Serve) -> None:
     error, asked = refusal_of(answer(status), serve)
     assert (error.code, asked) == ("RESTATE_AUDIT_UNAVAILABLE", 1 if status == 500 else 3)
     assert f"status {status}" in error.message
@@ -170,23 +172,23 @@ def echo(request: Any) -> bytes:
 
 
 @pytest.mark.parametrize("server_answer", [echo, answer(401), answer(503), RESET, HANG], ids=str)
-def test_no_error_tells_the_url(server_answer: Answer, serve: Serve, delays: list[float]) -> None:
+def test_no_error_tells_the_url(server_answer: Answer, serve: Serve) -> None:
     error, _asked = refusal_of(server_answer, serve)
-    told = json.dumps(error.as_dict()) + str(error)
+    told = json.dumps(error.to_result()) + str(error)
     assert [part for part in (*PARTS_OF_THE_HOOK, "127.0.0.1") if part in told] == []
     # Python shows the context of an error in its traceback.
     assert error.__cause__ is None
     assert error.__suppress_context__ or error.__context__ is None
 
 
-def test_nobody_there_is_no_answer(delays: list[float]) -> None:
+def test_nobody_there_is_no_answer() -> None:
     with pytest.raises(OperatorError, match="no answer") as refusal:
-        AuditWebhook("http://127.0.0.1:1" + HOOK, connection()).send(record())
+        AuditWebhook("http://127.0.0.1:1" + HOOK, connection(), FakeClock()).send(record())
     assert refusal.value.code == "RESTATE_AUDIT_UNAVAILABLE"
 
 
 def test_a_ca_that_cannot_be_read_is_known_before_anything_is_sent() -> None:
     with pytest.raises(OperatorError) as refusal:
-        AuditWebhook("https://collector" + HOOK, connection(ca_path="/nowhere.pem"))
+        AuditWebhook("https://collector" + HOOK, connection(ca_path="/nowhere.pem"), FakeClock())
     assert refusal.value.code == "RESTATE_INVALID_ARGUMENT"
     assert "ca_path" in refusal.value.message

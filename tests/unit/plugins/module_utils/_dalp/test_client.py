@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._dalp.client import DalpClient
 from ansible_collections.dalp.restate.plugins.module_utils._errors import ERROR_CODES, OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import (
     WriteGuard,
     WriteInCheckModeError,
 )
-from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
+from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import HANG, RESET, answer
 
 KEY = "sm_dalp_0123456789"
@@ -60,9 +61,16 @@ WRITES = [
 ROUTES = [pytest.param(DOCTOR, id="doctor"), *WRITES]
 
 
-def client(url: str, *, check_mode: bool = False, prefix: str = PREFIX, **options: Any) -> DalpClient:
+def client(
+    url: str,
+    clock: FakeClock | None = None,
+    *,
+    check_mode: bool = False,
+    prefix: str = PREFIX,
+    **options: Any,
+) -> DalpClient:
     connection = Connection(url=url, headers={"X-Api-Key": KEY}, **{"request_timeout": 2.0, **options})
-    return DalpClient(connection, prefix, WriteGuard(check_mode=check_mode))
+    return DalpClient(connection, prefix, WriteGuard(check_mode=check_mode), clock or FakeClock())
 
 
 def failure(call: Callable[[], object]) -> OperatorError:
@@ -117,7 +125,7 @@ def test_a_write_is_not_sent_in_check_mode(call: Call, serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("first", [RESET, answer(503), answer(200, b"{}", missing=9)])
-def test_the_doctor_is_asked_again(first: bytes, serve: Serve, delays: list[float]) -> None:
+def test_the_doctor_is_asked_again(first: bytes, serve: Serve) -> None:
     server = serve(first, answer(200, HEALTH))
     client(server.url).doctor()
     assert len(server.requests) == 2
@@ -139,12 +147,12 @@ def test_the_doctor_is_asked_again(first: bytes, serve: Serve, delays: list[floa
 ])  # fmt: skip
 @pytest.mark.parametrize("call", WRITES)
 def test_a_write_that_may_have_happened_is_not_sent_again(
-    call: Call, first: bytes, serve: Serve, delays: list[float]
+    call: Call, first: bytes, serve: Serve, clock: FakeClock
 ) -> None:
     server = serve(first, ACK)
-    error = failure(lambda: call(client(server.url)))
+    error = failure(lambda: call(client(server.url, clock)))
     assert len(server.requests) == 1
-    assert delays == []
+    assert clock.sleeps == []
     assert error.outcome_unknown
     assert "is unknown" in error.message
     assert "restate_doctor" in error.remedy
@@ -161,20 +169,18 @@ def test_a_write_that_is_not_answered_in_time_says_to_look_first(call: Call, ser
 
 
 @pytest.mark.parametrize("call", ROUTES)
-def test_a_limit_of_the_rate_is_waited_out(call: Call, serve: Serve, delays: list[float]) -> None:
+def test_a_limit_of_the_rate_is_waited_out(call: Call, serve: Serve, clock: FakeClock) -> None:
     server = serve(
         answer(429, {"code": "RATE_LIMITED", "message": "Slow."}, {"Retry-After": "1.5"}),
         answer(200, {**HEALTH, "acknowledged": True}),
     )
-    call(client(server.url))
+    call(client(server.url, clock))
     assert len(server.requests) == 2
-    assert delays == [1.5]
+    assert clock.sleeps == [1.5]
 
 
 @pytest.mark.parametrize("call", ROUTES)
-def test_a_limit_that_lasts_longer_than_one_waits_is_told(
-    call: Call, serve: Serve, delays: list[float]
-) -> None:
+def test_a_limit_that_lasts_longer_than_one_waits_is_told(call: Call, serve: Serve) -> None:
     server = serve(answer(429, {"message": "Slow."}, {"Retry-After": "60"}))
     error = failure(lambda: call(client(server.url)))
     assert (error.code, error.reason, error.status) == ("RESTATE_UNEXPECTED_RESPONSE", "rate_limited", 429)
@@ -192,15 +198,17 @@ def test_a_limit_that_lasts_longer_than_one_waits_is_told(
     ({"Retry-After": "Wed, 21 Oct 2099 07:28:00 GMT"}, "or raise request_timeout"),
 ])  # fmt: skip
 def test_when_to_try_again_is_said_where_it_is_told(
-    headers: dict[str, str], words: str, serve: Serve, delays: list[float]
+    headers: dict[str, str], words: str, serve: Serve, clock: FakeClock
 ) -> None:
-    error = failure(lambda: RECOVER(client(serve(answer(429, {"message": "Slow."}, headers)).url, retries=1)))
+    error = failure(
+        lambda: RECOVER(client(serve(answer(429, {"message": "Slow."}, headers)).url, clock, retries=1))
+    )
     assert words in error.remedy
-    assert len(delays) == (0 if "2099" in str(headers) else 1)
+    assert len(clock.sleeps) == (0 if "2099" in str(headers) else 1)
 
 
 @pytest.mark.parametrize("call", ROUTES)
-def test_a_dalp_that_cannot_be_reached_did_nothing(call: Call, delays: list[float]) -> None:
+def test_a_dalp_that_cannot_be_reached_did_nothing(call: Call) -> None:
     error = failure(lambda: call(client("http://127.0.0.1:9", retries=1)))
     assert (error.code, error.outcome_unknown) == ("RESTATE_ADMIN_UNREACHABLE", False)
     assert "dalp_url" in error.remedy
@@ -303,7 +311,7 @@ def test_an_error_that_says_nothing_leaves_a_write_open(call: Call, serve: Serve
 
 
 @pytest.mark.parametrize("value", ["nan", "inf"])
-def test_no_time_is_made_up(value: str, serve: Serve, delays: list[float]) -> None:
+def test_no_time_is_made_up(value: str, serve: Serve) -> None:
     error = failure(lambda: RECOVER(client(serve(answer(429, headers={"Retry-After": value})).url)))
     assert error.remedy == "Run the task again later."
 

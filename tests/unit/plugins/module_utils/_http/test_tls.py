@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
+from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import LoopbackServer, answer
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -102,7 +103,7 @@ def tls_server(serve: Serve, own: Identity, *, asks_for: Identity | None = None)
 
 def ask(url: str, **options: Any) -> str:
     connection = Connection(url=url, request_timeout=2.0, retries=0, **options)
-    return AdminClient(connection, WriteGuard(check_mode=True)).version.version
+    return AdminClient(connection, WriteGuard(check_mode=True), FakeClock()).version.version
 
 
 @pytest.fixture

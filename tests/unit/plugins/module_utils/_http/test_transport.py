@@ -9,8 +9,8 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import socket
-import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,20 +19,26 @@ import httpx
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._http import transport
+from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection, Transport
+from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Request, Transport
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
-from ansible_collections.dalp.restate.tests.unit.loopback import HANG, RESET, answer, chunked
+from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
+from ansible_collections.dalp.restate.tests.unit.loopback import HANG, RESET, LoopbackServer, answer, chunked
 
 VERSION = answer(200, {"version": "1.7.12"})
 DONE = answer(200)
 SECRET = "hunter22-and-more"
 
 
-def client(url: str, *, check_mode: bool = False, **options: Any) -> AdminClient:
+def client(
+    url: str, clock: FakeClock | None = None, *, check_mode: bool = False, **options: Any
+) -> AdminClient:
     return AdminClient(
-        Connection(url=url, **{"request_timeout": 2.0, **options}), WriteGuard(check_mode=check_mode)
+        Connection(url=url, **{"request_timeout": 2.0, **options}),
+        WriteGuard(check_mode=check_mode),
+        clock or FakeClock(),
     )
 
 
@@ -55,40 +61,38 @@ def failure(call: Callable[[], object]) -> OperatorError:
     pytest.param(answer(200, b'{"version": "1', missing=9), id="half a body"),
     pytest.param(chunked(b'{"version":', ends=False), id="half a streamed body"),
 ])  # fmt: skip
-def test_a_read_is_tried_again_after(first: bytes, serve: Serve, delays: list[float]) -> None:
+def test_a_read_is_tried_again_after(first: bytes, serve: Serve, clock: FakeClock) -> None:
     server = serve(first, VERSION)
-    assert client(server.url).version.version == "1.7.12"
+    assert client(server.url, clock).version.version == "1.7.12"
     assert server.calls == ["GET /version"] * 2
-    assert len(delays) == 1
+    assert len(clock.sleeps) == 1
 
 
 @pytest.mark.parametrize("last", [RESET, answer(503)], ids=["resets", "503s"])
 def test_a_read_is_tried_as_often_as_was_asked_with_growing_delays(
-    last: bytes, serve: Serve, delays: list[float]
+    last: bytes, serve: Serve, clock: FakeClock
 ) -> None:
     server = serve(last)
-    error = failure(lambda: client(server.url, retries=3).version)
+    error = failure(lambda: client(server.url, clock, retries=3).version)
     assert len(server.requests) == 4
-    assert [round(delay / (0.2 * 2**number)) for number, delay in enumerate(delays)] == [1, 1, 1]
+    assert [round(delay / (0.2 * 2**number)) for number, delay in enumerate(clock.sleeps)] == [1, 1, 1]
     assert not error.outcome_unknown
     assert "unknown" not in error.message
 
 
-def test_no_retries_means_one_try(serve: Serve, delays: list[float]) -> None:
+def test_no_retries_means_one_try(serve: Serve, clock: FakeClock) -> None:
     server = serve(RESET)
-    failure(lambda: client(server.url, retries=0).version)
+    failure(lambda: client(server.url, clock, retries=0).version)
     assert len(server.requests) == 1
-    assert delays == []
+    assert clock.sleeps == []
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 500, 501])
-def test_an_answer_that_is_final_is_not_asked_for_again(
-    status: int, serve: Serve, delays: list[float]
-) -> None:
+def test_an_answer_that_is_final_is_not_asked_for_again(status: int, serve: Serve, clock: FakeClock) -> None:
     server = serve(answer(status))
-    failure(lambda: client(server.url).version)
+    failure(lambda: client(server.url, clock).version)
     assert len(server.requests) == 1
-    assert delays == []
+    assert clock.sleeps == []
 
 
 @pytest.mark.parametrize("first", [
@@ -106,12 +110,12 @@ def test_an_answer_that_is_final_is_not_asked_for_again(
     pytest.param(lambda admin: admin.register({"uri": "http://h", "force": True}), id="register"),
 ])  # fmt: skip
 def test_a_write_is_not_tried_again_and_says_that_its_outcome_is_unknown_after(
-    first: bytes, write: Callable[[AdminClient], object], serve: Serve, delays: list[float]
+    first: bytes, write: Callable[[AdminClient], object], serve: Serve, clock: FakeClock
 ) -> None:
     server = serve(first, DONE)
-    error = failure(lambda: write(client(server.url)))
+    error = failure(lambda: write(client(server.url, clock)))
     assert len(server.requests) == 1
-    assert delays == []
+    assert clock.sleeps == []
     assert error.outcome_unknown
     assert "Whether the request was carried out is unknown." in error.message
 
@@ -131,46 +135,52 @@ def test_a_write_that_was_refused_has_a_known_outcome(status: int, serve: Serve)
     assert "unknown" not in error.message
 
 
-def test_a_write_that_was_rate_limited_is_tried_again(serve: Serve, delays: list[float]) -> None:
+def test_a_write_that_was_rate_limited_is_tried_again(serve: Serve, clock: FakeClock) -> None:
     server = serve(answer(429), DONE)
-    assert client(server.url).cancel("inv_1")
+    assert client(server.url, clock).cancel("inv_1")
     assert len(server.requests) == 2
-    assert len(delays) == 1
+    assert len(clock.sleeps) == 1
 
 
-def test_a_write_that_could_not_connect_is_tried_again(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    server = serve(DONE)
-    free = _free_port()
-    admin = client(f"http://127.0.0.1:{free}")
-    tries = []
-
-    def sleep(seconds: float) -> None:
-        # What was down comes up during the wait.
-        tries.append(seconds)
-        admin._transport._client.base_url = server.url
-
-    monkeypatch.setattr(transport, "time", types.SimpleNamespace(sleep=sleep))
-    assert admin.cancel("inv_1")
-    assert len(tries) == 1
-    assert server.calls == ["PATCH /invocations/inv_1/cancel"]
+def test_a_write_that_could_not_connect_is_tried_again(serve: Serve) -> None:
+    port = _free_port()
+    started: list[LoopbackServer] = []
+    # What was down comes up during the wait.
+    clock = FakeClock(on_sleep=lambda _seconds: started.append(serve(DONE, port=port)))
+    assert client(f"http://127.0.0.1:{port}", clock).cancel("inv_1")
+    assert len(clock.sleeps) == 1
+    assert started[0].calls == ["PATCH /invocations/inv_1/cancel"]
 
 
-def test_a_write_that_never_could_connect_was_not_carried_out(delays: list[float]) -> None:
-    error = failure(lambda: client(f"http://127.0.0.1:{_free_port()}", retries=2).cancel("inv_1"))
+@pytest.mark.parametrize("call", [
+    pytest.param(lambda admin: admin.version, id="a read"),
+    pytest.param(lambda admin: admin.cancel("inv_1"), id="a write"),
+])  # fmt: skip
+def test_a_connection_that_is_not_there_in_time_is_not_waited_for_twice_and_nothing_was_carried_out(
+    call: Callable[[AdminClient], object], clock: FakeClock
+) -> None:
+    with contextlib.closing(FullServer()) as full:
+        error = failure(lambda: call(client(full.url, clock, request_timeout=0.1, retries=2)))
+    assert (error.code, error.reason) == ("RESTATE_ADMIN_UNREACHABLE", "timeout")
+    assert "no answer within 0.1 s" in error.message
+    assert not error.outcome_unknown
+    assert clock.sleeps == []
+
+
+def test_a_write_that_never_could_connect_was_not_carried_out(clock: FakeClock) -> None:
+    error = failure(lambda: client(f"http://127.0.0.1:{_free_port()}", clock, retries=2).cancel("inv_1"))
     assert error.code == "RESTATE_ADMIN_UNREACHABLE"
     assert not error.outcome_unknown
-    assert len(delays) == 2
+    assert len(clock.sleeps) == 2
 
 
-def test_a_delete_is_tried_again_since_it_ends_the_same(serve: Serve, delays: list[float]) -> None:
+def test_a_delete_is_tried_again_since_it_ends_the_same(serve: Serve) -> None:
     server = serve(RESET, answer(503), answer(404))
     assert client(server.url).delete_deployment("dp_1") is False
     assert server.calls == ["DELETE /deployments/dp_1?force=true"] * 3
 
 
-def test_a_delete_that_got_no_answer_at_all_says_that_its_outcome_is_unknown(
-    serve: Serve, delays: list[float]
-) -> None:
+def test_a_delete_that_got_no_answer_at_all_says_that_its_outcome_is_unknown(serve: Serve) -> None:
     error = failure(lambda: client(serve(RESET).url, retries=1).delete_deployment("dp_1"))
     assert error.outcome_unknown
 
@@ -178,7 +188,7 @@ def test_a_delete_that_got_no_answer_at_all_says_that_its_outcome_is_unknown(
 # What a server answers that is not what was asked for
 
 
-def test_a_dead_port_is_unreachable(delays: list[float]) -> None:
+def test_a_dead_port_is_unreachable() -> None:
     url = f"http://127.0.0.1:{_free_port()}"
     error = failure(lambda: client(url, retries=1).version)
     assert error.code == "RESTATE_ADMIN_UNREACHABLE"
@@ -187,7 +197,7 @@ def test_a_dead_port_is_unreachable(delays: list[float]) -> None:
     assert "admin_url" in error.remedy
 
 
-def test_a_name_that_does_not_resolve_is_unreachable(delays: list[float]) -> None:
+def test_a_name_that_does_not_resolve_is_unreachable() -> None:
     error = failure(lambda: client("http://restate.invalid:9070", retries=1).version)
     assert error.code == "RESTATE_ADMIN_UNREACHABLE"
 
@@ -219,7 +229,7 @@ def test_refused_credentials_have_a_code_of_their_own(status: int, serve: Serve)
     assert error.status == status
     assert "who are you?" in error.message
     assert "auth_token" in error.remedy
-    assert SECRET not in str(error.as_dict())
+    assert SECRET not in str(error.to_result())
 
 
 def test_the_servers_own_words_and_code_are_shown(serve: Serve) -> None:
@@ -240,9 +250,7 @@ def test_an_error_without_words_is_an_error_all_the_same(body: bytes, serve: Ser
     assert "answered 500" in error.message
 
 
-def test_a_server_that_never_answers_is_unreachable_after_the_time_out(
-    serve: Serve, delays: list[float]
-) -> None:
+def test_a_server_that_never_answers_is_unreachable_after_the_time_out(serve: Serve) -> None:
     error = failure(lambda: client(serve(HANG).url, request_timeout=0.1).version)
     assert error.code == "RESTATE_ADMIN_UNREACHABLE"
     assert error.reason == "timeout"
@@ -254,9 +262,7 @@ def test_a_server_that_never_answers_is_unreachable_after_the_time_out(
     pytest.param(answer(200, b'{"version": "1.7.12"}', missing=5), id="less than Content-Length"),
     pytest.param(chunked(b'{"version": "1.7.12"}', ends=False), id="chunks without an end"),
 ])  # fmt: skip
-def test_a_body_that_is_cut_short_is_never_taken_for_whole(
-    cut: bytes, serve: Serve, delays: list[float]
-) -> None:
+def test_a_body_that_is_cut_short_is_never_taken_for_whole(cut: bytes, serve: Serve) -> None:
     error = failure(lambda: client(serve(cut).url, retries=1).version)
     assert error.code == "RESTATE_UNEXPECTED_RESPONSE"
     assert error.reason == "cut_short"
@@ -274,30 +280,30 @@ def test_a_redirection_is_not_followed(location: str, serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_is_waited_for(status: int, serve: Serve, delays: list[float]) -> None:
+def test_retry_after_is_waited_for(status: int, serve: Serve, clock: FakeClock) -> None:
     server = serve(answer(status, headers={"Retry-After": "2"}), VERSION)
-    assert client(server.url, request_timeout=5.0).version.version == "1.7.12"
-    assert delays == [2.0]
+    assert client(server.url, clock, request_timeout=5.0).version.version == "1.7.12"
+    assert clock.sleeps == [2.0]
 
 
 @pytest.mark.parametrize("value", ["3600", "6", "inf", "nan"])
 def test_a_longer_wait_than_the_time_out_is_not_waited_for(
-    value: str, serve: Serve, delays: list[float]
+    value: str, serve: Serve, clock: FakeClock
 ) -> None:
     server = serve(answer(429, headers={"Retry-After": value}))
-    error = failure(lambda: client(server.url, request_timeout=5.0).version)
+    error = failure(lambda: client(server.url, clock, request_timeout=5.0).version)
     assert (error.code, error.reason, error.status) == ("RESTATE_UNEXPECTED_RESPONSE", "rate_limited", 429)
     assert len(server.requests) == 1
-    assert delays == []
+    assert clock.sleeps == []
 
 
 @pytest.mark.parametrize("value", ["Wed, 21 Oct 2026 07:28:00 GMT", "soon", "-5", ""])
 def test_a_retry_after_that_is_no_number_of_seconds_means_the_usual_delay(
-    value: str, serve: Serve, delays: list[float]
+    value: str, serve: Serve, clock: FakeClock
 ) -> None:
     server = serve(answer(429, headers={"Retry-After": value}), VERSION)
-    assert client(server.url).version.version == "1.7.12"
-    assert [0.1 < delay < 0.3 for delay in delays] == [True]
+    assert client(server.url, clock).version.version == "1.7.12"
+    assert [0.1 < delay < 0.3 for delay in clock.sleeps] == [True]
 
 
 # Where requests go, and with what
@@ -338,7 +344,7 @@ def test_a_proxy_of_the_environment_is_not_asked_for_a_unix_socket(
     assert client(server.url).version.version == "1.7.12"
 
 
-def test_a_unix_socket_that_is_not_there_is_unreachable(tmp_path: Path, delays: list[float]) -> None:
+def test_a_unix_socket_that_is_not_there_is_unreachable(tmp_path: Path) -> None:
     error = failure(lambda: client(f"unix:{tmp_path}/none.sock", retries=0).version)
     assert error.code == "RESTATE_ADMIN_UNREACHABLE"
 
@@ -352,8 +358,8 @@ def test_userinfo_is_used_and_never_shown(serve: Serve) -> None:
     assert server.requests[0].headers["authorization"] == f"Basic {encoded}"
     assert admin.connection.shown_url == f"{server.url}/base"
     for error in (failure(admin.deployments), failure(admin.services)):
-        assert SECRET not in f"{error} {error.as_dict()}"
-        assert "ops" not in f"{error} {error.as_dict()}"
+        assert SECRET not in f"{error} {error.to_result()}"
+        assert "ops" not in f"{error} {error.to_result()}"
 
 
 def test_token_and_headers_go_with_each_request_and_are_not_in_the_connections_text(serve: Serve) -> None:
@@ -402,16 +408,31 @@ def test_what_cannot_stand_in_a_header_is_an_argument_error_without_its_value(
 
 
 def test_a_transport_is_closed_with_its_connections(serve: Serve) -> None:
-    one = Transport(Connection(url=serve(VERSION).url))
-    one.send("GET", "/version")
+    one = Transport(Connection(url=serve(VERSION).url), FakeClock())
+    one.send(Request("GET", "/version"))
     one.close()
     with pytest.raises(RuntimeError):
-        one.send("GET", "/version")
+        one.send(Request("GET", "/version"))
 
 
 def _free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
+
+
+class FullServer:
+    """Listens, but takes no connection any more: Linux drops what comes while the backlog is full."""
+
+    def __init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+        self.port = int(self._listener.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._waiting = socket.create_connection(("127.0.0.1", self.port))
+
+    def close(self) -> None:
+        """Give up the port."""
+        self._waiting.close()
+        self._listener.close()
 
 
 class Stream:

@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import (
     WriteGuard,
     WriteInCheckModeError,
 )
-from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
+from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import HANG, RESET, answer, chunked
 
 OFFER = answer(201, {"id": "dp_1", "services": []})
@@ -72,7 +73,9 @@ READS: dict[str, tuple[Callable[[AdminClient], object], bytes, str]] = {
 
 def client(url: str, *, check_mode: bool = False, retries: int = 1) -> AdminClient:
     return AdminClient(
-        Connection(url=url, request_timeout=2.0, retries=retries), WriteGuard(check_mode=check_mode)
+        Connection(url=url, request_timeout=2.0, retries=retries),
+        WriteGuard(check_mode=check_mode),
+        FakeClock(),
     )
 
 
@@ -310,13 +313,13 @@ def test_queries_are_answered_in_their_order(serve: Serve) -> None:
 ])  # fmt: skip
 def test_registration_errors(
     call: Callable[[AdminClient, dict[str, Any]], object], content: bytes, code: str, reason: str | None,
-    serve: Serve, delays: list[float],
+    serve: Serve,
 ) -> None:  # fmt: skip
     error = failure(lambda: call(client(serve(content).url), BODY))
     assert (error.code, error.reason) == (code, reason)
 
 
-def test_a_dry_run_never_says_that_its_outcome_is_unknown(serve: Serve, delays: list[float]) -> None:
+def test_a_dry_run_never_says_that_its_outcome_is_unknown(serve: Serve) -> None:
     for content in (answer(503), RESET):
         assert not failure(lambda content=content: client(serve(content).url).discover(BODY)).outcome_unknown  # type: ignore[misc]
 
@@ -352,7 +355,7 @@ def test_rows_are_returned_as_they_are(serve: Serve) -> None:
     pytest.param(answer(500, {"message": "Datafusion error: Resources exhausted"}), id="500"),
     pytest.param(answer(503), id="503"),
 ])  # fmt: skip
-def test_a_query_that_is_not_answered_whole_failed(content: bytes, serve: Serve, delays: list[float]) -> None:
+def test_a_query_that_is_not_answered_whole_failed(content: bytes, serve: Serve) -> None:
     error = failure(lambda: client(serve(content).url).query("SELECT 1"))
     assert error.code == "RESTATE_QUERY_FAILED"
     assert "partitions" in error.remedy
@@ -368,20 +371,22 @@ def test_the_warnings_of_a_partial_answer_are_shown_and_its_rows_are_not(serve: 
 
 
 def test_a_query_that_gets_no_answer_is_no_empty_answer(serve: Serve) -> None:
-    admin = AdminClient(Connection(url=serve(HANG).url, request_timeout=0.1), WriteGuard(check_mode=True))
+    admin = AdminClient(
+        Connection(url=serve(HANG).url, request_timeout=0.1), WriteGuard(check_mode=True), FakeClock()
+    )
     assert failure(lambda: admin.query("SELECT 1")).code == "RESTATE_ADMIN_UNREACHABLE"
 
 
 EXTERNAL = answer(500, {"message": "Datafusion error: External error: connection closed"})
 
 
-def test_a_query_is_tried_again_while_a_cluster_loses_a_node(serve: Serve, delays: list[float]) -> None:
+def test_a_query_is_tried_again_while_a_cluster_loses_a_node(serve: Serve) -> None:
     server = serve(EXTERNAL, EXTERNAL, ROWS)
     assert client(server.url, retries=2).query("SELECT 1") == [{"n": 1}]
     assert len(server.requests) == 3
 
 
-def test_a_query_that_keeps_failing_fails(serve: Serve, delays: list[float]) -> None:
+def test_a_query_that_keeps_failing_fails(serve: Serve) -> None:
     server = serve(EXTERNAL)
     error = failure(lambda: client(server.url, retries=2).query("SELECT 1"))
     assert error.code == "RESTATE_QUERY_FAILED"
@@ -390,13 +395,13 @@ def test_a_query_that_keeps_failing_fails(serve: Serve, delays: list[float]) -> 
 
 
 @pytest.mark.parametrize("status", [400, 500])
-def test_a_query_that_is_wrong_is_not_tried_again(status: int, serve: Serve, delays: list[float]) -> None:
+def test_a_query_that_is_wrong_is_not_tried_again(status: int, serve: Serve) -> None:
     server = serve(answer(status, {"message": "Datafusion error: Error during planning"}))
     failure(lambda: client(server.url).query("SELECT"))
     assert len(server.requests) == 1
 
 
-def test_an_external_error_of_another_call_is_not_tried_again(serve: Serve, delays: list[float]) -> None:
+def test_an_external_error_of_another_call_is_not_tried_again(serve: Serve) -> None:
     server = serve(EXTERNAL)
     failure(lambda: client(server.url).deployments())
     assert len(server.requests) == 1

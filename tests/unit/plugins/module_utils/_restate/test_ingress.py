@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
-from ansible_collections.dalp.restate.plugins.module_utils._restate import ingress as ingress_file
-from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
+from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import DEFAULT_PORT, Ingress
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
+from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import answer
 
 HEALTHY = answer(200, {"services": []})
@@ -25,55 +25,51 @@ ADMIN = Connection(
 )
 
 
+def ingress(url: str | None, *, admin: Connection = ADMIN, guessed_port: int = DEFAULT_PORT) -> Ingress:
+    return Ingress(admin, url, WriteGuard(check_mode=False), FakeClock(), guessed_port=guessed_port)
+
+
 def nothing() -> None:
     return None
 
 
 def test_given_by_the_operator_it_gets_the_credentials(serve: Serve) -> None:
     server = serve(HEALTHY)
-    assert Ingress(ADMIN, server.url, WriteGuard(check_mode=False)).health(nothing) == server.url
+    assert ingress(server.url).health(nothing) == server.url
     assert server.calls == ["GET /restate/health"]
     assert server.requests[0].headers["authorization"] == "Bearer token-of-the-admin"
     assert server.requests[0].headers["x-tenant"] == "t1"
 
 
-def test_given_by_the_operator_no_other_is_asked(serve: Serve, delays: list[float]) -> None:
+def test_given_by_the_operator_no_other_is_asked(serve: Serve) -> None:
     down, other = serve(answer(503)), serve(HEALTHY)
     with pytest.raises(OperatorError):
-        Ingress(ADMIN, down.url, WriteGuard(check_mode=False)).health(lambda: other.url)
+        ingress(down.url).health(lambda: other.url)
     assert other.requests == []
 
 
-def test_on_the_admins_host_it_gets_no_credentials(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_the_admins_host_it_gets_no_credentials(serve: Serve) -> None:
     server = serve(HEALTHY)
-    monkeypatch.setattr(ingress_file, "_PORT", server.port)
-    assert Ingress(ADMIN, None, WriteGuard(check_mode=False)).health(nothing) == server.url
+    assert ingress(None, guessed_port=server.port).health(nothing) == server.url
     assert server.calls == ["GET /restate/health"]
     assert not {"authorization", "x-tenant"} & server.requests[0].headers.keys()
 
 
-def test_named_by_the_server_it_gets_no_credentials(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_named_by_the_server_it_gets_no_credentials(serve: Serve) -> None:
     guessed, named = serve(answer(404)), serve(HEALTHY)
-    monkeypatch.setattr(ingress_file, "_PORT", guessed.port)
-    assert Ingress(ADMIN, None, WriteGuard(check_mode=False)).health(lambda: f"{named.url}/") == named.url
+    assert ingress(None, guessed_port=guessed.port).health(lambda: f"{named.url}/") == named.url
     for server in (guessed, named):
         assert len(server.requests) == 1
         assert not {"authorization", "x-tenant"} & server.requests[0].headers.keys()
 
 
-def test_the_server_is_asked_for_its_word_only_where_the_guess_fails(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ingress_file, "_PORT", serve(HEALTHY).port)
-    Ingress(ADMIN, None, WriteGuard(check_mode=False)).health(lambda: pytest.fail("asked"))
+def test_the_server_is_asked_for_its_word_only_where_the_guess_fails(serve: Serve) -> None:
+    ingress(None, guessed_port=serve(HEALTHY).port).health(lambda: pytest.fail("asked"))
 
 
-def test_without_a_word_of_the_server_the_guess_decides(
-    serve: Serve, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(ingress_file, "_PORT", serve(answer(404)).port)
+def test_without_a_word_of_the_server_the_guess_decides(serve: Serve) -> None:
     with pytest.raises(OperatorError) as raised:
-        Ingress(ADMIN, None, WriteGuard(check_mode=False)).health(nothing)
+        ingress(None, guessed_port=serve(answer(404)).port).health(nothing)
     assert raised.value.reason == "not_an_ingress"
 
 
@@ -84,7 +80,7 @@ def test_without_a_word_of_the_server_the_guess_decides(
 )
 def test_what_answers_otherwise_is_no_ingress(content: bytes, serve: Serve) -> None:
     with pytest.raises(OperatorError) as raised:
-        Ingress(ADMIN, serve(content).url, WriteGuard(check_mode=False)).health(nothing)
+        ingress(serve(content).url).health(nothing)
     assert raised.value.code == "RESTATE_UNEXPECTED_RESPONSE"
 
 
@@ -98,4 +94,4 @@ def test_what_answers_otherwise_is_no_ingress(content: bytes, serve: Serve) -> N
     ],
 )
 def test_where_it_is_looked_for_first(admin_url: str, url: str | None, expected: str) -> None:
-    assert Ingress(Connection(url=admin_url), url, WriteGuard(check_mode=False)).shown_url == expected
+    assert ingress(url, admin=Connection(url=admin_url)).shown_url == expected

@@ -18,11 +18,13 @@ from typing import Any
 import httpx
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection, server_words
+from ansible_collections.dalp.restate.plugins.module_utils._http.transport import server_message
 from ansible_collections.dalp.restate.plugins.module_utils._restate import wire
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
+from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import answer
 from pydantic import ValidationError
 
@@ -203,11 +205,13 @@ def test_the_value_of_a_header_is_in_no_error_about_its_answer(version: str, ser
     whole = json.dumps(body).encode()
     cut = whole[: whole.index(SECRET.encode()) + len(SECRET)]
     for content in (whole, cut):
-        admin = AdminClient(Connection(url=serve(answer(200, content)).url), WriteGuard(check_mode=True))
+        admin = AdminClient(
+            Connection(url=serve(answer(200, content)).url), WriteGuard(check_mode=True), FakeClock()
+        )
         with pytest.raises(OperatorError) as raised:
             admin.deployment("dp_1")
         assert raised.value.reason == "not_restate"
-        assert SECRET not in f"{raised.value} {raised.value.as_dict()}"
+        assert SECRET not in f"{raised.value} {raised.value.to_result()}"
 
 
 def test_the_userinfo_of_a_registered_url_is_not_shown() -> None:
@@ -294,7 +298,7 @@ def test_whether_a_server_is_at_least_1_6(text: str, expected: bool) -> None:
 def test_the_words_of_an_error(version: str, name: str, status: int, words: str, code: str | None) -> None:
     seen = captured(version, name)
     assert seen["status"] == status
-    shown, restate_code = server_words(_response(seen))
+    shown, restate_code = server_message(_response(seen))
     assert any(word in shown for word in words.split("|"))
     assert restate_code == code
 

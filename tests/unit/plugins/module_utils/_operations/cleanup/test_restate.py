@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup.plan import CleanupRequest
 from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup.restate import cleanup
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
@@ -20,6 +20,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import
 from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
 from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
+from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import RESET, Request, answer
 from ansible_collections.dalp.restate.tests.unit.wire_objects import invocation
 
@@ -90,8 +91,8 @@ def cleaned(server: Any, *, check_mode: bool = False, **asked: Any) -> Report:
         "assume_registered": None,
     }
     connection = Connection(url=server.url, request_timeout=2.0, retries=0)
-    admin = AdminClient(connection, WriteGuard(check_mode=check_mode))
-    restate = Restate(admin, Ingress(connection, None, WriteGuard(check_mode=check_mode)))
+    admin = AdminClient(connection, WriteGuard(check_mode=check_mode), FakeClock())
+    restate = Restate(admin, Ingress(connection, None, WriteGuard(check_mode=check_mode), FakeClock()))
     return cleanup(restate, CleanupRequest(**{**request, **asked}))
 
 

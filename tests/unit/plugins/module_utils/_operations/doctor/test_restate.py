@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 
 import pytest
+from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.restate import (
     DoctorRequest,
     doctor,
@@ -20,6 +20,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import
 from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
 from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
+from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import LoopbackServer, Request, answer
 
 
@@ -43,8 +44,8 @@ class Server:
 
 def examined(server: LoopbackServer) -> Report:
     connection = Connection(url=server.url, request_timeout=2.0, retries=0)
-    admin = AdminClient(connection, WriteGuard(check_mode=False))
-    restate = Restate(admin, Ingress(connection, server.url, WriteGuard(check_mode=False)))
+    admin = AdminClient(connection, WriteGuard(check_mode=False), FakeClock())
+    restate = Restate(admin, Ingress(connection, server.url, WriteGuard(check_mode=False), FakeClock()))
     return doctor(restate, DoctorRequest(fail_on=[], probe_services=True))
 
 

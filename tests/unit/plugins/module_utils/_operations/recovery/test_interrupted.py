@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery.restate import (
     RecoveryRequest,
     recover_workflow,
@@ -21,6 +21,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import
 from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
 from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
+from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import (
     RESET,
     Answer,
@@ -79,9 +80,9 @@ def recover(server: LoopbackServer, *, retries: int = 0, **asked: Any) -> Report
         "resubmit": None,
         "skip_blocked": False,
     }
-    admin = AdminClient(connection, WriteGuard(check_mode=False))
+    admin = AdminClient(connection, WriteGuard(check_mode=False), FakeClock())
     return recover_workflow(
-        Restate(admin, Ingress(connection, None, WriteGuard(check_mode=False))),
+        Restate(admin, Ingress(connection, None, WriteGuard(check_mode=False), FakeClock())),
         RecoveryRequest(**{**request, **asked}),
     )
 

@@ -11,16 +11,17 @@ from typing import Any
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import (
     WriteGuard,
     WriteInCheckModeError,
 )
-from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery import resubmission
 from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery.snapshots import Input
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress, IngressClient
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
+from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.fake_restate import entry
 from ansible_collections.dalp.restate.tests.unit.loopback import RESET, answer
 
@@ -32,7 +33,7 @@ VERSION = answer(200, {"version": "1.7.12"})
 
 def read(serve: Serve, *rows: dict[str, Any]) -> dict[str, Input]:
     server = serve(VERSION, answer(200, {"rows": list(rows)}))
-    admin = AdminClient(Connection(url=server.url, retries=0), WriteGuard(check_mode=True))
+    admin = AdminClient(Connection(url=server.url, retries=0), WriteGuard(check_mode=True), FakeClock())
     return resubmission.read_inputs(admin, ["inv_1", "inv_2"])
 
 
@@ -113,7 +114,9 @@ def test_what_is_no_input_is_none(row: dict[str, Any], serve: Serve) -> None:
 
 def client(url: str, guard: WriteGuard | None = None, **more: Any) -> IngressClient:
     return IngressClient(
-        Connection(url=url, request_timeout=2.0, retries=0, **more), guard or WriteGuard(check_mode=False)
+        Connection(url=url, request_timeout=2.0, retries=0, **more),
+        guard or WriteGuard(check_mode=False),
+        FakeClock(),
     )
 
 
@@ -164,7 +167,7 @@ def test_the_callers_credentials_are_input_where_the_operator_has_none(serve: Se
 def test_in_check_mode_nothing_is_submitted(serve: Serve) -> None:
     server = serve(HEALTHY)
     guard = WriteGuard(check_mode=True)
-    ingress = Ingress(Connection(url="http://h:9070"), server.url, guard)
+    ingress = Ingress(Connection(url="http://h:9070"), server.url, guard, FakeClock())
     found = ingress.connect(lambda: None)
     with pytest.raises(WriteInCheckModeError):
         found.submit("Flow", "k", "run", b"", {})
@@ -175,7 +178,7 @@ def test_in_check_mode_nothing_is_submitted(serve: Serve) -> None:
 def test_a_submission_is_a_write_of_the_ingress_that_was_found(serve: Serve) -> None:
     server = serve(HEALTHY, TAKEN)
     guard = WriteGuard(check_mode=False)
-    ingress = Ingress(Connection(url="http://h:9070"), server.url, guard)
+    ingress = Ingress(Connection(url="http://h:9070"), server.url, guard, FakeClock())
     found = ingress.connect(lambda: None)
     assert not guard.wrote
     found.submit("Flow", "k", "run", b"", {})
@@ -206,7 +209,9 @@ def test_a_submission_that_is_answered_otherwise_raises(content: bytes, unknown:
 
 
 def submit(server: Any, retries: int = 2) -> str:
-    admin = AdminClient(Connection(url="http://h:9070", retries=retries), WriteGuard(check_mode=False))
+    admin = AdminClient(
+        Connection(url="http://h:9070", retries=retries), WriteGuard(check_mode=False), FakeClock()
+    )
     return resubmission.submit(admin, client(server.url), ("Flow", "k", "run"), Input(b"x", {}))
 
 

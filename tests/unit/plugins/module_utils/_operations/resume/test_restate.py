@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
 from ansible_collections.dalp.restate.plugins.module_utils._operations.resume.restate import (
     Places,
@@ -26,6 +26,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import
 from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
 from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
+from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import RESET, LoopbackServer, Request, answer
 from ansible_collections.dalp.restate.tests.unit.wire_objects import Row, deployment, invocation, registry
 
@@ -109,8 +110,10 @@ def paused_ones(request: Request) -> bytes:
 
 def resumed(server: LoopbackServer, retries: int = 0, **asked: Any) -> Report:
     connection = Connection(url=server.url, request_timeout=2.0, retries=retries)
-    admin = AdminClient(connection, WriteGuard(check_mode=False))
-    return resume(Restate(admin, Ingress(connection, None, WriteGuard(check_mode=False))), request(**asked))
+    admin = AdminClient(connection, WriteGuard(check_mode=False), FakeClock())
+    return resume(
+        Restate(admin, Ingress(connection, None, WriteGuard(check_mode=False), FakeClock())), request(**asked)
+    )
 
 
 READS = [paused_ones] * 4
