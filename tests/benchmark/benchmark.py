@@ -24,7 +24,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "roles" / "sandbox" / "files")]
 
-from sandbox import Sandbox  # noqa: E402
+from restate_sandbox import Sandbox  # noqa: E402
 from stop_signals import Stopped, StopSignals  # noqa: E402
 
 from tests.benchmark.measuring import Played, Player, Table, in_turns, say  # noqa: E402

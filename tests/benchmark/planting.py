@@ -17,7 +17,7 @@ from typing import Any
 
 import restate_server
 from restate_api import RestateApi
-from sandbox import Sandbox
+from restate_sandbox import Sandbox
 from waiting import SandboxError, wait_until
 
 _SOWER = str(Path(__file__).with_name("sower.py"))
@@ -35,8 +35,8 @@ class Field:
         self.api: RestateApi = sandbox.api()
         self.api.register(sandbox.serve("release-1").url)
         port = restate_server.free_ports(1)[0]
-        log = sandbox.lifeline.directory / "sower.log"
-        sandbox.lifeline.spawn([sys.executable, _SOWER, str(port)], env=os.environ, log=log)
+        log = sandbox.processes.directory / "sower.log"
+        sandbox.processes.spawn([sys.executable, _SOWER, str(port)], env=os.environ, log=log)
 
         def registered() -> str | None:
             try:
@@ -130,5 +130,5 @@ def install_cli(sandbox: Sandbox) -> Path:
     binary = home / "node_modules" / package / "bin" / "restate"
     with restate_server._locked(cache):
         if not binary.exists():
-            restate_server._install_with_npm(f"{package}@{sandbox.version}", home, cache, sandbox.lifeline)
+            restate_server._install_with_npm(f"{package}@{sandbox.version}", home, cache, sandbox.processes)
     return binary

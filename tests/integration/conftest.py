@@ -22,7 +22,7 @@ if str(ROOT) not in sys.path:
 pytest.register_assert_rewrite("tests.integration.world")
 
 import restate_server  # noqa: E402
-from sandbox import Sandbox  # noqa: E402
+from restate_sandbox import Sandbox  # noqa: E402
 
 from tests.integration.dalp.server import OPERATOR_KEY, DalpServer  # noqa: E402
 from tests.integration.services import Services  # noqa: E402

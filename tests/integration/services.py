@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from lifeline import Lifeline
+from owned_processes import OwnedProcesses
 from waiting import wait_until
 
 
@@ -27,22 +27,22 @@ class Services:
     """The running process, from `with` until its end."""
 
     def __init__(self, cache: Path) -> None:
-        self._lifeline = Lifeline("restate-services-")
+        self._processes = OwnedProcesses("restate-services-")
         # Its own choice: two suites side by side would now and then find the same port free.
-        self._port = self._lifeline.directory / "port"
+        self._port = self._processes.directory / "port"
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(cache / "bytecode")}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path.endswith("files"))
-        self._process = self._lifeline.spawn(
+        self._process = self._processes.spawn(
             [sys.executable, __file__, str(self._port)],
             env=environment,
-            log=self._lifeline.directory / "services.log",
+            log=self._processes.directory / "services.log",
         )
 
     def __enter__(self) -> "Services":
         try:
             wait_until("services listen", self._port.exists)
         except BaseException:
-            self._lifeline.close()
+            self._processes.close()
             raise
         self._root = f"http://127.0.0.1:{self._port.read_text()}"
         self._client = httpx.Client(base_url=self._root, trust_env=False)
@@ -50,7 +50,7 @@ class Services:
 
     def __exit__(self, *error: object) -> None:
         self._client.close()
-        self._lifeline.close()
+        self._processes.close()
 
     def url(self, name: str) -> str:
         """Where the deployment of this name is, or would be."""

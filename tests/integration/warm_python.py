@@ -36,20 +36,20 @@ with socket.socket(socket.AF_UNIX) as server:
 def warm_python() -> Iterator[str]:
     """Give the path of the interpreter, which works until the end of the context."""
     # Not at the top: the interpreter knows no more paths than any other.
-    from lifeline import Lifeline
+    from owned_processes import OwnedProcesses
     from waiting import wait_until
 
-    lifeline = Lifeline("restate-python-")
+    processes = OwnedProcesses("restate-python-")
     try:
-        address = lifeline.directory / "socket"
-        lifeline.spawn([sys.executable, __file__, str(address)], env=os.environ)
+        address = processes.directory / "socket"
+        processes.spawn([sys.executable, __file__, str(address)], env=os.environ)
         wait_until("warm Python", address.exists)
-        client = lifeline.directory / "python"
+        client = processes.directory / "python"
         client.write_text(_CLIENT.format(python=sys.executable, address=str(address)))
         client.chmod(0o700)
         yield str(client)
     finally:
-        lifeline.close()
+        processes.close()
 
 
 def main() -> None:

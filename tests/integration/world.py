@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import httpx
 from restate_api import RestateApi
-from sandbox import Sandbox
+from restate_sandbox import Sandbox
 from waiting import wait_until
 
 from tests.integration.ansible_task import Result, run_task

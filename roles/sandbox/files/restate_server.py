@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from lifeline import Lifeline
+from owned_processes import OwnedProcesses
 from waiting import SandboxError, wait_until
 
 VERSIONS = ("1.7.12", "1.6.2", "1.5.3")
@@ -88,7 +88,7 @@ def log_tail(log: Path) -> str:
     return text[-_LOG_TAIL:].strip() or "(the log is empty)"
 
 
-def install(version: str, cache: Path, lifeline: Lifeline) -> Path:
+def install(version: str, cache: Path, processes: OwnedProcesses) -> Path:
     """Give the server's binary, installed into `cache` unless it is there already.
 
     Safe when several processes install at once, and when one is killed on the way: the cache only ever shows
@@ -104,17 +104,17 @@ def install(version: str, cache: Path, lifeline: Lifeline) -> Path:
         return binary
     with _locked(cache):
         if not binary.exists():
-            _install_with_npm(f"{package}@{version}", home, cache, lifeline)
+            _install_with_npm(f"{package}@{version}", home, cache, processes)
     if not binary.exists():
         raise SandboxError(f"{home} holds no {package}: it was filled on another platform, remove it")
     return binary
 
 
-def start(version: str, binary: Path, lifeline: Lifeline) -> RestateServer:
+def start(version: str, binary: Path, processes: OwnedProcesses) -> RestateServer:
     """Start the server and wait until it is ready. Raises SandboxError with the end of its log when it is not."""
     for attempt in range(1, _START_ATTEMPTS + 1):
         try:
-            return _start_once(version, binary, lifeline, lifeline.directory / f"server-{attempt}")
+            return _start_once(version, binary, processes, processes.directory / f"server-{attempt}")
         except PortTakenError:
             if attempt == _START_ATTEMPTS:
                 raise
@@ -139,40 +139,40 @@ def _locked(cache: Path) -> Iterator[None]:
         yield
 
 
-def _install_with_npm(package: str, home: Path, cache: Path, lifeline: Lifeline) -> None:
+def _install_with_npm(package: str, home: Path, cache: Path, processes: OwnedProcesses) -> None:
     npm = shutil.which("npm")
     if npm is None:
         raise SandboxError("npm is needed to install the Restate server and was not found on PATH")
     for abandoned in cache.glob(".installing-*"):
         shutil.rmtree(abandoned, ignore_errors=True)
     unfinished = Path(tempfile.mkdtemp(prefix=".installing-", dir=cache))
-    log = lifeline.directory / "npm.log"
+    log = processes.directory / "npm.log"
     try:
         quiet = ["--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
         # Without a package.json of its own, npm would install into the next one up the tree.
         (unfinished / "package.json").write_text(json.dumps({"private": True}))
-        npm_install = lifeline.spawn(
+        npm_install = processes.spawn(
             [npm, "install", "--ignore-scripts", "--no-save", *quiet, "--prefix", str(unfinished), package],
             env=os.environ,
             log=log,
         )
         if npm_install.wait() != 0:
             raise SandboxError(f"npm cannot install {package}: {log_tail(log)}")
-        lifeline.stop(npm_install)
+        processes.stop(npm_install)
         if not home.exists():
             unfinished.rename(home)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _start_once(version: str, binary: Path, lifeline: Lifeline, home: Path) -> RestateServer:
+def _start_once(version: str, binary: Path, processes: OwnedProcesses, home: Path) -> RestateServer:
     home.mkdir()
     (home / "tmp").mkdir()
     admin, ingress, node = free_ports(3)
     cluster = f"sandbox-{secrets.token_hex(4)}"
-    log = lifeline.directory / "server.log"
+    log = processes.directory / "server.log"
     log.unlink(missing_ok=True)
-    process = lifeline.spawn(
+    process = processes.spawn(
         [str(binary), "--node-name", "sandbox"],
         env=_environment(version, home, cluster, admin, ingress, node),
         log=log,
@@ -189,7 +189,7 @@ def _start_once(version: str, binary: Path, lifeline: Lifeline, home: Path) -> R
     try:
         wait_until(f"Restate {version} ready", ready, _START_TIMEOUT, seen=lambda: log_tail(log))
     except BaseException:
-        lifeline.stop(process)
+        processes.stop(process)
         raise
     return server
 
