@@ -23,17 +23,17 @@ from pathlib import Path
 
 _CLIENT = """#!{python} -IS
 import os, socket, sys
-with socket.socket(socket.AF_UNIX) as server:
-    server.connect({address!r})
+with socket.socket(socket.AF_UNIX) as forker:
+    forker.connect({address!r})
     place = "\\0".join([os.getcwd(), *(name + "=" + value for name, value in os.environ.items())])
-    socket.send_fds(server, [len(place.encode()).to_bytes(4, "big")], [0, 1, 2])
-    server.sendall(place.encode())
-    sys.exit(int(server.recv(4) or b"1"))
+    socket.send_fds(forker, [len(place.encode()).to_bytes(4, "big")], [0, 1, 2])
+    forker.sendall(place.encode())
+    sys.exit(int(forker.recv(4) or b"1"))
 """
 
 
 @contextlib.contextmanager
-def warm_python() -> Iterator[str]:
+def preloaded_python() -> Iterator[str]:
     """Give the path of the interpreter, which works until the end of the context."""
     # Not at the top: the interpreter knows no more paths than any other.
     from owned_processes import OwnedProcesses
