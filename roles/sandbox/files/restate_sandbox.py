@@ -23,6 +23,7 @@ from typing import Any
 
 import planted_invocations
 import restate_server
+from log_tail import log_tail
 from owned_processes import OwnedProcesses
 from restate_api import RestateApi
 from restate_server import PortTakenError
@@ -51,7 +52,7 @@ class Service:
 
         def listening() -> bool:
             if self._process.poll() is not None:
-                text = restate_server.log_tail(self._log)
+                text = log_tail(self._log)
                 kind = PortTakenError if restate_server.port_taken(text) else SandboxError
                 raise kind(f"service {self.variant} ended on port {self.port}: {text}")
             return _listens(self.port)

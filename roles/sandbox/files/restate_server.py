@@ -6,23 +6,17 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
-import platform
 import re
 import secrets
-import shutil
 import socket
 import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import npm
+from log_tail import log_tail
 from owned_processes import OwnedProcesses
 from waiting import SandboxError, wait_until
 
@@ -40,7 +34,6 @@ _RETRY_POLICY_1_5 = (
 
 _START_ATTEMPTS = 3
 _START_TIMEOUT = 60.0
-_LOG_TAIL = 4000
 
 
 @dataclass(frozen=True)
@@ -82,12 +75,6 @@ def port_taken(text: str) -> bool:
     return re.search(r"address (already )?in use|AddrInUse|EADDRINUSE", text, re.IGNORECASE) is not None
 
 
-def log_tail(log: Path) -> str:
-    """Give the end of a log file, for an error message."""
-    text = log.read_text(errors="replace") if log.exists() else ""
-    return text[-_LOG_TAIL:].strip() or "(the log is empty)"
-
-
 def install(version: str, cache: Path, processes: OwnedProcesses) -> Path:
     """Give the server's binary, installed into `cache` unless it is there already.
 
@@ -97,17 +84,7 @@ def install(version: str, cache: Path, processes: OwnedProcesses) -> Path:
     """
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise SandboxError(f"{version!r} is no exact version such as {DEFAULT_VERSION}")
-    package = _platform_package()
-    home = cache / version
-    binary = home / "node_modules" / package / "bin" / "restate-server"
-    if binary.exists():
-        return binary
-    with _locked(cache):
-        if not binary.exists():
-            _install_with_npm(f"{package}@{version}", home, cache, processes)
-    if not binary.exists():
-        raise SandboxError(f"{home} holds no {package}: it was filled on another platform, remove it")
-    return binary
+    return npm.install("restate-server", version, cache / version, cache, processes)
 
 
 def start(version: str, binary: Path, processes: OwnedProcesses) -> RestateServer:
@@ -119,50 +96,6 @@ def start(version: str, binary: Path, processes: OwnedProcesses) -> RestateServe
             if attempt == _START_ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
-
-
-def _platform_package() -> str:
-    system = {"linux": "linux", "darwin": "darwin"}.get(sys.platform)
-    machine = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}.get(
-        platform.machine().lower()
-    )
-    if system is None or machine is None:
-        raise SandboxError(f"no Restate server is published for {sys.platform} on {platform.machine()}")
-    return f"@restatedev/restate-server-{system}-{machine}"
-
-
-@contextmanager
-def _locked(cache: Path) -> Iterator[None]:
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _install_with_npm(package: str, home: Path, cache: Path, processes: OwnedProcesses) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise SandboxError("npm is needed to install the Restate server and was not found on PATH")
-    for abandoned in cache.glob(".installing-*"):
-        shutil.rmtree(abandoned, ignore_errors=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=".installing-", dir=cache))
-    log = processes.directory / "npm.log"
-    try:
-        quiet = ["--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
-        # Without a package.json of its own, npm would install into the next one up the tree.
-        (unfinished / "package.json").write_text(json.dumps({"private": True}))
-        npm_install = processes.spawn(
-            [npm, "install", "--ignore-scripts", "--no-save", *quiet, "--prefix", str(unfinished), package],
-            env=os.environ,
-            log=log,
-        )
-        if npm_install.wait() != 0:
-            raise SandboxError(f"npm cannot install {package}: {log_tail(log)}")
-        processes.stop(npm_install)
-        if not home.exists():
-            unfinished.rename(home)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def _start_once(version: str, binary: Path, processes: OwnedProcesses, home: Path) -> RestateServer:
