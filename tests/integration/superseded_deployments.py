@@ -14,11 +14,11 @@ FORCED: dict[str, Any] = {"remove": "superseded", "force_drain": True, "drain_ti
 
 
 def superseded(
-    server: Server, *planted: tuple[str, str], by: str = "release-2"
+    server: Server, *orders: tuple[str, str], by: str = "release-2"
 ) -> tuple[Deployment, Deployment]:
-    """Plant orders (key, mode) on release 1, and supersede it."""
+    """Submit orders (key, mode) on release 1, and supersede it."""
     old = server.release("release-1")
-    for key, mode in planted:
+    for key, mode in orders:
         server.order(key, mode)
     return old, server.release("new", by)
 

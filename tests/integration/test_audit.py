@@ -11,20 +11,12 @@ import signal
 import threading
 from pathlib import Path
 
-from tests.integration.audit_log import (
-    KEY,
-    KILL,
-    module_process,
-    outcomes,
-    records,
-    recovery,
-    result_of,
-)
+from tests.integration.audit_log import KEY, KILL, module_process, outcomes, records, recovery, result_of
 from tests.integration.proxy import Proxy, before
 from tests.integration.server import Server
 
 
-class Blocked:
+class UnansweredKill:
     """A recovery whose kill call has arrived and gets no answer."""
 
     def __init__(self, proxy: Proxy, log: Path) -> None:
@@ -78,7 +70,7 @@ def test_a_module_that_is_killed_leaves_an_attempt_without_an_outcome(
     server.release("release-1")
     server.order(KEY, "wait")
 
-    blocked = Blocked(proxy, log)
+    blocked = UnansweredKill(proxy, log)
     assert outcomes(log) == ["attempted"]
     blocked.end(signal.SIGKILL)
 
@@ -95,7 +87,7 @@ def test_a_module_that_is_terminated_leaves_a_failed_record(server: Server, prox
     server.release("release-1")
     server.order(KEY, "wait")
 
-    result = json.loads(Blocked(proxy, log).end(signal.SIGTERM))
+    result = json.loads(UnansweredKill(proxy, log).end(signal.SIGTERM))
 
     assert result["failed"]
     assert (result["error"]["code"], result["error"]["reason"]) == ("RESTATE_INTERRUPTED", "signal")

@@ -9,11 +9,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from pathlib import Path
 
-from tests.integration.audit_log import (
-    records,
-    recovery,
-    result_of,
-)
+from tests.integration.audit_log import records, recovery, result_of
 from tests.integration.playbook import playbook
 from tests.integration.proxy import Proxy, answer
 from tests.integration.server import Server

@@ -12,10 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.audit_log import (
-    KEY,
-    records,
-)
+from tests.integration.audit_log import KEY, records
 from tests.integration.playbook import playbook
 from tests.integration.server import Server
 from tests.unit.loopback import LoopbackServer

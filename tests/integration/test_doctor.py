@@ -23,8 +23,8 @@ def codes(result: dict[str, Any]) -> dict[str, str]:
     return {finding["code"]: finding["severity"] for finding in result["findings"]}
 
 
-def plant(server: Server) -> dict[str, str]:
-    """Plant one trouble of each kind, and give what it is by name."""
+def one_of_each_kind(server: Server) -> dict[str, str]:
+    """Make one of each kind of problem, and give its id by name."""
     gone = server.release("gone", "release-1")
     ids = {"zombie": server.order("zombie", "retry")}
     server.delete(gone.id)
@@ -57,7 +57,7 @@ def test_a_blank_server_is_healthy_and_check_mode_sees_the_same(server: Server) 
 
 @on_all_versions
 def test_each_trouble_is_found_counted_and_shown(server: Server) -> None:
-    ids = plant(server)
+    ids = one_of_each_kind(server)
     before = server.snapshot()
 
     seen = server.task("doctor")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
+
 from tests.unit.plugins.module_utils._audit.test_log import record
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -17,6 +17,7 @@ from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.loopback import HANG, RESET, Answer, answer
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
+
 from tests.unit.plugins.module_utils._audit.test_log import record
 
 TOKEN = "token-of-the-admin"

@@ -18,6 +18,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._audit.record import 
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.loopback import LoopbackServer, Request, answer
+
 from tests.unit.plugins.module_utils._audit.test_log import record
 
 ANSWERS = Path(__file__).resolve().parents[3] / "answers" / "1.7.12"
