@@ -13,21 +13,26 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 if str(ROOT) not in sys.path:
     sys.path.append(str(ROOT))
 
-pytest.register_assert_rewrite("tests.integration.world")
+pytest.register_assert_rewrite(
+    *(f"tests.integration.{name}" for name in ("server", "three_runs", "recovery_of_one"))
+)
 
 import restate_server  # noqa: E402
-from sandbox import Sandbox  # noqa: E402
+from restate_sandbox import Sandbox  # noqa: E402
 
+from tests.integration.audit_log import SCHEMA, records, result_of  # noqa: E402
 from tests.integration.dalp.server import OPERATOR_KEY, DalpServer  # noqa: E402
+from tests.integration.preloaded_python import preloaded_python  # noqa: E402
+from tests.integration.proxy import Proxy, proxy_of  # noqa: E402
+from tests.integration.server import Server  # noqa: E402
 from tests.integration.services import Services  # noqa: E402
-from tests.integration.warm_python import warm_python  # noqa: E402
-from tests.integration.world import World  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -37,72 +42,91 @@ def services() -> Iterator[Services]:
 
 
 @pytest.fixture(scope="session")
-def worlds(services: Services) -> Iterator[Callable[[str], World]]:
-    """Give the world of a version, whose server is started when it is first asked for."""
+def servers(services: Services) -> Iterator[Callable[[str], Server]]:
+    """Give the server of a version, which is started when it is first asked for."""
     with contextlib.ExitStack() as stack:
-        started: dict[str, World] = {}
-        python = stack.enter_context(warm_python())
+        started: dict[str, Server] = {}
+        python = stack.enter_context(preloaded_python())
 
-        def world_of(version: str) -> World:
+        def server_of(version: str) -> Server:
             if version not in started:
-                world = World(stack.enter_context(Sandbox(version)), services, python)
-                stack.callback(world.close)
-                started[version] = world
+                server = Server(stack.enter_context(Sandbox(version)), services, python)
+                stack.callback(server.close)
+                started[version] = server
             return started[version]
 
-        yield world_of
+        yield server_of
 
 
 @pytest.fixture
-def world(request: pytest.FixtureRequest, worlds: Callable[[str], World]) -> World:
+def server(request: pytest.FixtureRequest, servers: Callable[[str], Server]) -> Server:
     """A blank server: of the newest version, unless the test is parametrized with others."""
     version = getattr(request, "param", restate_server.DEFAULT_VERSION)
     if version == "1.5.3" and (sys.platform, platform.machine()) != ("linux", "x86_64"):
         pytest.skip("1.5.3 exists for Linux on x64 only")
-    world = worlds(version)
-    world.reset()
-    return world
+    server = servers(version)
+    server.reset()
+    return server
 
 
 @pytest.fixture(scope="session")
-def dalps(worlds: Callable[[str], World]) -> Iterator[Callable[[World], DalpServer]]:
-    """Give the DALP of a world, which is started when it is first asked for."""
+def dalps(servers: Callable[[str], Server]) -> Iterator[Callable[[Server], DalpServer]]:
+    """Give the DALP of a server, which is started when it is first asked for."""
     with contextlib.ExitStack() as stack:
         started: dict[str, DalpServer] = {}
 
-        def dalp_of(world: World) -> DalpServer:
-            if world.version not in started:
-                server = DalpServer(world.admin_url, world.sandbox.ingress_url)
-                started[world.version] = stack.enter_context(server)
-            return started[world.version]
+        def dalp_of(server: Server) -> DalpServer:
+            if server.version not in started:
+                dalp_server = DalpServer(server.admin_url, server.sandbox.ingress_url)
+                started[server.version] = stack.enter_context(dalp_server)
+            return started[server.version]
 
         yield dalp_of
 
 
 @pytest.fixture
-def dalp(world: World, dalps: Callable[[World], DalpServer]) -> Iterator[DalpServer]:
-    """A DALP in front of the world; what violates its document fails the test, unless the test takes it."""
-    server = dalps(world)
-    server.reset()
-    yield server
-    assert server.violations == []
+def dalp(server: Server, dalps: Callable[[Server], DalpServer]) -> Iterator[DalpServer]:
+    """A DALP in front of the server; what violates its document fails the test, unless the test takes it."""
+    dalp_server = dalps(server)
+    dalp_server.reset()
+    yield dalp_server
+    assert dalp_server.violations == []
 
 
 @pytest.fixture
-def through_dalp(world: World, dalp: DalpServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the tasks of the world go through its DALP, with no other way to Restate."""
-    way = {
+def through_dalp(server: Server, dalp: DalpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the tasks of the server go through its DALP, with no other way to Restate."""
+    connection = {
         "backend": "dalp",
         "dalp_url": dalp.url,
         "dalp_api_key": OPERATOR_KEY,
         "admin_url": "http://127.0.0.1:9",
     }
-    monkeypatch.setattr(world, "connection", way)
+    monkeypatch.setattr(server, "connection", connection)
 
 
 @pytest.fixture(params=["restate", "dalp"])
 def backend(request: pytest.FixtureRequest) -> str:
-    """The tasks of the world run through each of the backends."""
+    """The tasks of the server run through each of the backends."""
     if request.param == "dalp":
         request.getfixturevalue("through_dalp")
     return str(request.param)
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[Proxy]:
+    """A proxy in front of the server's admin API."""
+    with proxy_of(server.admin_url) as started:
+        yield started
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Iterator[Path]:
+    """A log; whatever a test leaves in it is as the schema says, and its chain is whole."""
+    path = tmp_path / "audit.jsonl"
+    yield path
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    for one in (written := records(path)):
+        validator.validate(one)
+    assert written
+    assert result_of("audit_info", path=str(path))["verified"]

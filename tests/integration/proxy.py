@@ -128,56 +128,69 @@ def changed(change: Callable[[Any], Any], **headers: str) -> Fault:
     return fault
 
 
+class _ProxyServer(ThreadingHTTPServer):
+    """Forwards what comes to a server, with the faults that its proxy holds."""
+
+    daemon_threads = True
+
+    def __init__(self, target: httpx.Client) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.target = target
+        self.proxy = Proxy(f"http://127.0.0.1:{self.server_address[1]}")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _ProxyServer
+    protocol_version = "HTTP/1.1"
+    # A body is sent after its head, and would wait 40 ms for the client's word of having got that.
+    disable_nagle_algorithm = True
+
+    def handle_any(self) -> None:
+        content = self.rfile.read(int(self.headers.get("content-length") or 0))
+        url = httpx.URL(self.path)
+        request = Request(self.command, url.path, json.loads(content) if content else None)
+
+        def forward() -> Answer:
+            return self._forward(url, content)
+
+        fault = self.server.proxy.take(request)
+        try:
+            self._answer(fault(request, forward) if fault else forward())
+        except LostError:
+            self.close_connection = True
+
+    def _forward(self, url: httpx.URL, content: bytes) -> Answer:
+        headers = {"accept": "application/json"}
+        if content:
+            headers["content-type"] = "application/json"
+        reply = self.server.target.request(self.command, url, content=content, headers=headers)
+        kept = {name: reply.headers[name] for name in ("content-type",) if name in reply.headers}
+        return Answer(reply.status_code, reply.content, kept)
+
+    def _answer(self, reply: Answer) -> None:
+        self.send_response(reply.status)
+        for name, value in reply.headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.send_header("content-length", str(len(reply.body)))
+        self.end_headers()
+        self.wfile.write(reply.body[: len(reply.body) // 2] if reply.cut else reply.body)
+        self.close_connection = self.close_connection or reply.cut
+
+    do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = handle_any  # noqa: N815
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
 @contextlib.contextmanager
 def proxy_of(target: str) -> Iterator[Proxy]:
     """Stand in front of a server until the end of the context."""
     with httpx.Client(base_url=target, trust_env=False, timeout=30) as client:
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            # A body is sent after its head, and would wait 40 ms for the client's word of having got that.
-            disable_nagle_algorithm = True
-
-            def handle_any(self) -> None:
-                content = self.rfile.read(int(self.headers.get("content-length") or 0))
-                url = httpx.URL(self.path)
-                request = Request(self.command, url.path, json.loads(content) if content else None)
-
-                def forward() -> Answer:
-                    headers = {"accept": "application/json"}
-                    if content:
-                        headers["content-type"] = "application/json"
-                    reply = client.request(self.command, url, content=content, headers=headers)
-                    kept = {name: reply.headers[name] for name in ("content-type",) if name in reply.headers}
-                    return Answer(reply.status_code, reply.content, kept)
-
-                fault = proxy.take(request)
-                try:
-                    self._answer(fault(request, forward) if fault else forward())
-                except LostError:
-                    self.close_connection = True
-
-            def _answer(self, reply: Answer) -> None:
-                self.send_response(reply.status)
-                for name, value in reply.headers.items():
-                    self.send_header(name.replace("_", "-"), value)
-                self.send_header("content-length", str(len(reply.body)))
-                self.end_headers()
-                self.wfile.write(reply.body[: len(reply.body) // 2] if reply.cut else reply.body)
-                self.close_connection = self.close_connection or reply.cut
-
-            do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = handle_any  # noqa: N815
-
-            def log_message(self, format: str, *args: Any) -> None:
-                pass
-
-        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        server.daemon_threads = True
-        proxy = Proxy(f"http://127.0.0.1:{server.server_address[1]}")
+        server = _ProxyServer(client)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
-            yield proxy
+            yield server.proxy
         finally:
             server.shutdown()
             server.server_close()

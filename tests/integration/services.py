@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from lifeline import Lifeline
+from owned_processes import OwnedProcesses
 from waiting import wait_until
 
 
@@ -27,42 +27,44 @@ class Services:
     """The running process, from `with` until its end."""
 
     def __init__(self, cache: Path) -> None:
-        self._lifeline = Lifeline("restate-services-")
+        self._processes = OwnedProcesses("restate-services-")
         # Its own choice: two suites side by side would now and then find the same port free.
-        self._port = self._lifeline.directory / "port"
+        self._port_file = self._processes.directory / "port"
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(cache / "bytecode")}
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path.endswith("files"))
-        self._process = self._lifeline.spawn(
-            [sys.executable, __file__, str(self._port)],
+        self._process = self._processes.spawn(
+            [sys.executable, __file__, str(self._port_file)],
             env=environment,
-            log=self._lifeline.directory / "services.log",
+            log=self._processes.directory / "services.log",
         )
 
     def __enter__(self) -> "Services":
         try:
-            wait_until("services listen", self._port.exists)
+            wait_until("services listen", self._port_file.exists)
         except BaseException:
-            self._lifeline.close()
+            self._processes.close()
             raise
-        self._root = f"http://127.0.0.1:{self._port.read_text()}"
+        self._root = f"http://127.0.0.1:{self._port_file.read_text()}"
         self._client = httpx.Client(base_url=self._root, trust_env=False)
         return self
 
     def __exit__(self, *error: object) -> None:
         self._client.close()
-        self._lifeline.close()
+        self._processes.close()
 
     def url(self, name: str) -> str:
         """Where the deployment of this name is, or would be."""
         return f"{self._root}/{name}"
 
-    def put(self, name: str, variant: str | None, *, header: str | None = None, silent_for: int = 0) -> str:
+    def put(
+        self, name: str, variant: str | None, *, header: str | None = None, unanswered_discoveries: int = 0
+    ) -> str:
         """Serve a variant (None: nothing) under this name from now on, and give its URL.
 
-        With `header` ("name=value") requests without it are answered with 403. The first `silent_for` discoveries
-        are answered with 404, as if the service were just being started.
+        With `header` ("name=value") requests without it are answered with 403. The first
+        `unanswered_discoveries` discoveries are answered with 404, as if the service were just being started.
         """
-        content = {"variant": variant, "header": header, "silent_for": silent_for}
+        content = {"variant": variant, "header": header, "unanswered_discoveries": unanswered_discoveries}
         self._client.put(f"/-/{name}", json=content).raise_for_status()
         return self.url(name)
 
@@ -71,12 +73,12 @@ class Services:
         self._client.delete("/-/").raise_for_status()
 
 
-class _Place:
+class _ServedDeployment:
     """What is at one path, until it is replaced."""
 
-    def __init__(self, application: Any, silent_for: int) -> None:
+    def __init__(self, application: Any, unanswered_discoveries: int) -> None:
         self.application = application
-        self.silent_for = silent_for
+        self.unanswered_discoveries = unanswered_discoveries
         self.replaced = asyncio.Event()
 
 
@@ -89,7 +91,7 @@ class _Application:
 
         self._make = lambda variant: restate.app(order_service.VARIANTS[variant]())
         self._guarded = order_service.guarded
-        self._places: dict[str, _Place] = {}
+        self._deployments: dict[str, _ServedDeployment] = {}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -99,20 +101,20 @@ class _Application:
             await self._control(scope, receive)
             await _status(send, 200)
             return
-        place = self._places.get(name)
-        if place is None:
+        deployment = self._deployments.get(name)
+        if deployment is None:
             await _status(send, 404)
-        elif place.silent_for and scope["path"].endswith("/discover"):
-            place.silent_for -= 1
+        elif deployment.unanswered_discoveries and scope["path"].endswith("/discover"):
+            deployment.unanswered_discoveries -= 1
             await _status(send, 404)
         else:
-            await _until(place.replaced, place.application(scope, receive, send))
+            await _until(deployment.replaced, deployment.application(scope, receive, send))
 
     async def _control(self, scope: Any, receive: Any) -> None:
         name = scope["path"].removeprefix("/-/")
-        for old in [name] if name else list(self._places):
-            if old in self._places:
-                self._places.pop(old).replaced.set()
+        for old in [name] if name else list(self._deployments):
+            if old in self._deployments:
+                self._deployments.pop(old).replaced.set()
         body = b""
         while True:
             message = await receive()
@@ -125,7 +127,7 @@ class _Application:
             if asked["header"]:
                 header, _, value = asked["header"].partition("=")
                 application = self._guarded(application, header, value)
-            self._places[name] = _Place(application, asked["silent_for"])
+            self._deployments[name] = _ServedDeployment(application, asked["unanswered_discoveries"])
 
 
 async def _until(replaced: asyncio.Event, answer: Any) -> None:
@@ -151,9 +153,10 @@ def main() -> None:
 
     application = _Application()
     listener = socket.create_server(("127.0.0.1", 0))
-    told = Path(sys.argv[1])
-    told.with_suffix(".new").write_text(str(listener.getsockname()[1]))
-    told.with_suffix(".new").rename(told)
+    port_file = Path(sys.argv[1])
+    unfinished = port_file.with_suffix(".new")
+    unfinished.write_text(str(listener.getsockname()[1]))
+    unfinished.rename(port_file)
 
     config = Config()
     config.bind = [f"fd://{listener.detach()}"]

@@ -15,7 +15,8 @@ import pytest
 from tests.integration.dalp.errors import Envelope
 from tests.integration.dalp.server import OPERATOR_KEY, USER_KEY, DalpServer
 from tests.integration.playbook import playbook
-from tests.integration.world import World, reason
+from tests.integration.server import Server
+from tests.integration.three_runs import reason
 
 OPERATOR = "operator@example.com"
 ORDER: dict[str, Any] = {"service_name": "OrderWorkflow", "service_key": "order-1"}
@@ -45,19 +46,19 @@ def routes(dalp: DalpServer) -> list[str]:
 
 
 def test_a_release_is_predicted_and_then_really_happens(
-    world: World, dalp: DalpServer, tmp_path: Path
+    server: Server, dalp: DalpServer, tmp_path: Path
 ) -> None:
-    world.release("drained", "release-1")
-    old = world.release("release-1")
-    world.order("order-1", "ok")
-    url = world.serve("release-2", "release-2")
-    before = world.snapshot()
+    server.release("drained", "release-1")
+    old = server.release("release-1")
+    server.order("order-1", "ok")
+    url = server.serve("release-2", "release-2")
+    before = server.snapshot()
 
     dry = run("release", dalp, tmp_path, "--check", "--diff", restate_service_url=url)
 
     assert dry.returncode == 0, dry.stdout + dry.stderr
     assert set(routes(dalp)) == {"doctor"}
-    assert world.snapshot() == before
+    assert server.snapshot() == before
     assert f"redeploy: DALP would register {url}, if the service then answers Restate." in dry.stdout
     assert "would remove all others (remove: all is what its route does): 2 deployments" in dry.stdout
 
@@ -67,13 +68,13 @@ def test_a_release_is_predicted_and_then_really_happens(
 
     assert real.returncode == 0, real.stdout + real.stderr
     assert "removed all others (remove: all is what its route does): 2 deployments" in real.stdout
-    new = world.service("OrderWorkflow")["deployment_id"]
-    assert world.deployment_ids() == {new}
+    new = server.service("OrderWorkflow")["deployment_id"]
+    assert server.deployment_ids() == {new}
     assert old.id != new
     writes = [asked for asked in dalp.requests if asked.route != "doctor"]
     assert writes == [
         ("force-redeploy", {"serviceUrl": url, "force": True}),
-        ("cleanup-stale-deployments", {"serviceUrl": world.deployment(new)["uri"], "forceDrain": False}),
+        ("cleanup-stale-deployments", {"serviceUrl": server.deployment(new)["uri"], "forceDrain": False}),
     ]
     assert routes(dalp)[0] == routes(dalp)[-1] == "doctor"
     assert len(dalp.rows) == len(dalp.requests)
@@ -81,9 +82,9 @@ def test_a_release_is_predicted_and_then_really_happens(
 
 
 def test_a_runbook_of_somebody_who_may_not_operate_ends_with_the_remedy(
-    world: World, dalp: DalpServer, tmp_path: Path
+    server: Server, dalp: DalpServer, tmp_path: Path
 ) -> None:
-    url = world.serve("release-1", "release-1")
+    url = server.serve("release-1", "release-1")
 
     ran = run("release", dalp, tmp_path, restate_service_url=url, restate_dalp_api_key=USER_KEY)
 
@@ -92,15 +93,15 @@ def test_a_runbook_of_somebody_who_may_not_operate_ends_with_the_remedy(
     assert "Use an operator account or update the caller's role before retrying." in ran.stdout
     assert set(routes(dalp)) == {"doctor"}
     assert {row.outcome for row in dalp.rows} == {"failed"}
-    assert world.deployment_ids() == set()
+    assert server.deployment_ids() == set()
 
 
 def test_a_recovery_runbook_clears_one_key_and_names_the_other(
-    world: World, dalp: DalpServer, tmp_path: Path
+    server: Server, dalp: DalpServer, tmp_path: Path
 ) -> None:
-    world.release("release-1")
-    world.order("order-1", "fail")
-    active = world.order("order-2", "wait")
+    server.release("release-1")
+    server.order("order-1", "fail")
+    active = server.order("order-2", "wait")
     workflows = [{"service_name": "OrderWorkflow", "service_key": key} for key in ("order-1", "order-2")]
 
     ran = run("recover_workflow", dalp, tmp_path, restate_workflows=workflows)
@@ -111,13 +112,13 @@ def test_a_recovery_runbook_clears_one_key_and_names_the_other(
     assert [asked.body for asked in dalp.requests if asked.route == "recover-stuck-workflow"] == [
         {"serviceName": "OrderWorkflow", "serviceKey": key} for key in ("order-1", "order-2")
     ]
-    assert set(world.of_key("order-1").values()) == {0}
-    assert world.of_key("order-2")["sys_invocation_status"] == 1
+    assert set(server.count_rows_of_key("order-1").values()) == {0}
+    assert server.count_rows_of_key("order-2")["sys_invocation_status"] == 1
 
 
-def test_the_other_runbooks_are_unchanged(world: World, dalp: DalpServer, tmp_path: Path) -> None:
-    world.release("release-1")
-    url = world.serve("release-2", "release-2")
+def test_the_other_runbooks_are_unchanged(server: Server, dalp: DalpServer, tmp_path: Path) -> None:
+    server.release("release-1")
+    url = server.serve("release-2", "release-2")
     others = [f"dalp.restate.{name}" for name in ("cleanup", "rollback", "doctor")]
 
     ran = run("redeploy", dalp, tmp_path, *others, restate_service_url=url)
@@ -127,11 +128,11 @@ def test_the_other_runbooks_are_unchanged(world: World, dalp: DalpServer, tmp_pa
     assert [title for title in titles if f"{title} on localhost: ok" in ran.stdout] == list(titles)
     writes = ["force-redeploy", "cleanup-stale-deployments", "force-redeploy"]
     assert [route for route in routes(dalp) if route != "doctor"] == writes
-    assert world.deployment_ids() == {world.service("OrderWorkflow")["deployment_id"]}
+    assert server.deployment_ids() == {server.service("OrderWorkflow")["deployment_id"]}
 
 
 def test_a_runbook_for_which_dalp_has_no_route_fails_and_is_recorded(
-    world: World, dalp: DalpServer, tmp_path: Path
+    server: Server, dalp: DalpServer, tmp_path: Path
 ) -> None:
     ran = run("recover_failed", dalp, tmp_path, restate_limit=10, restate_snapshot_dir=str(tmp_path))
 
@@ -143,9 +144,9 @@ def test_a_runbook_for_which_dalp_has_no_route_fails_and_is_recorded(
 
 
 def test_a_release_refuses_what_its_cleanup_would_refuse_before_anything_is_sent(
-    world: World, dalp: DalpServer, tmp_path: Path
+    server: Server, dalp: DalpServer, tmp_path: Path
 ) -> None:
-    url = world.serve("release-1", "release-1")
+    url = server.serve("release-1", "release-1")
 
     ran = run(
         "release", dalp, tmp_path, restate_service_url=url, restate_pending="migrate", restate_keep=["dp_1"]
@@ -158,13 +159,13 @@ def test_a_release_refuses_what_its_cleanup_would_refuse_before_anything_is_sent
     )
     assert "Release on localhost: FAILED" in ran.stdout
     assert routes(dalp) == []
-    assert world.deployment_ids() == set()
+    assert server.deployment_ids() == set()
 
 
 def test_a_release_that_registers_nothing_is_predicted_with_what_is_registered(
-    world: World, dalp: DalpServer, tmp_path: Path
+    server: Server, dalp: DalpServer, tmp_path: Path
 ) -> None:
-    older, newer = world.release("release-1"), world.release("release-2")
+    older, newer = server.release("release-1"), server.release("release-2")
     asked = {"restate_service_url": older.url, "restate_force": False}
 
     dry = run("release", dalp, tmp_path, "--check", **asked)
@@ -173,21 +174,21 @@ def test_a_release_that_registers_nothing_is_predicted_with_what_is_registered(
     for ran in (dry, real):
         assert ran.returncode == 2
         assert f"{newer.id} was registered after {older.id}" in ran.stdout
-    assert world.deployment_ids() == {older.id, newer.id}
+    assert server.deployment_ids() == {older.id, newer.id}
 
 
 # Tasks
 
 
-def test_the_routes_can_have_the_newer_name(world: World, dalp: DalpServer) -> None:
-    seen = world.task("doctor", dalp_route_prefix="/api/v2/admin/operator/workflow-engine/")
+def test_the_routes_can_have_the_newer_name(server: Server, dalp: DalpServer) -> None:
+    seen = server.task("doctor", dalp_route_prefix="/api/v2/admin/operator/workflow-engine/")
 
     assert seen["healthy"]
     assert [row.route for row in dalp.rows] == ["/api/v2/admin/operator/workflow-engine/doctor"]
 
 
-def test_a_route_that_is_not_there_is_told(world: World, dalp: DalpServer) -> None:
-    told = world.task("doctor", dalp_route_prefix="/api/v3/operator")
+def test_a_route_that_is_not_there_is_told(server: Server, dalp: DalpServer) -> None:
+    told = server.task("doctor", dalp_route_prefix="/api/v3/operator")
 
     assert reason(told) == ("RESTATE_UNEXPECTED_RESPONSE", "NOT_FOUND")
     assert "dalp_route_prefix" in told["error"]["remedy"]
@@ -196,13 +197,13 @@ def test_a_route_that_is_not_there_is_told(world: World, dalp: DalpServer) -> No
 
 @pytest.mark.parametrize("envelope", ["old", "direct", "orpc"])
 def test_an_error_is_told_in_dalps_words_whatever_its_envelope(
-    world: World, dalp: DalpServer, envelope: Envelope
+    server: Server, dalp: DalpServer, envelope: Envelope
 ) -> None:
-    world.release("release-1")
-    run_id = world.order("order-1", "ok")
+    server.release("release-1")
+    run_id = server.order("order-1", "ok")
     dalp.envelope = envelope
 
-    told = world.task("recover_workflow", **ORDER)
+    told = server.task("recover_workflow", **ORDER)
 
     assert reason(told) == ("RESTATE_WORKFLOW_RETRY_BLOCKED", "already_succeeded")
     assert told["error"]["invocation_ids"] == [run_id]
@@ -210,52 +211,52 @@ def test_an_error_is_told_in_dalps_words_whatever_its_envelope(
     assert told["error"]["http"]["status"] == 409
 
 
-def test_a_forced_registration_is_never_without_effect_and_is_told_as_a_change(world: World) -> None:
-    release = world.release("release-1")
+def test_a_forced_registration_is_never_without_effect_and_is_told_as_a_change(server: Server) -> None:
+    release = server.release("release-1")
 
-    told = [world.task("redeploy", service_url=release.url) for _ in range(2)]
+    told = [server.task("redeploy", service_url=release.url) for _ in range(2)]
 
     assert [(one["changed"], one["deployment_id"]) for one in told] == [(True, release.id)] * 2
-    assert world.service("OrderWorkflow")["revision"] == 3
+    assert server.service("OrderWorkflow")["revision"] == 3
 
 
-def test_a_second_recovery_finds_nothing_changed_and_says_how_it_knows(world: World) -> None:
-    world.release("release-1")
-    world.order("order-1", "fail")
-    world.order("order-2", "ok")
+def test_a_second_recovery_finds_nothing_changed_and_says_how_it_knows(server: Server) -> None:
+    server.release("release-1")
+    server.order("order-1", "fail")
+    server.order("order-2", "ok")
 
-    first = world.task("recover_workflow", **ORDER)
-    second = world.task("recover_workflow", **ORDER)
+    first = server.task("recover_workflow", **ORDER)
+    second = server.task("recover_workflow", **ORDER)
 
     assert (first["changed"], second["changed"]) == (True, False)
     assert "changed_reason" not in first
     assert "the same invocations as before" in second["changed_reason"]
 
 
-def test_a_recovery_is_not_predicted(world: World, dalp: DalpServer) -> None:
-    world.release("release-1")
-    world.order("order-1", "fail")
-    before = world.snapshot()
+def test_a_recovery_is_not_predicted(server: Server, dalp: DalpServer) -> None:
+    server.release("release-1")
+    server.order("order-1", "fail")
+    before = server.snapshot()
 
-    told = world.task("recover_workflow", check=True, **ORDER)
+    told = server.task("recover_workflow", check=True, **ORDER)
 
     assert (told["failed"], told["predicted"]) == (False, "unknown")
     assert "unknown" in str(told["warnings"])
     assert routes(dalp) == ["doctor"]
-    assert world.snapshot() == before
+    assert server.snapshot() == before
 
 
 def test_a_restate_that_dalp_cannot_reach_is_told_component_by_component(
-    world: World, dalp: DalpServer
+    server: Server, dalp: DalpServer
 ) -> None:
     dalp.point_at(admin_url="http://127.0.0.1:9")
 
-    seen = world.task("doctor")
-    gated = world.task("doctor", fail_on=["critical"])
+    seen = server.task("doctor")
+    gated = server.task("doctor", fail_on=["critical"])
     refused = [
-        world.task("redeploy", service_url="http://orders:9080"),
-        world.task("cleanup", check=True, service_url="http://orders:9080"),
-        world.task("recover_workflow", **ORDER),
+        server.task("redeploy", service_url="http://orders:9080"),
+        server.task("cleanup", check=True, service_url="http://orders:9080"),
+        server.task("recover_workflow", **ORDER),
     ]
 
     assert not seen["failed"]
@@ -270,12 +271,12 @@ def test_a_restate_that_dalp_cannot_reach_is_told_component_by_component(
 
 
 def test_the_userinfo_of_a_service_is_in_no_result_and_not_in_dalps_audit(
-    world: World, dalp: DalpServer
+    server: Server, dalp: DalpServer
 ) -> None:
     password = "pwd-7b2e9f0c3d"
-    url = world.serve("release-1", "release-1").replace("://", f"://ops:{password}@")
+    url = server.serve("release-1", "release-1").replace("://", f"://ops:{password}@")
 
-    told = [world.task("redeploy", service_url=url), world.task("cleanup", service_url=url)]
+    told = [server.task("redeploy", service_url=url), server.task("cleanup", service_url=url)]
 
     assert not any(one["failed"] for one in told), told
     assert password not in str(told)

@@ -14,8 +14,8 @@ import pytest
 
 from tests.integration.dalp.errors import Envelope
 from tests.integration.dalp.server import OPERATOR_KEY, USER_KEY, AuditRow, DalpServer
-from tests.integration.proxy import Proxy, answer, changed, lose, proxy_of
-from tests.integration.world import World
+from tests.integration.proxy import Proxy, answer, changed, lose
+from tests.integration.server import Server
 
 Ask = Callable[..., httpx.Response]
 
@@ -32,21 +32,15 @@ def ask(dalp: DalpServer) -> Iterator[Ask]:
         yield post
 
 
-@pytest.fixture
-def proxy(world: World) -> Iterator[Proxy]:
-    with proxy_of(world.admin_url) as started:
-        yield started
-
-
 def recover(ask: Ask, key: str, service: str = "OrderWorkflow") -> httpx.Response:
     return ask("recover-stuck-workflow", serviceName=service, serviceKey=key)
 
 
 @pytest.mark.parametrize("segment", ["restate", "workflow-engine"])
-def test_the_documented_requests_work(world: World, dalp: DalpServer, ask: Ask, segment: str) -> None:
-    first = world.release("release-1")
-    failed = world.order("order-1", "fail")
-    url = world.serve("release-2", "release-2")
+def test_the_documented_requests_work(server: Server, dalp: DalpServer, ask: Ask, segment: str) -> None:
+    first = server.release("release-1")
+    failed = server.order("order-1", "fail")
+    url = server.serve("release-2", "release-2")
 
     redeployed = ask("force-redeploy", segment=segment, serviceUrl=url, force=True).json()
     report = ask("doctor", segment=segment).json()
@@ -57,7 +51,7 @@ def test_the_documented_requests_work(world: World, dalp: DalpServer, ask: Ask, 
 
     assert redeployed == {"acknowledged": True, "deploymentId": redeployed["deploymentId"]}
     assert {component["status"] for component in report.values()} == {"ok"}
-    assert report["admin"]["version"] == world.version
+    assert report["admin"]["version"] == server.version
     assert {one["id"]: one["serviceUrl"] for one in report["deployments"]["items"]} == {
         first.id: first.url,
         redeployed["deploymentId"]: url,
@@ -75,8 +69,8 @@ def test_the_documented_requests_work(world: World, dalp: DalpServer, ask: Ask, 
         "failedAt": failure["failedAt"],
     }
     assert cleaned == recovered == {"acknowledged": True}
-    assert world.deployment_ids() == {redeployed["deploymentId"]}
-    assert set(world.of_key("order-1").values()) == {0}
+    assert server.deployment_ids() == {redeployed["deploymentId"]}
+    assert set(server.count_rows_of_key("order-1").values()) == {0}
     assert [request.route for request in dalp.requests] == [
         "force-redeploy",
         "doctor",
@@ -88,49 +82,51 @@ def test_the_documented_requests_work(world: World, dalp: DalpServer, ask: Ask, 
     ]
 
 
-def test_a_cleanup_leaves_what_is_pending_unless_it_is_forced(world: World, ask: Ask) -> None:
-    first = world.release("release-1")
-    waiting = world.order("order-1", "wait")
-    second = world.release("release-2")
-    before = world.snapshot()
+def test_a_cleanup_leaves_what_is_pending_unless_it_is_forced(server: Server, ask: Ask) -> None:
+    first = server.release("release-1")
+    waiting = server.order("order-1", "wait")
+    second = server.release("release-2")
+    before = server.snapshot()
 
     inexact = ask("cleanup-stale-deployments", serviceUrl=f"{second.url}/")
     left = ask("cleanup-stale-deployments", serviceUrl=second.url)
 
     assert (inexact.status_code, inexact.json()["code"]) == (404, "RESTATE_DEPLOYMENT_NOT_FOUND")
     assert left.json() == {"acknowledged": True}
-    assert world.snapshot() == before
+    assert server.snapshot() == before
 
     ask("cleanup-stale-deployments", serviceUrl=second.url, forceDrain=True).raise_for_status()
 
-    assert world.deployment_ids() == {second.id} != {first.id}
-    assert world.completed(waiting)["completion_result"] == "failure"
+    assert server.deployment_ids() == {second.id} != {first.id}
+    assert server.completed(waiting)["completion_result"] == "failure"
 
 
-def test_a_service_that_does_not_answer_is_not_registered(world: World, ask: Ask) -> None:
-    refused = ask("force-redeploy", serviceUrl=world.serve("nothing", None))
+def test_a_service_that_does_not_answer_is_not_registered(server: Server, ask: Ask) -> None:
+    refused = ask("force-redeploy", serviceUrl=server.serve("nothing", None))
     assert (refused.status_code, refused.json()["code"]) == (404, "RESTATE_DEPLOYMENT_NOT_FOUND")
     assert "META0003" in refused.json()["message"]
 
 
-def test_a_key_is_cleared_only_if_all_of_its_runs_have_failed(world: World, ask: Ask) -> None:
-    world.release("release-1")
-    active, done = world.order("active", "wait"), world.order("done", "ok")
+def test_a_key_is_cleared_only_if_all_of_its_runs_have_failed(server: Server, ask: Ask) -> None:
+    server.release("release-1")
+    active, done = server.order("active", "wait"), server.order("done", "ok")
     for key in ("done", "failed"):
-        world.completed(world.submit("OrderWorkflow", key, "status"))
-    world.order("failed", "fail")
+        server.completed(server.submit("OrderWorkflow", key, "status"))
+    server.order("failed", "fail")
 
     told = {key: recover(ask, key).json() for key in ("active", "done", "failed", "unknown")}
 
     assert told["active"]["data"] == {"reason": "active_invocation", "invocationIds": [active]}
     assert told["done"]["data"] == {"reason": "already_succeeded", "invocationIds": [done]}
     assert told["failed"] == told["unknown"] == {"acknowledged": True}
-    assert set(world.of_key("failed").values()) == {0}
+    assert set(server.count_rows_of_key("failed").values()) == {0}
 
 
-def test_a_query_or_a_purge_that_fails_blocks(world: World, dalp: DalpServer, ask: Ask, proxy: Proxy) -> None:
-    world.release("release-1")
-    failed = world.order("order-1", "fail")
+def test_a_query_or_a_purge_that_fails_blocks(
+    server: Server, dalp: DalpServer, ask: Ask, proxy: Proxy
+) -> None:
+    server.release("release-1")
+    failed = server.order("order-1", "fail")
     dalp.point_at(proxy.url)
 
     proxy.once("POST", "/query", answer(500))
@@ -176,9 +172,9 @@ ENVELOPES: dict[Envelope, Callable[[Any], tuple[str, Any]]] = {
 }
 
 
-def test_an_error_can_be_read_in_every_envelope(world: World, dalp: DalpServer, ask: Ask) -> None:
-    world.release("release-1")
-    blocked = {"reason": "active_invocation", "invocationIds": [world.order("order-1", "wait")]}
+def test_an_error_can_be_read_in_every_envelope(server: Server, dalp: DalpServer, ask: Ask) -> None:
+    server.release("release-1")
+    blocked = {"reason": "active_invocation", "invocationIds": [server.order("order-1", "wait")]}
     for envelope, read in ENVELOPES.items():
         dalp.envelope = envelope
         dalp.point_at()
@@ -202,10 +198,10 @@ def test_an_error_can_be_read_in_every_envelope(world: World, dalp: DalpServer, 
                 assert data.items() >= blocked.items(), envelope
 
 
-def test_the_doctor_tells_of_twenty_failures_the_latest_first(world: World, ask: Ask) -> None:
-    world.release("release-1")
-    failed = [world.order(f"order-{number}", "fail") for number in range(21)]
-    paused = world.payment("payment-1")
+def test_the_doctor_tells_of_twenty_failures_the_latest_first(server: Server, ask: Ask) -> None:
+    server.release("release-1")
+    failed = [server.order(f"order-{number}", "fail") for number in range(21)]
+    paused = server.payment("payment-1")
 
     told = ask("doctor").json()["invocations"]
 

@@ -12,8 +12,9 @@ import pytest
 from waiting import wait_until
 
 from tests.integration.proxy import answer, proxy_of
+from tests.integration.server import Server
+from tests.integration.three_runs import compared, reason
 from tests.integration.versions import on, on_all_versions
-from tests.integration.world import World, compared, reason
 
 COMPONENTS = ("ingress", "admin", "deployments", "services", "invocations")
 
@@ -22,32 +23,32 @@ def codes(result: dict[str, Any]) -> dict[str, str]:
     return {finding["code"]: finding["severity"] for finding in result["findings"]}
 
 
-def plant(world: World) -> dict[str, str]:
-    """Plant one trouble of each kind, and give what it is by name."""
-    gone = world.release("gone", "release-1")
-    ids = {"zombie": world.order("zombie", "retry")}
-    world.delete(gone.id)
-    ids["drained"] = world.release("drained", "release-1").id
-    ids["stale"] = world.release("release-1").id
-    ids["failed"] = world.order("failed", "fail")
-    ids["retrying"] = world.order("retrying", "retry")
-    ids["waiting"] = world.order("waiting", "wait")
-    ids["paused"] = world.payment("paused")
-    world.order("succeeded", "ok")
-    ids["active"] = world.release("release-2").id
-    world.settled(ids["retrying"], lambda row: row.get("retry_count", 0) >= 10)
+def one_of_each_kind(server: Server) -> dict[str, str]:
+    """Make one of each kind of problem, and give its id by name."""
+    gone = server.release("gone", "release-1")
+    ids = {"zombie": server.order("zombie", "retry")}
+    server.delete(gone.id)
+    ids["drained"] = server.release("drained", "release-1").id
+    ids["stale"] = server.release("release-1").id
+    ids["failed"] = server.order("failed", "fail")
+    ids["retrying"] = server.order("retrying", "retry")
+    ids["waiting"] = server.order("waiting", "wait")
+    ids["paused"] = server.payment("paused")
+    server.order("succeeded", "ok")
+    ids["active"] = server.release("release-2").id
+    server.wait_for_row(ids["retrying"], lambda row: row.get("retry_count", 0) >= 10)
     return ids
 
 
 @on_all_versions
-def test_a_blank_server_is_healthy_and_check_mode_sees_the_same(world: World) -> None:
-    seen = world.task("doctor", fail_on=["warning", "degraded"])
-    foreseen = world.task("doctor", check=True, fail_on=["warning", "degraded"])
+def test_a_blank_server_is_healthy_and_check_mode_sees_the_same(server: Server) -> None:
+    seen = server.task("doctor", fail_on=["warning", "degraded"])
+    foreseen = server.task("doctor", check=True, fail_on=["warning", "degraded"])
 
     assert not seen["failed"]
     assert (seen["healthy"], seen["findings"], seen["changed"]) == (True, [], False)
     assert {seen[name]["status"] for name in COMPONENTS} == {"ok"}
-    assert seen["admin"]["version"] == world.version
+    assert seen["admin"]["version"] == server.version
     for result in (seen, foreseen):
         for name in ("ingress", "admin"):
             assert isinstance(result[name].pop("latency_ms"), int)
@@ -55,11 +56,11 @@ def test_a_blank_server_is_healthy_and_check_mode_sees_the_same(world: World) ->
 
 
 @on_all_versions
-def test_each_trouble_is_found_counted_and_shown(world: World) -> None:
-    ids = plant(world)
-    before = world.snapshot()
+def test_each_trouble_is_found_counted_and_shown(server: Server) -> None:
+    ids = one_of_each_kind(server)
+    before = server.snapshot()
 
-    seen = world.task("doctor")
+    seen = server.task("doctor")
 
     assert codes(seen) == {
         "ZOMBIE_INVOCATIONS": "warning",
@@ -85,7 +86,7 @@ def test_each_trouble_is_found_counted_and_shown(world: World) -> None:
         ids["drained"]: ("drained", 0),
         ids["stale"]: ("draining", 3),
     }
-    counts = world.query("SELECT status, count(1) AS n FROM sys_invocation_status GROUP BY status")
+    counts = server.query("SELECT status, count(1) AS n FROM sys_invocation_status GROUP BY status")
     assert sum(seen["invocations"]["by_status"].values()) == sum(row["n"] for row in counts) == 6
     assert seen["invocations"]["by_status"]["completed"] == 2
     assert seen["invocations"]["by_status"]["paused"] == seen["invocations"]["by_activity"]["paused"] == 1
@@ -96,7 +97,7 @@ def test_each_trouble_is_found_counted_and_shown(world: World) -> None:
     texts = {"failed": "refused the card", "retrying": "database is down", "paused": "bank gateway timed out"}
     for name, text in texts.items():
         assert text in failures[ids[name]]["failure"]
-    assert world.snapshot() == before
+    assert server.snapshot() == before
 
 
 @pytest.mark.parametrize(
@@ -105,12 +106,12 @@ def test_each_trouble_is_found_counted_and_shown(world: World) -> None:
     ids=str,
 )
 def test_warnings_fail_the_gate_only_where_it_names_them(
-    world: World, fail_on: list[str], fails: bool
+    server: Server, fail_on: list[str], fails: bool
 ) -> None:
-    world.release("release-1")
-    world.order("order-1", "fail")
+    server.release("release-1")
+    server.order("order-1", "fail")
 
-    seen = world.task("doctor", fail_on=fail_on)
+    seen = server.task("doctor", fail_on=fail_on)
 
     assert seen["failed"] is fails
     assert codes(seen) == {"FAILED_WORKFLOWS": "warning"}
@@ -118,13 +119,13 @@ def test_warnings_fail_the_gate_only_where_it_names_them(
         assert reason(seen) == ("RESTATE_UNHEALTHY", "failed_workflows")
 
 
-def test_a_service_that_does_not_answer_is_critical_where_services_are_probed(world: World) -> None:
-    release = world.release("release-1")
-    world.serve("release-1", None)
+def test_a_service_that_does_not_answer_is_critical_where_services_are_probed(server: Server) -> None:
+    release = server.release("release-1")
+    server.serve("release-1", None)
 
-    assert codes(world.task("doctor")) == {}
-    seen = world.task("doctor", probe_services=True)
-    gated = world.task("doctor", probe_services=True, fail_on=["critical"])
+    assert codes(server.task("doctor")) == {}
+    seen = server.task("doctor", probe_services=True)
+    gated = server.task("doctor", probe_services=True, fail_on=["critical"])
 
     assert codes(seen) == {"SERVICE_UNREACHABLE": "critical"}
     assert not seen["healthy"]
@@ -132,15 +133,15 @@ def test_a_service_that_does_not_answer_is_critical_where_services_are_probed(wo
     assert reason(gated) == ("RESTATE_UNHEALTHY", "service_unreachable")
 
 
-def test_a_service_that_demands_its_registered_header_is_probed_with_it(world: World) -> None:
-    url = world.serve("guarded", "release-1", header="x-key=the-value-of-the-key")
-    world.register(url, additional_headers={"x-key": "the-value-of-the-key"})
+def test_a_service_that_demands_its_registered_header_is_probed_with_it(server: Server) -> None:
+    url = server.serve("guarded", "release-1", header="x-key=the-value-of-the-key")
+    server.register(url, additional_headers={"x-key": "the-value-of-the-key"})
 
-    assert world.task("doctor", probe_services=True)["findings"] == []
+    assert server.task("doctor", probe_services=True)["findings"] == []
 
 
-def test_a_server_that_is_down_is_told_without_a_failure(world: World) -> None:
-    seen = world.task("doctor", admin_url="http://127.0.0.1:1", retries=0)
+def test_a_server_that_is_down_is_told_without_a_failure(server: Server) -> None:
+    seen = server.task("doctor", admin_url="http://127.0.0.1:1", retries=0)
 
     assert not seen["failed"]
     assert not seen["healthy"]
@@ -153,10 +154,10 @@ def test_a_server_that_is_down_is_told_without_a_failure(world: World) -> None:
 @pytest.mark.parametrize(
     ("fail_on", "fails"), [(["unreachable", "critical"], False), (["degraded"], True)], ids=str
 )
-def test_refused_credentials_degrade_a_component(world: World, fail_on: list[str], fails: bool) -> None:
-    with proxy_of(world.admin_url) as proxy:
+def test_refused_credentials_degrade_a_component(server: Server, fail_on: list[str], fails: bool) -> None:
+    with proxy_of(server.admin_url) as proxy:
         proxy.once("GET", "^/services$", *[answer(403, {"message": "not you"})] * 4)
-        seen = world.task("doctor", admin_url=proxy.url, fail_on=fail_on)
+        seen = server.task("doctor", admin_url=proxy.url, fail_on=fail_on)
 
     assert seen["failed"] is fails
     assert seen["services"]["status"] == "degraded"
@@ -164,44 +165,44 @@ def test_refused_credentials_degrade_a_component(world: World, fail_on: list[str
     assert {seen[name]["status"] for name in COMPONENTS if name != "services"} == {"ok"}
 
 
-def test_at_most_twenty_failures_are_shown_and_all_are_counted(world: World) -> None:
-    world.release("release-1")
+def test_at_most_twenty_failures_are_shown_and_all_are_counted(server: Server) -> None:
+    server.release("release-1")
     for number in range(25):
-        world.submit("OrderWorkflow", f"order-{number}", "run", {"mode": "fail"})
+        server.submit("OrderWorkflow", f"order-{number}", "run", {"mode": "fail"})
     wait_until(
         "25 runs failed",
         lambda: (
-            world.query(
+            server.query(
                 "SELECT count(1) AS n FROM sys_invocation_status WHERE completion_result = 'failure'"
             )[0]["n"]
             == 25
         ),
     )
 
-    seen = world.task("doctor")
+    seen = server.task("doctor")
 
     assert len(seen["invocations"]["recent_failures"]) == 20
     assert "25 workflow runs failed" in seen["findings"][0]["message"]
 
 
 @on("1.7.12", "1.5.3")
-def test_the_number_of_requests_does_not_grow_with_the_number_of_invocations(world: World) -> None:
-    world.release("release-1")
+def test_the_number_of_requests_does_not_grow_with_the_number_of_invocations(server: Server) -> None:
+    server.release("release-1")
     requests = []
     for numbers in (range(2), range(2, 60)):
         for number in numbers:
-            world.submit("PaymentWorkflow", f"payment-{number}", "run", {})
-            world.submit("OrderWorkflow", f"order-{number}", "run", {"mode": "fail"})
+            server.submit("PaymentWorkflow", f"payment-{number}", "run", {})
+            server.submit("OrderWorkflow", f"order-{number}", "run", {"mode": "fail"})
         wait_until(
             "all paused or failed",
             lambda: (
-                not world.query(
+                not server.query(
                     "SELECT id FROM sys_invocation_status WHERE status NOT IN ('paused', 'completed') LIMIT 1"
                 )
             ),
         )
-        with proxy_of(world.admin_url) as proxy:
-            seen = world.task("doctor", admin_url=proxy.url)
+        with proxy_of(server.admin_url) as proxy:
+            seen = server.task("doctor", admin_url=proxy.url)
             requests.append(len(proxy.requests))
 
     assert sum(seen["invocations"]["by_status"].values()) == 120
@@ -209,21 +210,21 @@ def test_the_number_of_requests_does_not_grow_with_the_number_of_invocations(wor
     assert requests[0] <= 12
 
 
-def test_a_service_whose_deployment_is_gone_is_critical(world: World) -> None:
-    world.release("release-1")
-    with proxy_of(world.admin_url) as proxy:
+def test_a_service_whose_deployment_is_gone_is_critical(server: Server) -> None:
+    server.release("release-1")
+    with proxy_of(server.admin_url) as proxy:
         # A schema that is torn like this has been seen only by its report.
         proxy.once("GET", "^/deployments$", answer(200, {"deployments": []}))
-        seen = world.task("doctor", admin_url=proxy.url)
+        seen = server.task("doctor", admin_url=proxy.url)
 
     assert set(codes(seen)) == {"SERVICE_WITHOUT_DEPLOYMENT"}
     assert not seen["healthy"]
 
 
-def test_a_version_that_was_not_tested_is_said(world: World) -> None:
-    with proxy_of(world.admin_url) as proxy:
+def test_a_version_that_was_not_tested_is_said(server: Server) -> None:
+    with proxy_of(server.admin_url) as proxy:
         proxy.once("GET", "^/version$", answer(200, {"version": "1.9.0"}))
-        seen = world.task("doctor", admin_url=proxy.url)
+        seen = server.task("doctor", admin_url=proxy.url)
 
     assert codes(seen) == {"UNTESTED_VERSION": "info"}
     assert seen["healthy"]

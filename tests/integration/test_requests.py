@@ -6,21 +6,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-
-from tests.integration.proxy import Proxy, proxy_of
+from tests.integration.proxy import Proxy
+from tests.integration.server import Server
 from tests.integration.versions import on
-from tests.integration.world import World
-
-
-@pytest.fixture
-def proxy(world: World) -> Iterator[Proxy]:
-    with proxy_of(world.admin_url) as started:
-        yield started
-
 
 FORCED = {"force_drain": True, "drain_timeout": 0}
 
@@ -47,23 +37,23 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
 
 
 @on("1.7.12", "1.5.3")
-def test_no_write_leaves_in_check_mode(world: World, proxy: Proxy) -> None:
-    world.release("zero-retention")
-    world.submit("ForgetfulWorkflow", "done", "run", {})
-    world.release("changed", "release-1")
-    world.release("release-1")
+def test_no_write_leaves_in_check_mode(server: Server, proxy: Proxy) -> None:
+    server.release("zero-retention")
+    server.submit("ForgetfulWorkflow", "done", "run", {})
+    server.release("changed", "release-1")
+    server.release("release-1")
     for key, mode in (("failed", "fail"), ("retrying", "retry"), ("waiting", "wait"), ("calling", "child")):
-        world.order(key, mode)
-    world.release("release-2")
-    world.serve("changed", "extra-service")
-    world.serve("new", "type-changed")
-    before = world.snapshot()
+        server.order(key, mode)
+    server.release("release-2")
+    server.serve("changed", "extra-service")
+    server.serve("new", "type-changed")
+    before = server.snapshot()
 
     changes = 0
     for module, args in CHANGES:
         if "service_url" in args:
-            args = {**args, "service_url": world.services.url(args["service_url"])}
-        result = world.task(module, check=True, admin_url=proxy.url, **args)
+            args = {**args, "service_url": server.services.url(args["service_url"])}
+        result = server.task(module, check=True, admin_url=proxy.url, **args)
         assert "error" in result or not result["failed"], result["msg"]
         changes += bool(result["changed"])
 
@@ -72,18 +62,18 @@ def test_no_write_leaves_in_check_mode(world: World, proxy: Proxy) -> None:
         "POST /query",
         "POST /deployments",
     }
-    assert world.snapshot() == before
+    assert server.snapshot() == before
     assert changes >= 9
 
 
 @on("1.7.12", "1.5.3")
-def test_a_state_call_never_follows_a_purge(world: World, proxy: Proxy) -> None:
-    world.release("release-1")
-    world.order("order-1", "fail")
-    world.order("order-2", "retry")
+def test_a_state_call_never_follows_a_purge(server: Server, proxy: Proxy) -> None:
+    server.release("release-1")
+    server.order("order-1", "fail")
+    server.order("order-2", "retry")
 
     for key in ("order-1", "order-2"):
-        recovered = world.task(
+        recovered = server.task(
             "recover_workflow",
             admin_url=proxy.url,
             service_name="OrderWorkflow",
@@ -96,23 +86,23 @@ def test_a_state_call_never_follows_a_purge(world: World, proxy: Proxy) -> None:
     assert [write.rpartition("/")[2] for write in proxy.writes] == ["purge", "kill", "purge"]
 
 
-def test_a_blocked_key_and_a_registration_that_is_there_send_no_write(world: World, proxy: Proxy) -> None:
-    release = world.release("release-1")
-    world.order("order-1", "wait")
+def test_a_blocked_key_and_a_registration_that_is_there_send_no_write(server: Server, proxy: Proxy) -> None:
+    release = server.release("release-1")
+    server.order("order-1", "wait")
 
-    world.task("recover_workflow", admin_url=proxy.url, service_name="OrderWorkflow", service_key="order-1")
-    world.task("redeploy", admin_url=proxy.url, service_url=release.url)
-    world.task("cleanup", admin_url=proxy.url, service_url=release.url)
+    server.task("recover_workflow", admin_url=proxy.url, service_name="OrderWorkflow", service_key="order-1")
+    server.task("redeploy", admin_url=proxy.url, service_url=release.url)
+    server.task("cleanup", admin_url=proxy.url, service_url=release.url)
 
     assert proxy.writes == []
 
 
 @on("1.7.12", "1.5.3")
-def test_force_is_always_said_outright(world: World, proxy: Proxy) -> None:
-    url = world.serve("release-1", "release-1")
-    world.task("redeploy", admin_url=proxy.url, service_url=url)
-    world.serve("release-1", "extra-service")
-    world.task("redeploy", admin_url=proxy.url, service_url=url)
+def test_force_is_always_said_outright(server: Server, proxy: Proxy) -> None:
+    url = server.serve("release-1", "release-1")
+    server.task("redeploy", admin_url=proxy.url, service_url=url)
+    server.serve("release-1", "extra-service")
+    server.task("redeploy", admin_url=proxy.url, service_url=url)
 
     sent = [request.body for request in proxy.requests if str(request) == "POST /deployments"]
 
@@ -122,4 +112,4 @@ def test_force_is_always_said_outright(world: World, proxy: Proxy) -> None:
         (True, True),
         (True, False),
     ]
-    assert all(("breaking" in body) == world.since(1, 6) for body in sent)
+    assert all(("breaking" in body) == server.is_at_least(1, 6) for body in sent)

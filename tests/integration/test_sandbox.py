@@ -21,7 +21,7 @@ import httpx
 import pytest
 import restate_server
 from restate_api import RestateApi
-from sandbox import Sandbox
+from restate_sandbox import Sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
 CLI = [sys.executable, str(ROOT / "roles" / "sandbox" / "files" / "sandbox.py")]

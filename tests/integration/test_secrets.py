@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.proxy import Proxy, answer, proxy_of
-from tests.integration.world import World
+from tests.integration.proxy import Proxy, answer
+from tests.integration.server import Server
 
 TOKEN = "tok-3d1f7a2b9c"
 HEADER = "hdr-5e8c1d4f6a"
@@ -31,12 +30,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def proxy(world: World) -> Iterator[Proxy]:
-    with proxy_of(world.admin_url) as started:
-        yield started
-
-
-@pytest.fixture
 def key(tmp_path: Path) -> Path:
     path = tmp_path / "client.key"
     path.write_text(f"-----BEGIN PRIVATE KEY-----\n{KEY_CONTENT}\n-----END PRIVATE KEY-----\n")
@@ -47,13 +40,13 @@ def with_userinfo(url: str, password: str) -> str:
     return url.replace("://", f"://operator:{password}@")
 
 
-def tasks(world: World, proxy: Proxy, key: Path) -> list[tuple[str, dict[str, Any]]]:
+def tasks(server: Server, proxy: Proxy, key: Path) -> list[tuple[str, dict[str, Any]]]:
     """Tasks that succeed and tasks that fail, full of secrets."""
     by_token = {"admin_url": proxy.url, "auth_token": TOKEN, "headers": {"x-gateway": HEADER}}
     by_userinfo = {"admin_url": with_userinfo(proxy.url, PASSWORD), "headers": {"x-gateway": HEADER}}
-    release = world.services.url("release")
-    old = world.services.url("release-1")
-    service = with_userinfo(world.services.url("new"), SERVICE_PASSWORD)
+    release = server.services.url("release")
+    old = server.services.url("release-1")
+    service = with_userinfo(server.services.url("new"), SERVICE_PASSWORD)
     nowhere = with_userinfo("http://127.0.0.1:1", SERVICE_PASSWORD)
     headers = {"additional_headers": {"authorization": SERVICE_HEADER}}
     return [
@@ -89,37 +82,37 @@ def tasks(world: World, proxy: Proxy, key: Path) -> list[tuple[str, dict[str, An
     ]
 
 
-def situation(world: World) -> None:
-    world.release("release-1")
-    url = world.serve("release", "release-1", header=f"x-key={REGISTERED_HEADER}")
-    world.register(url, additional_headers={"x-key": REGISTERED_HEADER})
-    world.order("order-1", "fail")
-    world.order("order-2", "wait")
-    world.serve("new", "extra-service")
+def situation(server: Server) -> None:
+    server.release("release-1")
+    url = server.serve("release", "release-1", header=f"x-key={REGISTERED_HEADER}")
+    server.register(url, additional_headers={"x-key": REGISTERED_HEADER})
+    server.order("order-1", "fail")
+    server.order("order-2", "wait")
+    server.serve("new", "extra-service")
 
 
 def assert_no_secret(text: str, what: object) -> None:
     assert [secret for secret in SECRETS if secret in text] == [], what
 
 
-def test_no_result_shows_a_secret(world: World, proxy: Proxy, key: Path) -> None:
-    situation(world)
+def test_no_result_shows_a_secret(server: Server, proxy: Proxy, key: Path) -> None:
+    situation(server)
 
     failed = 0
-    for module, args in tasks(world, proxy, key):
+    for module, args in tasks(server, proxy, key):
         # The real runs are those of the playbook below.
-        result = world.task(module, check=True, **args)
+        result = server.task(module, check=True, **args)
         assert_no_secret(json.dumps(result), (module, args))
         failed += result["failed"]
 
     assert failed >= 8
 
 
-def test_a_server_that_echoes_the_request_tells_no_secret(world: World, proxy: Proxy) -> None:
+def test_a_server_that_echoes_the_request_tells_no_secret(server: Server, proxy: Proxy) -> None:
     words = {"message": f"no {TOKEN} with {HEADER} at http://operator:{PASSWORD}@admin"}
     proxy.once("GET", "^/", *[answer(500, words)] * 20)
 
-    result = world.task(
+    result = server.task(
         "redeploy",
         admin_url=proxy.url,
         auth_token=TOKEN,
@@ -132,14 +125,14 @@ def test_a_server_that_echoes_the_request_tells_no_secret(world: World, proxy: P
 
 
 def test_ansible_prints_no_secret_at_its_most_talkative(
-    world: World, proxy: Proxy, key: Path, tmp_path: Path
+    server: Server, proxy: Proxy, key: Path, tmp_path: Path
 ) -> None:
-    situation(world)
-    all_tasks = tasks(world, proxy, key)
+    situation(server)
+    all_tasks = tasks(server, proxy, key)
     # In a file of their own, since Ansible shows the lines of a play where a task of it fails.
     variables = tmp_path / "variables.json"
     variables.write_text(
-        json.dumps({"args": [args for _, args in all_tasks], "ansible_python_interpreter": world.python})
+        json.dumps({"args": [args for _, args in all_tasks], "ansible_python_interpreter": server.python})
     )
     playbook = tmp_path / "play.yml"
     play = [

@@ -12,7 +12,7 @@ import restate_server
 
 def on(*versions: str) -> pytest.MarkDecorator:
     """Run a test on servers of these versions."""
-    return pytest.mark.parametrize("world", versions, indirect=True)
+    return pytest.mark.parametrize("server", versions, indirect=True)
 
 
 on_all_versions = on(*restate_server.VERSIONS)

@@ -21,7 +21,7 @@ from typing import Any
 import httpx
 import restate_server
 from ansible_collections.dalp.restate.plugins.module_utils._restate.sql import Sql
-from sandbox import Sandbox
+from restate_sandbox import Sandbox
 
 ANSWERS = Path(__file__).with_name("answers")
 SECRET = "a-secret-header-value"

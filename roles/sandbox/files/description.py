@@ -11,25 +11,26 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
-from sandbox import Sandbox
+from restate_sandbox import Sandbox
 
 Planting = Literal["nothing", "all", "unreleased"]
-"""`all` plants the trouble; `unreleased` as well, but leaves the registration of release 2 to somebody else."""
+"""`all` plants the invocations; `unreleased` as well, but leaves the registration of release 2 to somebody else."""
 
 
-def furnish(sandbox: Sandbox, planting: Planting) -> dict[str, Any]:
+def serve_releases(sandbox: Sandbox, planting: Planting) -> dict[str, Any]:
     """Serve both releases and plant what is asked; give the description that can be written as JSON.
 
-    Keys: version, admin_url, ingress_url, release_1_url, release_2_url, planting, trouble (see trouble.plant,
-    or null), pid and python (of the process that owns the sandbox), directory (of the logs).
+    Keys: version, admin_url, ingress_url, release_1_url, release_2_url, planting, trouble (what
+    planted_invocations.plant gives, or null), pid and python (of the process that owns the sandbox), directory
+    (of the logs).
     """
-    trouble = None
+    planted = None
     if planting == "nothing":
         release_1_url, release_2_url = sandbox.serve("release-1").url, sandbox.serve("release-2").url
     else:
-        trouble = sandbox.plant(register_release_2=planting == "all")
+        planted = sandbox.plant(register_release_2=planting == "all")
         release_1_url, release_2_url = (
-            trouble["deployments"][name]["url"] for name in ("release-1", "release-2")
+            planted["deployments"][name]["url"] for name in ("release-1", "release-2")
         )
     return {
         "version": sandbox.version,
@@ -38,10 +39,10 @@ def furnish(sandbox: Sandbox, planting: Planting) -> dict[str, Any]:
         "release_1_url": release_1_url,
         "release_2_url": release_2_url,
         "planting": planting,
-        "trouble": trouble,
+        "trouble": planted,
         "pid": os.getpid(),
         "python": sys.executable,
-        "directory": str(sandbox.lifeline.directory),
+        "directory": str(sandbox.processes.directory),
     }
 
 

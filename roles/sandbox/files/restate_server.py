@@ -6,24 +6,18 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
 import os
-import platform
 import re
 import secrets
-import shutil
 import socket
 import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from lifeline import Lifeline
+import npm
+from log_tail import log_tail
+from owned_processes import OwnedProcesses
 from waiting import SandboxError, wait_until
 
 VERSIONS = ("1.7.12", "1.6.2", "1.5.3")
@@ -40,7 +34,6 @@ _RETRY_POLICY_1_5 = (
 
 _START_ATTEMPTS = 3
 _START_TIMEOUT = 60.0
-_LOG_TAIL = 4000
 
 
 @dataclass(frozen=True)
@@ -82,13 +75,7 @@ def port_taken(text: str) -> bool:
     return re.search(r"address (already )?in use|AddrInUse|EADDRINUSE", text, re.IGNORECASE) is not None
 
 
-def log_tail(log: Path) -> str:
-    """Give the end of a log file, for an error message."""
-    text = log.read_text(errors="replace") if log.exists() else ""
-    return text[-_LOG_TAIL:].strip() or "(the log is empty)"
-
-
-def install(version: str, cache: Path, lifeline: Lifeline) -> Path:
+def install(version: str, cache: Path, processes: OwnedProcesses) -> Path:
     """Give the server's binary, installed into `cache` unless it is there already.
 
     Safe when several processes install at once, and when one is killed on the way: the cache only ever shows
@@ -97,82 +84,28 @@ def install(version: str, cache: Path, lifeline: Lifeline) -> Path:
     """
     if not re.fullmatch(r"\d+\.\d+\.\d+", version):
         raise SandboxError(f"{version!r} is no exact version such as {DEFAULT_VERSION}")
-    package = _platform_package()
-    home = cache / version
-    binary = home / "node_modules" / package / "bin" / "restate-server"
-    if binary.exists():
-        return binary
-    with _locked(cache):
-        if not binary.exists():
-            _install_with_npm(f"{package}@{version}", home, cache, lifeline)
-    if not binary.exists():
-        raise SandboxError(f"{home} holds no {package}: it was filled on another platform, remove it")
-    return binary
+    return npm.install("restate-server", version, cache / version, cache, processes)
 
 
-def start(version: str, binary: Path, lifeline: Lifeline) -> RestateServer:
+def start(version: str, binary: Path, processes: OwnedProcesses) -> RestateServer:
     """Start the server and wait until it is ready. Raises SandboxError with the end of its log when it is not."""
     for attempt in range(1, _START_ATTEMPTS + 1):
         try:
-            return _start_once(version, binary, lifeline, lifeline.directory / f"server-{attempt}")
+            return _start_once(version, binary, processes, processes.directory / f"server-{attempt}")
         except PortTakenError:
             if attempt == _START_ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
 
 
-def _platform_package() -> str:
-    system = {"linux": "linux", "darwin": "darwin"}.get(sys.platform)
-    machine = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}.get(
-        platform.machine().lower()
-    )
-    if system is None or machine is None:
-        raise SandboxError(f"no Restate server is published for {sys.platform} on {platform.machine()}")
-    return f"@restatedev/restate-server-{system}-{machine}"
-
-
-@contextmanager
-def _locked(cache: Path) -> Iterator[None]:
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _install_with_npm(package: str, home: Path, cache: Path, lifeline: Lifeline) -> None:
-    npm = shutil.which("npm")
-    if npm is None:
-        raise SandboxError("npm is needed to install the Restate server and was not found on PATH")
-    for abandoned in cache.glob(".installing-*"):
-        shutil.rmtree(abandoned, ignore_errors=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=".installing-", dir=cache))
-    log = lifeline.directory / "npm.log"
-    try:
-        quiet = ["--no-audit", "--no-fund", "--no-update-notifier", "--loglevel=error"]
-        # Without a package.json of its own, npm would install into the next one up the tree.
-        (unfinished / "package.json").write_text(json.dumps({"private": True}))
-        npm_install = lifeline.spawn(
-            [npm, "install", "--ignore-scripts", "--no-save", *quiet, "--prefix", str(unfinished), package],
-            env=os.environ,
-            log=log,
-        )
-        if npm_install.wait() != 0:
-            raise SandboxError(f"npm cannot install {package}: {log_tail(log)}")
-        lifeline.stop(npm_install)
-        if not home.exists():
-            unfinished.rename(home)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _start_once(version: str, binary: Path, lifeline: Lifeline, home: Path) -> RestateServer:
+def _start_once(version: str, binary: Path, processes: OwnedProcesses, home: Path) -> RestateServer:
     home.mkdir()
     (home / "tmp").mkdir()
     admin, ingress, node = free_ports(3)
     cluster = f"sandbox-{secrets.token_hex(4)}"
-    log = lifeline.directory / "server.log"
+    log = processes.directory / "server.log"
     log.unlink(missing_ok=True)
-    process = lifeline.spawn(
+    process = processes.spawn(
         [str(binary), "--node-name", "sandbox"],
         env=_environment(version, home, cluster, admin, ingress, node),
         log=log,
@@ -189,7 +122,7 @@ def _start_once(version: str, binary: Path, lifeline: Lifeline, home: Path) -> R
     try:
         wait_until(f"Restate {version} ready", ready, _START_TIMEOUT, seen=lambda: log_tail(log))
     except BaseException:
-        lifeline.stop(process)
+        processes.stop(process)
         raise
     return server
 

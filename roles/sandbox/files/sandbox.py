@@ -2,268 +2,175 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A real Restate with services and, on demand, trouble: for the demo, the tests, molecule and the benchmark.
+"""The command line of the sandbox (`--help` tells more).
 
-In Python:
-
-    with Sandbox() as sandbox:
-        trouble = sandbox.plant()
-        ...  # sandbox.admin_url, sandbox.ingress_url, sandbox.serve("extra-service").url
-
-On the command line (`--help` tells more):
-
-    sandbox.py run --plant -- COMMAND...
-    sandbox.py up --file FILE
-    sandbox.py down --file FILE
-
-Nothing stays behind, whatever happens to the process that owns a sandbox; `lifeline.py` says how.
+sandbox.py run --plant -- COMMAND...
+sandbox.py up --file FILE
+sandbox.py down --file FILE
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import os
-import socket
+import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import TracebackType
-from typing import Any
 
 import restate_server
-import trouble
-from lifeline import Lifeline
-from restate_api import RestateApi
-from restate_server import PortTakenError
-from waiting import SandboxError, wait_until
+import supervisor
+from description import Planting, environment, serve_releases
+from restate_sandbox import Sandbox
+from stop_signals import Stopped, StopSignals
+from waiting import SandboxError
 
-_ORDER_SERVICE = str(Path(__file__).with_name("order_service.py"))
-_SERVICE_TIMEOUT = 30.0
-_RESET_TIMEOUT = 30.0
-
-
-class Service:
-    """A running variant of the order service."""
-
-    def __init__(
-        self, variant: str, port: int, log: Path, process: subprocess.Popen[bytes], lifeline: Lifeline
-    ) -> None:
-        self.variant = variant
-        self.port = port
-        self.url = f"http://127.0.0.1:{port}"
-        self._log = log
-        self._process = process
-        self._lifeline = lifeline
-
-    def wait(self) -> None:
-        """Wait until the service listens. Raises SandboxError with the end of its log when it does not."""
-
-        def listening() -> bool:
-            if self._process.poll() is not None:
-                text = restate_server.log_tail(self._log)
-                kind = PortTakenError if restate_server.port_taken(text) else SandboxError
-                raise kind(f"service {self.variant} ended on port {self.port}: {text}")
-            return _listens(self.port)
-
-        wait_until(f"service {self.variant} on port {self.port}", listening, _SERVICE_TIMEOUT)
-
-    def stop(self) -> None:
-        """Stop the service and wait until its port is free. Does nothing the second time."""
-        if self._process.returncode is None:
-            self._lifeline.stop(self._process)
-            wait_until(f"port {self.port} free", lambda: not _listens(self.port))
+_END_TIMEOUT = 5.0
+_LIFETIME = 3600.0
+_FAILED = 1
+_SIGNALLED = 128
 
 
-class Sandbox:
-    """A Restate server and the services that are served to it, from `with` until its end.
+def main(arguments: list[str]) -> int:
+    """Run one command and give the exit status: for `run` the command's own, 128 + n after signal n."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.command(options))
+    except SandboxError as error:
+        print(f"sandbox: {error}", file=sys.stderr)
+        return _FAILED
+    except Stopped as stopped:
+        return _SIGNALLED + stopped.number
 
-    `cache` keeps installed servers (default: SANDBOX_CACHE, else the user's cache directory).
-    `service_python` is a Python with the packages of requirements.txt. Every method raises SandboxError with
-    what was seen.
-    """
 
-    def __init__(
-        self,
-        version: str = restate_server.DEFAULT_VERSION,
-        cache: Path | None = None,
-        service_python: str = sys.executable,
-    ) -> None:
-        self.version = version
-        self._cache = cache or restate_server.default_cache()
-        self._service_python = service_python
-        self._lifeline: Lifeline | None = None
-        self._server: restate_server.RestateServer | None = None
-        self._services: list[Service] = []
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="sandbox.py", description="A real Restate with services and planted invocations."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def __enter__(self) -> Sandbox:
-        self._lifeline = Lifeline("restate-sandbox-")
+    contents = argparse.ArgumentParser(add_help=False)
+    contents.add_argument(
+        "--version", default=restate_server.DEFAULT_VERSION, help="of the server; %(default)s"
+    )
+    contents.add_argument(
+        "--cache",
+        type=Path,
+        default=restate_server.default_cache(),
+        help="where servers are kept; %(default)s",
+    )
+    contents.add_argument(
+        "--service-python", default=sys.executable, help="a Python with requirements.txt; this one"
+    )
+    planting = contents.add_mutually_exclusive_group()
+    planting.set_defaults(planting="nothing")
+    planting.add_argument(
+        "--plant",
+        dest="planting",
+        action="store_const",
+        const="all",
+        help="plant failed, paused and other runs",
+    )
+    planting.add_argument(
+        "--plant-unreleased",
+        dest="planting",
+        action="store_const",
+        const="unreleased",
+        help="plant them, but leave the registration of release 2 to the command",
+    )
+
+    at_file = argparse.ArgumentParser(add_help=False)
+    at_file.add_argument(
+        "--file", type=lambda name: Path(name).absolute(), required=True, help="the description, as JSON"
+    )
+
+    detached = argparse.ArgumentParser(add_help=False)
+    detached.add_argument("--owner", type=int, metavar="PID", help="stop when this process is gone")
+    detached.add_argument(
+        "--lifetime", type=float, default=_LIFETIME, metavar="SECONDS", help="stop after it; %(default)g"
+    )
+
+    run = commands.add_parser("run", parents=[contents], help="run a command beside a sandbox of its own")
+    run.add_argument("argv", nargs="+", metavar="COMMAND", help="after --")
+    run.set_defaults(command=_run)
+    up = commands.add_parser(
+        "up", parents=[contents, at_file, detached], help="start a sandbox that stays, print it"
+    )
+    up.set_defaults(command=_up)
+    down = commands.add_parser("down", parents=[at_file], help="stop it and wait until it is gone")
+    down.set_defaults(command=_down)
+    # Not for people: what `up` starts.
+    supervise = commands.add_parser("supervise", parents=[contents, at_file, detached])
+    supervise.set_defaults(command=_supervise)
+    return parser
+
+
+def _sandbox(options: argparse.Namespace) -> Sandbox:
+    return Sandbox(options.version, options.cache, options.service_python)
+
+
+def _run(options: argparse.Namespace) -> int:
+    with StopSignals() as signals, _sandbox(options) as sandbox:
         try:
-            binary = restate_server.install(self.version, self._cache.absolute(), self._lifeline)
-            self._server = restate_server.start(self.version, binary, self._lifeline)
-        except BaseException:
-            self._lifeline.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.lifeline.close()
-        self._services.clear()
-
-    @property
-    def admin_url(self) -> str:
-        """The URL of the admin API, without a slash at its end."""
-        return self.server.admin_url
-
-    @property
-    def ingress_url(self) -> str:
-        """The URL of the ingress, without a slash at its end."""
-        return self.server.ingress_url
-
-    @property
-    def server(self) -> restate_server.RestateServer:
-        """The server's process and log."""
-        if self._server is None:
-            raise SandboxError("the sandbox is not started: use it in a with statement")
-        return self._server
-
-    @property
-    def lifeline(self) -> Lifeline:
-        """What starts processes that end with the sandbox."""
-        if self._lifeline is None:
-            raise SandboxError("the sandbox is not started: use it in a with statement")
-        return self._lifeline
-
-    def api(self) -> RestateApi:
-        """Make a client for this server, to be used in a with statement."""
-        return RestateApi(self.admin_url, self.ingress_url)
-
-    def serve(self, variant: str, port: int | None = None, required_header: str | None = None) -> Service:
-        """Serve a variant of order_service.py, on a free port unless one is given, and wait until it listens.
-
-        It is not registered. With `required_header` ("name=value"), requests without that header are answered
-        with 403.
-        """
-        return self._serve_all([variant], port, required_header)[0]
-
-    def plant(self, register_release_2: bool = True) -> dict[str, Any]:
-        """Serve the releases and plant the trouble that trouble.py describes; give its description.
-
-        Without `register_release_2`, release 2 is served and left for somebody else to register.
-        """
-        served = self._serve_all(list(trouble.DEPLOYMENTS.values()))
-        services = dict(zip(trouble.DEPLOYMENTS, served, strict=True))
-        urls = {name: service.url for name, service in services.items()}
-        with self.api() as api:
-            return trouble.plant(
-                api,
-                urls,
-                lambda name: services[name].stop(),
-                register_release_2=register_release_2,
+            description = serve_releases(sandbox, options.planting)
+            file = sandbox.processes.directory / "sandbox.json"
+            file.touch(mode=0o600)
+            file.write_text(json.dumps(description, indent=2))
+            child = sandbox.processes.spawn(
+                options.argv, env=os.environ | environment(description, file), foreground=True
             )
-
-    def reset(self) -> None:
-        """Make the server blank again: no invocation, state, promise or deployment, and no service running."""
-        with self.api() as api:
-            _end_invocations(api)
-            _delete_deployments(api)
-            self._forget_promises(api)
-            for row in api.query("SELECT DISTINCT service_name, service_key FROM state"):
-                api.clear_state(row["service_name"], row["service_key"])
-            wait_until(
-                "no state left", lambda: not api.query("SELECT key FROM state LIMIT 1"), _RESET_TIMEOUT
-            )
-        for service in self._services:
-            service.stop()
-        self._services.clear()
-
-    def _serve_all(
-        self, variants: list[str], port: int | None = None, required_header: str | None = None
-    ) -> list[Service]:
-        started = [self._start_service(variant, port, required_header) for variant in variants]
-        return [self._ready(service, port is None, required_header) for service in started]
-
-    def _ready(self, service: Service, other_port: bool, required_header: str | None) -> Service:
-        try:
-            service.wait()
-        except PortTakenError:
-            if not other_port:
+            try:
+                status = child.wait()
+            except Stopped as stopped:
+                _end(child, stopped.number)
                 raise
-            service = self._start_service(service.variant, None, required_header)
-            service.wait()
-        return service
-
-    def _start_service(self, variant: str, port: int | None, required_header: str | None) -> Service:
-        chosen = port or restate_server.free_ports(1)[0]
-        if _listens(chosen):
-            raise PortTakenError(f"something listens on port {chosen} already")
-        environment = dict(os.environ)
-        environment.pop("ORDER_SERVICE_REQUIRED_HEADER", None)
-        # Half of a service's start is the compilation of what it imports, where no bytecode may be written beside it.
-        environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        environment["PYTHONPYCACHEPREFIX"] = str(self._cache.absolute() / "bytecode")
-        if required_header is not None:
-            environment["ORDER_SERVICE_REQUIRED_HEADER"] = required_header
-        log = self.lifeline.directory / f"{variant}-{chosen}.log"
-        process = self.lifeline.spawn(
-            [self._service_python, _ORDER_SERVICE, str(chosen), variant], env=environment, log=log
-        )
-        service = Service(variant, chosen, log, process, self.lifeline)
-        self._services.append(service)
-        return service
-
-    def _forget_promises(self, api: RestateApi) -> None:
-        """Clear the promises of keys that never had a run, which only the purge of a run does."""
-        keys = [
-            (row["service_name"], row["service_key"])
-            for row in api.query("SELECT DISTINCT service_name, service_key FROM sys_promise")
-        ]
-        if not keys:
-            return
-        api.register(self.serve("release-2").url)
-        for service, key in keys:
-            api.submit(service, key, "run", {"mode": "ok"})
-        wait_until("runs completed", lambda: not api.query(f"{_UNFINISHED} LIMIT 1"), _RESET_TIMEOUT)
-        _end_invocations(api)
-        wait_until(
-            "no promise left", lambda: not api.query("SELECT key FROM sys_promise LIMIT 1"), _RESET_TIMEOUT
-        )
-        _delete_deployments(api)
+            return status if status >= 0 else _SIGNALLED - status
+        finally:
+            signals.ignore()
 
 
-_UNFINISHED = "SELECT id FROM sys_invocation_status WHERE status != 'completed'"
-_COMPLETED = "SELECT id FROM sys_invocation_status WHERE status = 'completed'"
+def _end(child: subprocess.Popen[bytes], number: int) -> None:
+    """Let the command end by itself, for some seconds. After Ctrl-C, the terminal has told it already."""
+    if number == signal.SIGINT and _ended_in_time(child):
+        return
+    child.terminate()
+    _ended_in_time(child)
 
 
-def _end_invocations(api: RestateApi) -> None:
-    """Kill and purge until there is no invocation: a kill ends the children of an invocation some time later."""
-
-    def none_left() -> bool:
-        api.kill(str(row["id"]) for row in api.query(_UNFINISHED))
-        api.purge(str(row["id"]) for row in api.query(_COMPLETED))
-        return not api.query("SELECT id FROM sys_invocation_status LIMIT 1")
-
-    wait_until("no invocation left", none_left, _RESET_TIMEOUT)
+def _ended_in_time(child: subprocess.Popen[bytes]) -> bool:
+    try:
+        child.wait(_END_TIMEOUT)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
-def _delete_deployments(api: RestateApi) -> None:
-    for deployment_id in api.deployments():
-        api.delete_deployment(deployment_id)
-    wait_until("no deployment left", lambda: not api.deployments(), _RESET_TIMEOUT)
+def _up(options: argparse.Namespace) -> int:
+    planting: Planting = options.planting
+    supervise = [sys.executable, __file__, "supervise"]
+    supervise += [
+        f"--version={options.version}",
+        f"--cache={options.cache.absolute()}",
+        f"--file={options.file}",
+    ]
+    supervise += [f"--service-python={options.service_python}", f"--lifetime={options.lifetime}"]
+    supervise += [] if options.owner is None else [f"--owner={options.owner}"]
+    supervise += {"nothing": [], "all": ["--plant"], "unreleased": ["--plant-unreleased"]}[planting]
+    description, started = supervisor.up(options.file, _sandbox(options), planting, supervise)
+    print(json.dumps({**description, "started_now": started}, indent=2))
+    return 0
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def _down(options: argparse.Namespace) -> int:
+    print(json.dumps({"stopped_now": supervisor.down(options.file)}))
+    return 0
 
 
-def main() -> int:
-    """Run the command line and give its exit status."""
-    # The commands import this module: imported here, so that it is whole by then.
-    import command_line
-
-    return command_line.main(sys.argv[1:])
+def _supervise(options: argparse.Namespace) -> int:
+    supervisor.supervise(options.file, _sandbox(options), options.planting, options.owner, options.lifetime)
+    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import state_file
-from description import Planting, furnish
-from sandbox import Sandbox
+from description import Planting, serve_releases
+from restate_sandbox import Sandbox
 from stop_signals import Stopped, StopSignals
 from waiting import SandboxError, wait_until
 
@@ -67,18 +67,18 @@ def down(file: Path) -> bool:
 def supervise(file: Path, sandbox: Sandbox, planting: Planting, owner: int | None, lifetime: float) -> None:
     """Run the sandbox until a signal, the end of the process `owner`, or `lifetime` seconds after it was ready.
 
-    The file has what `furnish` tells, and `ends_at` (ISO 8601, UTC). Standard output and error are the caller's
+    The file has what `serve_releases` gives, and `ends_at` (ISO 8601, UTC). Standard output and error are the caller's
     until the sandbox is ready.
     """
     with StopSignals() as signals, sandbox:
         try:
-            description = furnish(sandbox, planting)
+            description = serve_releases(sandbox, planting)
             end = datetime.now(UTC) + timedelta(seconds=lifetime)
             description["ends_at"] = end.isoformat(timespec="seconds")
             state_file.publish(file, description)
             # From here on, the file goes when the sandbox goes.
-            sandbox.lifeline.also_remove(file)
-            _let_go_of_the_caller()
+            sandbox.processes.also_remove(file)
+            _detach_from_caller()
             _watch(sandbox, owner, time.monotonic() + lifetime)
         except Stopped:
             pass
@@ -87,7 +87,7 @@ def supervise(file: Path, sandbox: Sandbox, planting: Planting, owner: int | Non
 
 
 def _start(command: list[str]) -> tuple[int, str]:
-    """Start the supervisor and wait until it lets go of its output; give its process id and what it printed."""
+    """Start the supervisor and wait until it closes its output; give its process id and what it printed."""
     supervisor = subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -107,7 +107,7 @@ def _start(command: list[str]) -> tuple[int, str]:
         raise
 
 
-def _let_go_of_the_caller() -> None:
+def _detach_from_caller() -> None:
     # Fails when the caller was killed in the meantime: then nobody knows of this sandbox, and it ends.
     print("ready", flush=True)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -117,11 +117,11 @@ def _let_go_of_the_caller() -> None:
 
 
 def _watch(sandbox: Sandbox, owner: int | None, deadline: float) -> None:
-    gone = _Owner(owner)
+    watched = _Owner(owner)
     while (
         time.monotonic() < deadline
         and sandbox.server.process.poll() is None
-        and not gone.within(_WATCH_INTERVAL)
+        and not watched.ends_within(_WATCH_INTERVAL)
     ):
         pass
 
@@ -139,7 +139,7 @@ class _Owner:
             except ProcessLookupError:
                 self._pid = -1
 
-    def within(self, seconds: float) -> bool:
+    def ends_within(self, seconds: float) -> bool:
         """Wait as long as that, less when it ends; tell whether it has ended."""
         if self._pid == -1:
             return True

@@ -4,7 +4,7 @@
 
 """A virtual object that submits many invocations from within Restate, which costs a fraction of as many requests.
 
-    sower.py PORT
+    bulk_submit_service.py PORT
 
 serves it on 127.0.0.1:PORT until it is killed.
 """
@@ -21,11 +21,11 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from restate import ObjectContext, VirtualObject
 
-sower = VirtualObject("Sower")
+bulk_submitter = VirtualObject("BulkSubmitter")
 
 
-@sower.handler()
-async def sow(ctx: ObjectContext, order: dict[str, Any]) -> int:
+@bulk_submitter.handler()
+async def submit(ctx: ObjectContext, order: dict[str, Any]) -> int:
     """Send `argument` to `handler` of `service` for each of `keys`, and give their number.
 
     The invocations start after `delay` seconds.
@@ -41,7 +41,7 @@ def main() -> None:
     """Serve until the end of the process."""
     config = Config()
     config.bind = [f"127.0.0.1:{int(sys.argv[1])}"]
-    application: Any = restate.app([sower])
+    application: Any = restate.app([bulk_submitter])
     asyncio.run(serve(application, config))
 
 

@@ -2,12 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What runs beside the sandbox for the lifeline: the guard, and the step between fork and exec of a child.
+"""What ends the processes of a sandbox when their owner is gone: a guard, and a step before each command.
 
-`tether.py guard DIRECTORY` reads lines `+PID` and `-PID`; at the end of its input it kills what was not taken
-back and removes DIRECTORY and the files it read as `=FILE`. `tether.py tie background|foreground PARENT
-COMMAND...` becomes COMMAND, which dies with PARENT (Linux). It imports little, since each child goes through
-it.
+`end_with_owner.py clean-up-after-owner DIRECTORY` is the guard. It reads lines `+PID` and `-PID`; at the end of its
+input it kills what was not taken back, and removes DIRECTORY and the files it read as `=FILE`.
+`end_with_owner.py run background|foreground PARENT COMMAND...` becomes COMMAND, which dies with PARENT (Linux).
+This file imports little, since each child runs it first.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
-_GUARD_PATIENCE = 10.0
+_REMOVAL_TIMEOUT = 10.0
 
 
 def _alive(pid: int) -> bool:
@@ -39,24 +39,14 @@ def _alive(pid: int) -> bool:
     return True
 
 
-def _guard(directory: Path) -> None:
+def _clean_up_after_owner(directory: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    children: set[int] = set()
-    files: list[Path] = []
-    for line in sys.stdin:
-        kind, rest = line[0], line[1:-1]
-        # A line without its end was cut off by the owner's death.
-        if not line.endswith("\n"):
-            break
-        if kind == "=":
-            files.append(Path(rest))
-        else:
-            (children.add if kind == "+" else children.discard)(int(rest))
+    children, files = _read_until_owner_ends()
     for pid in children:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-    deadline = time.monotonic() + _GUARD_PATIENCE
+    deadline = time.monotonic() + _REMOVAL_TIMEOUT
     while time.monotonic() < deadline and (directory.exists() or any(map(_alive, children))):
         # Repeated, since a process that is being killed can still create files.
         shutil.rmtree(directory, ignore_errors=True)
@@ -65,7 +55,25 @@ def _guard(directory: Path) -> None:
         file.unlink(missing_ok=True)
 
 
-def _tie(mode: str, parent: int, command: Sequence[str]) -> None:
+def _read_until_owner_ends() -> tuple[set[int], list[Path]]:
+    """Return the owner's children that were not taken back, and the files to remove."""
+    children: set[int] = set()
+    files: list[Path] = []
+    for line in sys.stdin:
+        # A line without its end was cut off by the owner's death.
+        if not line.endswith("\n"):
+            break
+        kind, rest = line[0], line[1:-1]
+        if kind == "=":
+            files.append(Path(rest))
+        elif kind == "+":
+            children.add(int(rest))
+        else:
+            children.discard(int(rest))
+    return children, files
+
+
+def _run_bound_to(parent: int, mode: str, command: Sequence[str]) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -83,7 +91,7 @@ def _tie(mode: str, parent: int, command: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "guard":
-        _guard(Path(sys.argv[2]))
+    if sys.argv[1] == "clean-up-after-owner":
+        _clean_up_after_owner(Path(sys.argv[2]))
     else:
-        _tie(sys.argv[2], int(sys.argv[3]), sys.argv[4:])
+        _run_bound_to(int(sys.argv[3]), sys.argv[2], sys.argv[4:])

@@ -6,7 +6,7 @@
 
 Three things see to it, since each alone has a gap:
 
-- `Lifeline.close` stops everything in order; it does not run when the owner gets a SIGKILL.
+- `OwnedProcesses.close` stops everything in order; it does not run when the owner gets a SIGKILL.
 - A guard process, in a session of its own, reads a pipe from the owner. When the pipe ends, for whatever
   reason, it kills what is left and removes the directory. It works on every platform.
 - On Linux, each child asks the kernel for a SIGKILL at the death of its parent, which covers the moment
@@ -29,19 +29,19 @@ from waiting import SandboxError
 
 # The kernel sends PR_SET_PDEATHSIG when the *thread* that forked ends, not the process. So all children are
 # forked by one thread that lives as long as this process, whichever thread asks for them.
-_forker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="lifeline")
+_spawner = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner")
 
-_TETHER = str(Path(__file__).with_name("tether.py"))
+_END_WITH_OWNER = str(Path(__file__).with_name("end_with_owner.py"))
 
 
-class Lifeline:
+class OwnedProcesses:
     """Owner of child processes and of one temporary directory; both are gone after `close`, or when the owner is."""
 
     def __init__(self, prefix: str) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix=prefix))
         self._children: list[subprocess.Popen[bytes]] = []
         self._guard = subprocess.Popen(
-            [sys.executable, "-I", _TETHER, "guard", str(self.directory)],
+            [sys.executable, "-I", _END_WITH_OWNER, "clean-up-after-owner", str(self.directory)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -64,20 +64,20 @@ class Lifeline:
         the rest in order.
         """
         mode = "foreground" if foreground else "background"
-        tied = [sys.executable, "-I", _TETHER, "tie", mode, str(os.getpid()), *command]
+        bound = [sys.executable, "-I", _END_WITH_OWNER, "run", mode, str(os.getpid()), *command]
         with contextlib.ExitStack() as stack:
             output = stack.enter_context(log.open("ab")) if log else None
 
             def start() -> subprocess.Popen[bytes]:
                 return subprocess.Popen(
-                    tied,
+                    bound,
                     env=dict(env),
                     stdin=None if foreground else subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT if output else None,
                 )
 
-            child = _forker.submit(start).result()
+            child = _spawner.submit(start).result()
         self._children.append(child)
         self._tell(f"+{child.pid}")
         return child

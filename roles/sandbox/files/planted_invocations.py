@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The trouble that operators meet, planted on purpose in a blank sandbox.
+"""Deployments and invocations in each state that operators meet, planted on purpose in a blank sandbox.
 
 | deployment | how it comes about | state afterwards |
 |---|---|---|
@@ -33,8 +33,8 @@ _PLANTING_TIMEOUT = 30.0
 
 
 @dataclass(frozen=True)
-class Piece:
-    """One invocation in trouble: how it is made, and how to tell that the trouble is really there."""
+class PlantedInvocation:
+    """One invocation: how it is made, and how to tell that it is in its state."""
 
     kind: str
     service: str
@@ -42,7 +42,7 @@ class Piece:
     handler: str
     argument: object | None
     what: str
-    there: Callable[[Row], bool]
+    in_state: Callable[[Row], bool]
 
 
 def _failed(row: Row) -> bool:
@@ -69,8 +69,8 @@ def _zombie(row: Row) -> bool:
     return row.get("last_failure_error_code") == "RT0011"
 
 
-def _run(kind: str, key: str, mode: str, what: str, there: Callable[[Row], bool]) -> Piece:
-    return Piece(kind, "OrderWorkflow", key, "run", {"mode": mode}, what, there)
+def _run(kind: str, key: str, mode: str, what: str, in_state: Callable[[Row], bool]) -> PlantedInvocation:
+    return PlantedInvocation(kind, "OrderWorkflow", key, "run", {"mode": mode}, what, in_state)
 
 
 _ZOMBIE = _run(
@@ -83,7 +83,7 @@ _ON_RELEASE_1 = (
     _run("retrying", "order-1003", "retry", "keeps retrying: the database is down", _retrying),
     _run("waiting", "order-1004", "wait", "nothing is wrong, it waits for its approval", _waits_for_promise),
     _run("succeeded", "order-1005", "ok", "nothing is wrong, it succeeded", _succeeded),
-    Piece(
+    PlantedInvocation(
         "waiting-shared",
         "OrderWorkflow",
         "order-1006",
@@ -92,7 +92,7 @@ _ON_RELEASE_1 = (
         "waits for the approval of an order that was never placed",
         _waits_for_promise,
     ),
-    Piece(
+    PlantedInvocation(
         "paused", "PaymentWorkflow", "payment-2001", "run", {}, "paused: the bank gateway timed out", _paused
     ),
 )
@@ -109,8 +109,8 @@ def plant(
 
     `urls` has where each of `DEPLOYMENTS` is served, `shut_down` ends the service of one. Gives what can be
     written as JSON: `deployments` by name (id, url, registered) and `invocations` by workflow key (kind,
-    service, key, handler, invocation_id, deployment_id, what). Raises SandboxError when a piece does not come
-    about in time.
+    service, key, handler, invocation_id, deployment_id, what). Raises SandboxError when an invocation does not
+    reach its state in time.
     """
     ids: dict[str, str | None] = {"release-0": api.register(urls["release-0"])}
     zombie = _submitted(api, _ZOMBIE)
@@ -118,7 +118,7 @@ def plant(
 
     ids["drained"] = api.register(urls["drained"])
     ids["release-1"] = api.register(urls["release-1"])
-    planted = {_submitted(api, piece): piece for piece in _ON_RELEASE_1}
+    planted = {_submitted(api, one): one for one in _ON_RELEASE_1}
     _wait_for(api, planted, str(ids["release-1"]))
 
     api.delete_deployment(str(ids["release-0"]))
@@ -134,59 +134,59 @@ def plant(
             for name in DEPLOYMENTS
         },
         "invocations": {
-            piece.key: _described(piece, invocation_id, str(ids[release]))
-            for release, pieces in (("release-0", {zombie: _ZOMBIE}), ("release-1", planted))
-            for invocation_id, piece in pieces.items()
+            one.key: _described(one, invocation_id, str(ids[release]))
+            for release, invocations in (("release-0", {zombie: _ZOMBIE}), ("release-1", planted))
+            for invocation_id, one in invocations.items()
         },
     }
 
 
-def _submitted(api: RestateApi, piece: Piece) -> str:
-    return api.submit(piece.service, piece.key, piece.handler, piece.argument)
+def _submitted(api: RestateApi, invocation: PlantedInvocation) -> str:
+    return api.submit(invocation.service, invocation.key, invocation.handler, invocation.argument)
 
 
-def _described(piece: Piece, invocation_id: str, deployment_id: str) -> dict[str, str]:
+def _described(invocation: PlantedInvocation, invocation_id: str, deployment_id: str) -> dict[str, str]:
     return {
-        "kind": piece.kind,
-        "service": piece.service,
-        "key": piece.key,
-        "handler": piece.handler,
+        "kind": invocation.kind,
+        "service": invocation.service,
+        "key": invocation.key,
+        "handler": invocation.handler,
         "invocation_id": invocation_id,
         "deployment_id": deployment_id,
-        "what": piece.what,
+        "what": invocation.what,
     }
 
 
 def _wait_for(
     api: RestateApi,
-    pieces: Mapping[str, Piece],
+    invocations: Mapping[str, PlantedInvocation],
     deployment_id: str,
-    there: Callable[[Row], bool] | None = None,
+    in_state: Callable[[Row], bool] | None = None,
 ) -> None:
-    """Wait until each invocation is in its trouble, and pinned to the deployment.
+    """Wait until each invocation is in its state (or in the one that is given), and pinned to the deployment.
 
     The conditions are collected over several looks: a retrying invocation reads as running now and then.
     """
-    missing = dict(pieces)
+    missing = dict(invocations)
     seen: dict[str, Row] = {}
 
-    def all_there() -> bool:
+    def all_reached() -> bool:
         for row in _rows(api, missing):
             seen[row["id"]] = row
-            piece = missing[row["id"]]
-            if row.get("pinned_deployment_id") == deployment_id and (there or piece.there)(row):
+            reached = in_state or missing[row["id"]].in_state
+            if row.get("pinned_deployment_id") == deployment_id and reached(row):
                 del missing[row["id"]]
         return not missing
 
     wait_until(
-        f"trouble of {', '.join(piece.key for piece in pieces.values())}",
-        all_there,
+        f"state of {', '.join(one.key for one in invocations.values())}",
+        all_reached,
         _PLANTING_TIMEOUT,
         seen=lambda: [seen.get(one, one) for one in missing],
     )
 
 
-def _rows(api: RestateApi, ids: Mapping[str, Piece]) -> list[Row]:
+def _rows(api: RestateApi, ids: Mapping[str, PlantedInvocation]) -> list[Row]:
     listed = ", ".join(f"'{one}'" for one in ids)
     rows = api.query(
         "SELECT id, status, completion_result, retry_count, last_failure, last_failure_error_code,"

@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A Restate server as a test sees it: situations to build, tasks to run, and all that can be told from outside."""
+"""A Restate server as a test uses it: it submits work, runs tasks, and reads all that can be seen from outside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import httpx
 from restate_api import RestateApi
-from sandbox import Sandbox
+from restate_sandbox import Sandbox
 from waiting import wait_until
 
 from tests.integration.ansible_task import Result, run_task
@@ -22,11 +22,11 @@ from tests.integration.services import Services
 Row = dict[str, Any]
 Snapshot = dict[str, Any]
 
-_GOING = ("invoked", "suspended")
+_IN_PROGRESS = ("invoked", "suspended")
 """An invocation that waits goes from one to the other by itself."""
 
 
-class World:
+class Server:
     """One server, whatever was registered there, and the tasks that are run against it."""
 
     def __init__(self, sandbox: Sandbox, services: Services, python: str) -> None:
@@ -47,7 +47,7 @@ class World:
         self.ingress.close()
         self.api.__exit__(None, None, None)
 
-    def since(self, major: int, minor: int) -> bool:
+    def is_at_least(self, major: int, minor: int) -> bool:
         """Whether the server is of this release or a later one."""
         return tuple(int(part) for part in self.version.split(".")[:2]) >= (major, minor)
 
@@ -116,29 +116,29 @@ class World:
     def order(self, key: str, mode: str, **more: Any) -> str:
         """Submit a run of OrderWorkflow, wait until it is where its mode leads, and give its id."""
         invocation_id = self.submit("OrderWorkflow", key, "run", {"mode": mode, **more})
-        self.settled(invocation_id, _SETTLED[mode])
+        self.wait_for_row(invocation_id, _REACHED[mode])
         return invocation_id
 
     def await_approval(self, key: str) -> str:
         """Submit a shared handler that waits for a promise, and give its id once it waits."""
         invocation_id = self.submit("OrderWorkflow", key, "await_approval")
-        self.settled(invocation_id, _waits)
+        self.wait_for_row(invocation_id, _waits)
         return invocation_id
 
     def payment(self, key: str) -> str:
         """Submit a run of PaymentWorkflow, which is soon paused on release 1, and give its id."""
         invocation_id = self.submit("PaymentWorkflow", key, "run", {})
-        self.settled(invocation_id, lambda row: row["status"] == "paused")
+        self.wait_for_row(invocation_id, lambda row: row["status"] == "paused")
         return invocation_id
 
-    def settled(self, invocation_id: str, there: Callable[[Row], Any]) -> Row:
+    def wait_for_row(self, invocation_id: str, there: Callable[[Row], Any]) -> Row:
         """Wait until an invocation's row is as asked, and return it."""
 
         def look() -> Row | None:
             row = self.row(invocation_id)
             return row if row and there(row) else None
 
-        return wait_until(f"{invocation_id} settles", look, seen=lambda: self.row(invocation_id))
+        return wait_until(f"{invocation_id} as expected", look, seen=lambda: self.row(invocation_id))
 
     def row(self, invocation_id: str) -> Row | None:
         """All that Restate says of an invocation: `waits` where its journal has a promise, `calls` what it called."""
@@ -159,14 +159,14 @@ class World:
 
     def completed(self, invocation_id: str) -> Row:
         """Wait until an invocation has completed, and return its row."""
-        return self.settled(invocation_id, lambda row: row["status"] == "completed")
+        return self.wait_for_row(invocation_id, lambda row: row["status"] == "completed")
 
     def query(self, sql: str) -> list[Row]:
         """The rows of a query."""
         return self.api.query(sql)
 
-    def of_key(self, key: str, service: str = "OrderWorkflow") -> dict[str, int]:
-        """How much Restate holds of a key."""
+    def count_rows_of_key(self, key: str, service: str = "OrderWorkflow") -> dict[str, int]:
+        """How many rows Restate holds of a key, by table."""
         literal = "'" + key.replace("'", "''") + "'"
         tables = {"sys_invocation_status": "target_service", "state": "service", "sys_promise": "service"}
         return {
@@ -187,8 +187,8 @@ class World:
             "FROM sys_invocation_status"
         )
         for row in invocations:
-            if row["status"] in _GOING:
-                row["status"] = "going"
+            if row["status"] in _IN_PROGRESS:
+                row["status"] = "in progress"
         deployments = self.http.get("/deployments").json()["deployments"]
         services = self.http.get("/services").json()["services"]
         for service in services:
@@ -261,7 +261,7 @@ def _began(row: Row) -> bool:
     return "pinned_deployment_id" in row and row["status"] in ("running", "suspended")
 
 
-_SETTLED: dict[str, Callable[[Row], bool]] = {
+_REACHED: dict[str, Callable[[Row], bool]] = {
     "ok": lambda row: row.get("completion_result") == "success",
     "fail": lambda row: row.get("completion_result") == "failure",
     "retry": lambda row: row.get("retry_count", 0) >= 4 and "pinned_deployment_id" in row,
@@ -269,67 +269,3 @@ _SETTLED: dict[str, Callable[[Row], bool]] = {
     "child": lambda row: row["calls"] and "pinned_deployment_id" in row,
     "slow": _began,
 }
-
-_NOT_COMPARED = ("audit", "invocation", "exception", "acknowledged", "done", "not_done")
-
-
-@dataclass(frozen=True)
-class Rehearsal:
-    """A dry run, the real run and a second real run, with the server before and after."""
-
-    predicted: Result
-    real: Result
-    again: Result
-    before: Snapshot
-    after: Snapshot
-
-    @property
-    def told(self) -> str:
-        """All that the tasks told, as text."""
-        return str((self.predicted, self.real, self.again))
-
-
-def rehearse(
-    world: World, module: str, *, conditional: bool = False, unknown: tuple[str, ...] = (), **args: Any
-) -> Rehearsal:
-    """Run a task in check mode, for real, and again, and hold what all tasks promise.
-
-    The dry run changes nothing and says what the real run does, in every key of the result but those that a dry run
-    cannot know (`unknown`); where it depends on a wait it says so (`conditional`). The second run finds nothing to
-    do, or is refused for the same reason.
-    """
-    before = world.snapshot()
-    predicted = world.task(module, check=True, **args)
-    assert world.snapshot() == before
-    real = world.task(module, **args)
-    after = world.snapshot()
-    if not conditional:
-        assert compared(predicted, unknown) == compared(real, unknown)
-    if real["failed"] and "done" not in real:
-        # A refusal: the dry run was the first of two on the same server.
-        assert after == before
-        return Rehearsal(predicted, real, real, before, after)
-    again = world.task(module, **args)
-    if real["failed"]:
-        assert reason(again) == reason(real)
-    else:
-        assert not again["failed"], again["msg"]
-        assert again["changed"] is False
-        assert world.snapshot() == after
-    for result in (predicted, real, again):
-        assert result["failed"] or result.get("acknowledged", module == "doctor") is True
-    return Rehearsal(predicted, real, again, before, after)
-
-
-def compared(result: Result, unknown: Iterable[str] = ()) -> Result:
-    """The keys of a result in which a dry run and a real run must agree."""
-    left_out = {*_NOT_COMPARED, *unknown} | ({"msg"} if not result["failed"] else set())
-    return {
-        key: value for key, value in result.items() if key not in left_out and not key.startswith("_ansible")
-    }
-
-
-def reason(result: Result) -> tuple[str, str | None]:
-    """Why a task failed: code and reason."""
-    assert result["failed"], result["msg"]
-    return result["error"]["code"], result["error"].get("reason")

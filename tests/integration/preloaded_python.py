@@ -23,33 +23,33 @@ from pathlib import Path
 
 _CLIENT = """#!{python} -IS
 import os, socket, sys
-with socket.socket(socket.AF_UNIX) as server:
-    server.connect({address!r})
+with socket.socket(socket.AF_UNIX) as forker:
+    forker.connect({address!r})
     place = "\\0".join([os.getcwd(), *(name + "=" + value for name, value in os.environ.items())])
-    socket.send_fds(server, [len(place.encode()).to_bytes(4, "big")], [0, 1, 2])
-    server.sendall(place.encode())
-    sys.exit(int(server.recv(4) or b"1"))
+    socket.send_fds(forker, [len(place.encode()).to_bytes(4, "big")], [0, 1, 2])
+    forker.sendall(place.encode())
+    sys.exit(int(forker.recv(4) or b"1"))
 """
 
 
 @contextlib.contextmanager
-def warm_python() -> Iterator[str]:
+def preloaded_python() -> Iterator[str]:
     """Give the path of the interpreter, which works until the end of the context."""
     # Not at the top: the interpreter knows no more paths than any other.
-    from lifeline import Lifeline
+    from owned_processes import OwnedProcesses
     from waiting import wait_until
 
-    lifeline = Lifeline("restate-python-")
+    processes = OwnedProcesses("restate-python-")
     try:
-        address = lifeline.directory / "socket"
-        lifeline.spawn([sys.executable, __file__, str(address)], env=os.environ)
+        address = processes.directory / "socket"
+        processes.spawn([sys.executable, __file__, str(address)], env=os.environ)
         wait_until("warm Python", address.exists)
-        client = lifeline.directory / "python"
+        client = processes.directory / "python"
         client.write_text(_CLIENT.format(python=sys.executable, address=str(address)))
         client.chmod(0o700)
         yield str(client)
     finally:
-        lifeline.close()
+        processes.close()
 
 
 def main() -> None:

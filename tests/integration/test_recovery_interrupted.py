@@ -1,0 +1,180 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""restate_recover_workflow for many keys: what a crash leaves, and what others do meanwhile."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from waiting import wait_until
+
+from tests.integration.proxy import LostError, Proxy, lose, proxy_of
+from tests.integration.recovery_of_many import created_at_by_key, of_order, outcomes
+from tests.integration.server import Server
+from tests.integration.task_process import TaskProcess
+
+BATCH_PURGE = "/internal/invocations_batch_operations/purge"
+
+
+# What a crash leaves
+
+
+@pytest.fixture
+def admin(server: Server) -> Iterator[Proxy]:
+    with proxy_of(server.admin_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def ingress(server: Server) -> Iterator[Proxy]:
+    with proxy_of(server.sandbox.ingress_url) as proxy:
+        yield proxy
+
+
+def test_a_batch_call_that_was_cut_off_is_read_again_before_anything_is_repeated(
+    server: Server, admin: Proxy
+) -> None:
+    server.release("release-1")
+    for key in ("one", "two"):
+        server.order(key, "fail")
+    admin.once("POST", BATCH_PURGE, lose)
+
+    result = server.task("recover_workflow", select={"limit": 9}, admin_url=admin.url)
+
+    assert outcomes(result) == {"one": ("recovered", None), "two": ("recovered", None)}
+    assert [len(each["purged"]) for each in result["results"]] == [1, 1]
+    assert sum(BATCH_PURGE in write for write in admin.writes) == 1
+
+
+KEYS = ("one", "two", "three")
+SUBMIT_TWO = "/PaymentWorkflow/two/run/send"
+
+
+@pytest.mark.parametrize("chosen", ["listed", "selected"])
+@pytest.mark.parametrize(
+    "where", ["before the purge", "after the purge", "before a submission", "after a submission"]
+)
+def test_a_task_that_was_killed_and_is_run_again_forgets_nobody_and_submits_nobody_twice(
+    server: Server, admin: Proxy, ingress: Proxy, tmp_path: Path, where: str, chosen: str
+) -> None:
+    server.release("release-1")
+    for key in KEYS:
+        run = server.payment(key)
+        server.api.kill([run])
+        server.completed(run)
+    # What is submitted again succeeds.
+    server.serve("release-1", "release-2")
+    earlier = created_at_by_key(server, "PaymentWorkflow")
+    listed = [{"service_name": "PaymentWorkflow", "service_key": key} for key in KEYS]
+    args: dict[str, Any] = {
+        "admin_url": admin.url,
+        "ingress_url": ingress.url,
+        "snapshot_dir": str(tmp_path),
+        "resubmit": "original_input",
+        "skip_blocked": True,
+        **({"workflows": listed} if chosen == "listed" else {"select": {"limit": 9}}),
+    }
+    started: list[TaskProcess] = []
+    proxy, path = (admin, BATCH_PURGE) if "purge" in where else (ingress, SUBMIT_TWO)
+
+    def kill(_request: Any, forward: Any) -> Any:
+        if "after" in where:
+            forward()
+        started[0].kill()
+        raise LostError
+
+    proxy.once("POST", path, kill)
+    started.append(TaskProcess("recover_workflow", args))
+    started[0].wait()
+    assert proxy.is_used_up
+    by_then = created_at_by_key(server, "PaymentWorkflow")
+    submitted_by_then = {key: time for key, time in by_then.items() if time != earlier[key]}
+
+    result = server.task("recover_workflow", **args)
+
+    assert not result["failed"], result["msg"]
+    new = created_at_by_key(server, "PaymentWorkflow")
+    assert set(new) == set(KEYS)
+    assert all(new[key] > earlier[key] for key in KEYS)
+    assert {key: new[key] for key in submitted_by_then} == submitted_by_then
+    assert not [path for path in tmp_path.iterdir() if ".open." in path.name or ".submitting." in path.name]
+
+
+# Others at work
+
+
+def test_what_a_client_submits_and_completes_meanwhile_is_never_purged_or_killed(server: Server) -> None:
+    server.release("release-1")
+    keys = [f"key-{number}" for number in range(60)]
+    for key in keys:
+        server.order(key, "fail")
+    accepted: set[str] = set()
+    over = threading.Event()
+
+    def keep_submitting() -> None:
+        while not over.is_set():
+            for number, key in enumerate(keys):
+                mode = "ok" if number % 2 else "wait"
+                answer = server.ingress.post(f"/OrderWorkflow/{key}/run/send", json={"mode": mode}).json()
+                if answer["status"] == "Accepted":
+                    accepted.add(key)
+
+    client = threading.Thread(target=keep_submitting)
+    client.start()
+    try:
+        result = server.task("recover_workflow", workflows=of_order(*keys))
+    finally:
+        over.set()
+        client.join()
+
+    assert not [each for each in result["results"] if each["killed"]]
+    assert accepted <= set(created_at_by_key(server))
+    assert {row["completion_failure"] for row in _failed(server)} <= set()
+
+
+def test_two_tasks_on_the_same_keys_at_once_lose_no_more_than_the_window_allows(
+    server: Server, record_property: Any
+) -> None:
+    server.release("release-1")
+    keys = [f"key-{number}" for number in range(200)]
+    for key in keys:
+        server.api.submit("OrderWorkflow", key, "run", {"mode": "fail"})
+    wait_until("all failed", lambda: len(_failed(server)) == len(keys), 60)
+    accepted: dict[str, int] = {}
+    over = threading.Event()
+
+    def keep_submitting() -> None:
+        while not over.is_set():
+            for key in keys:
+                answer = server.ingress.post(f"/OrderWorkflow/{key}/run/send", json={"mode": "ok"}).json()
+                if answer["status"] == "Accepted":
+                    accepted[key] = accepted.get(key, 0) + 1
+
+    args = {"admin_url": server.admin_url, "workflows": of_order(*keys), "skip_blocked": True}
+    client = threading.Thread(target=keep_submitting)
+    client.start()
+    try:
+        tasks = [TaskProcess("recover_workflow", args) for _each in range(2)]
+        results = [task.result() for task in tasks]
+    finally:
+        over.set()
+        client.join()
+
+    # A run that was purged in the window could be submitted once more: that is how it shows.
+    lost = sum(times - 1 for times in accepted.values())
+    record_property("runs_lost_in_the_window", lost)
+    assert lost <= len(keys) // 20
+    assert not [each for result in results for each in result["results"] if each["killed"]]
+    assert set(accepted) == set(keys) == set(created_at_by_key(server))
+
+
+def _failed(server: Server) -> list[dict[str, Any]]:
+    return server.query(
+        "SELECT id, completion_failure FROM sys_invocation_status WHERE completion_result = 'failure'"
+    )

@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""No file of code is long, the documentation blocks of the modules aside."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DIRECTORIES = ("plugins", "roles", "scripts", "tests")
+MAX_LINES = 300
+DOCUMENTATION_BLOCKS = {"DOCUMENTATION", "EXAMPLES", "RETURN"}
+
+FILES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for directory in DIRECTORIES
+    for path in (ROOT / directory).rglob("*.py")
+    if "output" not in path.parts
+)
+STILL_OVER = {
+    "plugins/module_utils/_operations/cleanup/executor.py",
+    "plugins/module_utils/_operations/recovery/recovery_run.py",
+    "plugins/module_utils/_operations/recovery/restate.py",
+    "plugins/module_utils/_operations/redeploy/restate.py",
+    "plugins/module_utils/_operations/resume/restate.py",
+    "plugins/module_utils/_restate/admin.py",
+    "plugins/module_utils/_task/module.py",
+    "tests/unit/plugins/module_utils/_dalp/test_client.py",
+    "tests/unit/plugins/module_utils/_http/test_transport.py",
+    "tests/unit/plugins/module_utils/_operations/invocations/test_termination.py",
+    "tests/unit/plugins/module_utils/_operations/recovery/test_many.py",
+    "tests/unit/plugins/module_utils/_operations/test_dalp_operations.py",
+    "tests/unit/plugins/module_utils/_restate/test_admin.py",
+    "tests/unit/plugins/module_utils/_restate/test_wire.py",
+    "tests/unit/plugins/module_utils/_task/test_audit_sinks.py",
+}
+
+
+def lines_of_code(path: Path) -> int:
+    """Return the number of lines, without those of documentation blocks."""
+    text = path.read_text()
+    documentation = 0
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in DOCUMENTATION_BLOCKS:
+            documentation += (node.end_lineno or node.lineno) - node.lineno + 1
+    return len(text.splitlines()) - documentation
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name not in STILL_OVER])
+def test_no_file_of_code_is_long(name: str) -> None:
+    assert lines_of_code(ROOT / name) <= MAX_LINES
+
+
+def test_all_directories_are_looked_at() -> None:
+    assert {name.split("/")[0] for name in FILES} == set(DIRECTORIES)
