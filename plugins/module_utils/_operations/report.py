@@ -12,6 +12,10 @@ import typing as t
 from dataclasses import dataclass, field
 
 from .._errors import OperatorError
+from .journal import DONE, NOT_DONE, UNKNOWN
+
+Step = dict[str, t.Any]
+StepsByState = t.Mapping[str, list[Step]]
 
 SAMPLE = 20
 """How many ids an error, a warning or a finding names at most; lists in results are whole."""
@@ -22,7 +26,7 @@ class Report:
     """The outcome of an operation, derived from its plan and journal.
 
     O(details) are the operation's own result keys; O(before) and O(after) are the diff. With an O(error) the task
-    fails, and still shows the rest. O(done), O(unknown) and O(not_done) are the plan's steps by what became of them.
+    fails, and still shows the rest.
     """
 
     message: str
@@ -35,9 +39,8 @@ class Report:
     error: OperatorError | None = None
     is_write: bool = True
     """Whether the operation is one that writes, and so is acknowledged where it succeeds."""
-    done: t.Sequence[dict[str, t.Any]] = ()
-    unknown: t.Sequence[dict[str, t.Any]] = ()
-    not_done: t.Sequence[dict[str, t.Any]] = ()
+    steps: StepsByState = field(default_factory=dict)
+    """The plan's steps by what became of them: DONE, UNKNOWN or NOT_DONE."""
 
     @property
     def before_digest(self) -> str:
@@ -61,12 +64,20 @@ class Report:
             result["msg"] = f"{self.error.message} What to do: {self.error.remedy}"
             result["error"] = self.error.to_result()
             if wrote:
-                result |= {"done": list(self.done), "not_done": list(self.not_done)}
-                if self.unknown:
-                    result["unknown"] = list(self.unknown)
+                result |= {DONE: self.steps.get(DONE, []), NOT_DONE: self.steps.get(NOT_DONE, [])}
+                if self.steps.get(UNKNOWN):
+                    result[UNKNOWN] = self.steps[UNKNOWN]
         elif self.is_write:
             result["acknowledged"] = True
         return result
+
+
+def by_state(steps: t.Iterable[tuple[Step, str | None]]) -> StepsByState:
+    """Return steps by what became of them; what was not come to was not done."""
+    sorted_: dict[str, list[Step]] = {DONE: [], UNKNOWN: [], NOT_DONE: []}
+    for step, state in steps:
+        sorted_[state or NOT_DONE].append(step)
+    return sorted_
 
 
 def digest(content: t.Any) -> str:

@@ -152,9 +152,8 @@ class AdminClient:
 
     def register(self, registration: dict[str, t.Any]) -> wire.Registration:
         """Register a deployment; raises as L(discover) does, and outcome_unknown where the answer was lost."""
-        return self._registered(
-            self._send(Request("POST", "/deployments", body=registration), repeatable=False), writes=True
-        )
+        response = self._send(Request("POST", "/deployments", body=registration), repeatable=False)
+        return self._registered(response, writes=True)
 
     def delete_deployment(self, deployment_id: str) -> bool:
         """Delete a deployment (forced: no server can do it without); return False where it was gone already."""
@@ -176,10 +175,8 @@ class AdminClient:
         The server answers before it does so, and ignores another version silently: read again to know.
         """
         body = {"version": version, "object_key": key, "new_state": {}}
-        self._expect(
-            self._send(Request("POST", f"/services/{_segment(service)}/state", body=body), repeatable=False),
-            202,
-        )
+        request = Request("POST", f"/services/{_segment(service)}/state", body=body)
+        self._expect(self._send(request, repeatable=False), 202)
 
     def terminate(self, verb: str, ids: t.Sequence[str]) -> t.Iterator[tuple[str, str]]:
         """Kill or purge invocations, 1,000 at most, and yield what became of each as soon as it is known.

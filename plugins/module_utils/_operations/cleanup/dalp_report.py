@@ -13,8 +13,7 @@ from ..._errors import OperatorError
 from ..._http import urls
 from ..deployments.listed import UNKNOWN_OUTCOME
 from ..journal import DONE, NOT_DONE, UNKNOWN, Journal
-from ..report import Report, count
-from .report import steps_by_state
+from ..report import Report, by_state, count
 
 if t.TYPE_CHECKING:
     from .dalp import Plan
@@ -39,7 +38,7 @@ def make_report(plan: Plan, journal: Journal) -> Report:
         else _described(each for each in plan.before.deployments.values() if each.id not in removed),
         warnings=warnings,
         error=error,
-        **steps_by_state(plan.removals, journal),
+        steps=by_state((each.step, journal.state("remove", each.id)) for each in plan.removals),
     )
 
 

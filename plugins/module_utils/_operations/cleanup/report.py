@@ -11,8 +11,8 @@ import typing as t
 from ..._errors import OperatorError
 from ..._http import urls
 from ..._restate.wire import Deployment
-from ..journal import DONE, NOT_DONE, UNKNOWN, Entry, Journal
-from ..report import SAMPLE, Report, count
+from ..journal import DONE, NOT_DONE, Entry, Journal
+from ..report import SAMPLE, Report, by_state, count
 from .plan import ASSUMED_ID, Plan, Removal
 
 _DISPOSALS = {"migrate": "migrated", "cancel": "cancelled", "kill": "killed", "abandon": "abandoned"}
@@ -38,16 +38,8 @@ def make_report(plan: Plan, journal: Journal) -> Report:
         after=_described(each for each in plan.registry.deployments if each.id not in is_gone),
         warnings=[*plan.warnings, *journal.warnings],
         error=error,
-        **steps_by_state(plan.removals, journal),
+        steps=by_state((each.step, journal.state("remove", each.id)) for each in plan.removals),
     )
-
-
-def steps_by_state(removals: t.Iterable[t.Any], journal: Journal) -> dict[str, list[dict[str, t.Any]]]:
-    """Return the steps of a plan by what became of them."""
-    by_state: dict[str, list[dict[str, t.Any]]] = {DONE: [], UNKNOWN: [], NOT_DONE: []}
-    for removal in removals:
-        by_state[journal.state("remove", removal.id) or NOT_DONE].append(removal.step)
-    return by_state
 
 
 def _entry(removal: Removal, journal: Journal) -> Entry:

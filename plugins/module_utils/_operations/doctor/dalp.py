@@ -39,9 +39,10 @@ def observe(dalp: DalpClient, _request: DoctorRequest) -> Observed:
 
 def _component(health: Health, name: str) -> Component:
     told: Told[t.Any] = health.told(name)
-    latency_ms = getattr(told.value, "latency_ms", None)
-    is_number = isinstance(latency_ms, (int, float)) and math.isfinite(latency_ms)
-    return Component(told.value, told.error, round(latency_ms) if is_number else None)
+    latency_ms: t.Any = getattr(told.value, "latency_ms", None)
+    if not isinstance(latency_ms, (int, float)) or not math.isfinite(latency_ms):
+        return Component(told.value, told.error)
+    return Component(told.value, told.error, round(latency_ms))
 
 
 def make_plan(observed: Observed, request: DoctorRequest) -> Diagnosis:

@@ -18,7 +18,7 @@ from ..._errors import OperatorError
 from ..deployments.listed import UNKNOWN_OUTCOME, not_begun
 from ..journal import DONE, NOT_DONE, UNKNOWN, Journal
 from ..outcomes import refusal, summary, tally
-from ..report import Report, count, cut_off
+from ..report import Report, by_state, count, cut_off
 from .key_plan import BLOCKED, FAILED, OUTCOMES, RECOVERED
 
 if t.TYPE_CHECKING:
@@ -42,7 +42,7 @@ class _KeyResult:
         return f"{self.service_name}/{self.service_key}"
 
     @property
-    def step(self) -> dict[str, str]:
+    def step(self) -> dict[str, t.Any]:
         """The call as the result shows it."""
         return {"action": "recover", "workflow": self.name}
 
@@ -79,7 +79,7 @@ def make_report(plan: Plan, journal: Journal) -> Report:
         changed=changed,
         details=details,
         error=error,
-        **_by_state(results, journal),
+        steps=by_state((each.step, journal.state("recover", each.name)) for each in results),
     )
 
 
@@ -116,13 +116,6 @@ def _unpredicted(subject: str, details: dict[str, t.Any], number: int) -> Report
     )
 
 
-def _by_state(results: list[_KeyResult], journal: Journal) -> dict[str, list[dict[str, str]]]:
-    by_state: dict[str, list[dict[str, str]]] = {DONE: [], UNKNOWN: [], NOT_DONE: []}
-    for result in results:
-        by_state[journal.state("recover", result.name) or NOT_DONE].append(result.step)
-    return by_state
-
-
 def _subject(results: list[_KeyResult]) -> str:
     if len(results) == 1:
         return results[0].name
@@ -156,7 +149,7 @@ def _changes(results: list[_KeyResult], plan: Plan, journal: Journal) -> tuple[b
     now: Invocations = journal.seen_after["invocations"]
     # Of a list that is full, or not there, no failure proves anything by being gone.
     are_all_shown = now.failures is not None and len(now.failures) < MOST_FAILURES
-    if are_all_shown and _number_of(results, now) < _number_of(results, before.value):
+    if are_all_shown and _number_of(results, now) < _number_of(results, t.cast(Invocations, before.value)):
         return True, None
     if are_all_shown and before.value == now:
         return (

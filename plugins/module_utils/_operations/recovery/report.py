@@ -9,9 +9,9 @@ from __future__ import annotations
 import typing as t
 
 from ..._errors import OperatorError
-from ..journal import DONE, NOT_DONE, UNKNOWN, Journal
+from ..journal import Journal
 from ..outcomes import refusal, summary, tally
-from ..report import Report, count, cut_off, sample
+from ..report import Report, by_state, count, cut_off, sample
 from .key_plan import BLANK, BLOCKED, FAILED, OUTCOMES, RECOVERED
 from .plan import KeyRecovery, Plan
 from .results import KeyResult, key_result, state_after
@@ -59,29 +59,20 @@ def make_report(plan: Plan, journal: Journal) -> Report:
         },
         warnings=[*_warnings(plan, results), *journal.warnings],
         error=error,
-        **_by_state(plan, journal),
+        # Of many keys, the results tell of each.
+        steps=by_state(_steps(plan.recoveries[0], journal) if plan.request.service_key is not None else ()),
     )
 
 
-def _by_state(plan: Plan, journal: Journal) -> dict[str, list[dict[str, t.Any]]]:
-    """Return the steps by what became of them; of many keys, the results tell of each."""
-    by_state: dict[str, list[dict[str, t.Any]]] = {DONE: [], UNKNOWN: [], NOT_DONE: []}
-    for recovery in plan.recoveries if plan.request.service_key is not None else ():
-        for step, state in _steps(recovery, journal):
-            by_state[state].append(step)
-    return by_state
-
-
-def _steps(recovery: KeyRecovery, journal: Journal) -> list[tuple[dict[str, t.Any], str]]:
+def _steps(recovery: KeyRecovery, journal: Journal) -> list[tuple[dict[str, t.Any], str | None]]:
     """Return the write calls of a key in their order, each with what became of it."""
     steps = recovery.steps
     calls = [("kill", row.id) for row in steps.kill] + [("purge", row.id) for row in steps.purge]
-    shown = [
-        ({"action": action, "invocation_id": each}, journal.state(action, each) or NOT_DONE)
-        for action, each in calls
+    shown: list[tuple[dict[str, t.Any], str | None]] = [
+        ({"action": action, "invocation_id": each}, journal.state(action, each)) for action, each in calls
     ]
     if steps.clear_state:
-        shown.append(({"action": "clear_state"}, journal.state("clear_state", recovery.name) or NOT_DONE))
+        shown.append(({"action": "clear_state"}, journal.state("clear_state", recovery.name)))
     return shown
 
 

@@ -140,7 +140,8 @@ class Resubmissions:
         self._journal.seen_after[recovery.name] = KeyState(workflow.name, recovery.seen.key)
         is_old = created_at == recovery.run_created_at
         if is_old or (created_at is None and workflow.retention):
-            message = f"the ingress took its input as {run_id}, but this Restate shows no new run: is ingress_url its own?"
+            taken_as = f"the ingress took its input as {run_id}"
+            message = f"{taken_as}, but this Restate shows no new run: is ingress_url its own?"
             self._journal.not_done(
                 "recover",
                 [recovery.name],

@@ -13,8 +13,8 @@ import typing as t
 from dataclasses import dataclass
 
 from ..deployments.listed import UNKNOWN_OUTCOME, have_risen
-from ..journal import DONE, NOT_DONE, UNKNOWN, Journal
-from ..report import Report
+from ..journal import NOT_DONE, UNKNOWN, Journal
+from ..report import Report, by_state
 
 if t.TYPE_CHECKING:
     from .dalp import Plan
@@ -52,13 +52,8 @@ def make_report(plan: Plan, journal: Journal) -> Report:
         after=after if change.changed else before,
         warnings=[*plan.warnings, *([f"{change.reason} Run restate_doctor."] if change.is_unread else [])],
         error=error,
-        **_by_state(plan, journal),
+        steps=by_state([(plan.step, journal.state("register", "register"))]),
     )
-
-
-def _by_state(plan: Plan, journal: Journal) -> dict[str, list[dict[str, t.Any]]]:
-    state = journal.state("register", "register") or NOT_DONE
-    return {name: [plan.step] if name == state else [] for name in (DONE, UNKNOWN, NOT_DONE)}
 
 
 def _deployment_id(plan: Plan, journal: Journal) -> str | None:

@@ -6,11 +6,9 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ..._http import urls
-from ..journal import DONE, NOT_DONE, UNKNOWN, Journal
-from ..report import Report
+from ..journal import Journal
+from ..report import Report, by_state
 from .plan import Plan, services_of
 
 
@@ -36,7 +34,7 @@ def make_report(plan: Plan, journal: Journal) -> Report:
         after=plan.after if has_changed or plan.error else plan.before,
         warnings=[*plan.warnings, *journal.warnings],
         error=error,
-        **_by_state(plan, journal),
+        steps=by_state((step.shown, journal.state(step.action, step.subject)) for step in plan.steps),
     )
 
 
@@ -44,13 +42,6 @@ def registered_id(plan: Plan, journal: Journal) -> str | None:
     """Return the id of the deployment at the URL; a new one has none before it is registered."""
     entry = journal.entry(plan.action, plan.action)
     return entry.facts.get("deployment_id", plan.deployment_id) if entry else plan.deployment_id
-
-
-def _by_state(plan: Plan, journal: Journal) -> dict[str, list[dict[str, t.Any]]]:
-    by_state: dict[str, list[dict[str, t.Any]]] = {DONE: [], UNKNOWN: [], NOT_DONE: []}
-    for step in plan.steps:
-        by_state[journal.state(step.action, step.subject) or NOT_DONE].append(step.shown)
-    return by_state
 
 
 def _sentence(plan: Plan, deployment_id: str | None, journal: Journal) -> str:
