@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import time
-import types
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -18,15 +16,6 @@ import pytest
 from ansible.module_utils.common import warnings
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.dalp.restate.plugins.module_utils._http.clock import Clock
-from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations import (
-    migration,
-    termination,
-)
-from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery import (
-    recovery_run,
-    resubmission,
-)
-from ansible_collections.dalp.restate.plugins.module_utils._operations.resume import restate as resume
 from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import LoopbackServer
 
@@ -51,16 +40,6 @@ def serve() -> Iterator[Serve]:
             return stack.enter_context(LoopbackServer(answers, **options))
 
         yield start
-
-
-@pytest.fixture
-def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that a recovery would have waited between two looks or two tries; it does not."""
-    slept: list[float] = []
-    clock = types.SimpleNamespace(sleep=slept.append, monotonic=lambda: time.monotonic() + sum(slept))
-    for module in (termination, recovery_run, resubmission, resume, migration):
-        monkeypatch.setattr(module, "time", clock)
-    return slept
 
 
 @pytest.fixture

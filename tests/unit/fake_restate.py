@@ -9,6 +9,7 @@ What kill, purge and a submission do is what 1.5.3, 1.6.2 and 1.7.12 were seen t
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -16,9 +17,17 @@ from typing import Any, NamedTuple
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
+from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import (
+    Invocation,
+    InvocationId,
+    JournalInput,
+    Promise,
+    StateEntry,
+)
+from ansible_collections.dalp.restate.plugins.module_utils._restate.versions import capabilities_of
 from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Service, Version
 from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
-from ansible_collections.dalp.restate.tests.unit.wire_objects import Row, invocation, service
+from ansible_collections.dalp.restate.tests.unit.wire_objects import invocation, service, status_of
 
 KILLED = "[409] killed"
 BORN, BORN_AGAIN = "2026-01-01T00:00:00.000Z", "2026-02-02T00:00:00.000Z"
@@ -30,21 +39,21 @@ class Crash(BaseException):
 
 
 class Question(NamedTuple):
-    """A question of L(Sql), not yet put in SQL."""
+    """A question of L(Questions), not yet put in SQL."""
 
     name: str
     args: tuple[Any, ...]
     options: dict[str, Any]
 
 
-class FakeSql:
+class FakeQuestions:
     """Has every question."""
 
     def __getattr__(self, name: str) -> Callable[..., Question]:
         return lambda *args, **options: Question(name, args, options)
 
 
-def run_of(key: str, status: str = "completed", result: str | None = "failure", **more: Any) -> Row:
+def run_of(key: str, status: str = "completed", result: str | None = "failure", **more: Any) -> Invocation:
     """Make the run of a key of the workflow Flow; it failed unless said otherwise."""
     result = result if status == "completed" else None
     return invocation(f"inv_{key}", status, "run", result, target_service_key=key, **more)
@@ -59,12 +68,12 @@ class FakeRestate:
     """An admin API. O(hooks) are called with the name of each write before and after it takes effect."""
 
     def __init__(
-        self, *rows: Row, check_mode: bool = False, retries: int = 2, version: str = "1.7.12"
+        self, *rows: Invocation, check_mode: bool = False, retries: int = 2, version: str = "1.7.12"
     ) -> None:
-        self.rows = {row["id"]: dict(row) for row in rows}
+        self.rows = {row.id: row for row in rows}
         self.state: dict[str, dict[str, bytes]] = {}
         self.promises: dict[str, list[str]] = {}
-        self.inputs = {row["id"]: entry(row["target_service_key"].encode()) for row in rows}
+        self.inputs = {row.id: entry(str(row.target_service_key).encode()) for row in rows}
         self.forgets = False
         self.held: set[str] = set()
         self._last_born: dict[str, str] = {}
@@ -73,7 +82,8 @@ class FakeRestate:
         self.clock = FakeClock()
         self.connection = Connection(url="http://fake:9070", retries=retries)
         self.version = Version(version=version)
-        self.sql = FakeSql()
+        self.questions = FakeQuestions()
+        self.capabilities = capabilities_of(self.version.release)
         self.writes: list[tuple[str, tuple[str, ...]]] = []
         self.hooks: dict[str, Callable[[], object]] = {}
         self.answers: dict[str, str] = {}
@@ -104,15 +114,15 @@ class FakeRestate:
         self.reach(f"before service {name}")
         return service(name, workflow_completion_retention="1d")
 
-    def queries(self, *questions: Question) -> list[list[Row]]:
+    def queries(self, *questions: Question) -> list[list[Any]]:
         """Answer questions."""
         return [self.query(question) for question in questions]
 
-    def query(self, question: Question) -> list[Row]:
+    def query(self, question: Question) -> list[Any]:
         """Answer a question."""
         self.reach(f"before {question.name}")
-        rows: list[Row] = getattr(self, f"_{question.name}")(*question.args, **question.options)
-        return [dict(row) for row in rows]
+        rows: list[Any] = getattr(self, f"_{question.name}")(*question.args, **question.options)
+        return rows
 
     def terminate(self, verb: str, ids: Sequence[str]) -> Iterator[tuple[str, str]]:
         """Kill or purge, and answer for each; O(answers) has words for those that are refused."""
@@ -138,17 +148,19 @@ class FakeRestate:
         row = self.rows.get(id_)
         if row is None:
             return "gone"
-        if (row["status"] == "completed") is (verb == "kill"):
+        if (row.status == "completed") is (verb == "kill"):
             return "completed" if verb == "kill" else "unfinished"
-        if verb == "kill" and row["status"] in ("inboxed", "scheduled"):
+        if verb == "kill" and row.status in ("inboxed", "scheduled"):
             del self.rows[id_]
         elif verb == "kill":
-            row |= {"status": "completed", "completion_result": "failure", "completion_failure": KILLED}
+            self.rows[id_] = dataclasses.replace(
+                row, status="completed", completion_result="failure", completion_failure=KILLED
+            )
         else:
             del self.rows[id_]
-            if row["target_handler_name"] == "run":
-                self.state.pop(row["target_service_key"], None)
-                self.promises.pop(row["target_service_key"], None)
+            if row.target_handler_name == "run":
+                self.state.pop(str(row.target_service_key), None)
+                self.promises.pop(str(row.target_service_key), None)
                 self.inputs.pop(id_, None)
         return "done"
 
@@ -164,42 +176,41 @@ class FakeRestate:
 
     # Answers
 
-    def _invocations_of_keys(self, _service: str, keys: Sequence[str]) -> list[Row]:
-        return [row for row in self.rows.values() if row["target_service_key"] in keys]
+    def _invocations_of_keys(self, _service: str, keys: Sequence[str]) -> list[Any]:
+        return [row for row in self.rows.values() if str(row.target_service_key) in keys]
 
-    def _state_of_keys(self, _service: str, keys: Sequence[str]) -> list[Row]:
-        return [{"service_key": key, "key": name} for key in keys for name in self.state.get(key, {})]
+    def _state_of_keys(self, _service: str, keys: Sequence[str]) -> list[Any]:
+        return [StateEntry(key, name) for key in keys for name in self.state.get(key, {})]
 
-    def _state_values(self, _service: str, keys: Sequence[str]) -> list[Row]:
+    def _state_values(self, _service: str, keys: Sequence[str]) -> list[Any]:
         return [
-            {"service_key": key, "key": name, "value": value.hex()}
+            StateEntry(key, name, value.hex())
             for key in keys
             for name, value in self.state.get(key, {}).items()
         ]
 
-    def _promises_of_keys(self, _service: str, keys: Sequence[str]) -> list[Row]:
-        return [{"service_key": key, "key": name} for key in keys for name in self.promises.get(key, [])]
+    def _promises_of_keys(self, _service: str, keys: Sequence[str]) -> list[Any]:
+        return [Promise(key, name) for key in keys for name in self.promises.get(key, [])]
 
     _promise_values = _promises_of_keys
 
-    def _by_id(self, ids: Sequence[str]) -> list[Row]:
+    def _by_id(self, ids: Sequence[str]) -> list[Any]:
         assert len(ids) <= 1000
         return [self.rows[each] for each in ids if each in self.rows]
 
-    def _held_by_invoker(self, ids: Sequence[str]) -> list[Row]:
-        return [{"id": each} for each in ids if each in self.held]
+    def _held_by_invoker(self, ids: Sequence[str]) -> list[Any]:
+        return [InvocationId(each) for each in ids if each in self.held]
 
-    _status_of = _invocations = _by_id
+    _invocations = _by_id
 
-    def _children(self, ids: Sequence[str]) -> list[Row]:
-        return [
-            row
-            for row in self.rows.values()
-            if row.get("invoked_by_id") in ids and row["status"] != "completed"
-        ]
+    def _status_of(self, ids: Sequence[str]) -> list[Any]:
+        return [status_of(row) for row in self._by_id(ids)]
 
-    def _inputs(self, ids: Sequence[str]) -> list[Row]:
-        return [{"id": each, "entry_json": self.inputs[each]} for each in ids if each in self.inputs]
+    def _children(self, ids: Sequence[str]) -> list[Any]:
+        return [row for row in self.rows.values() if row.invoked_by_id in ids and row.status != "completed"]
+
+    def _inputs(self, ids: Sequence[str]) -> list[Any]:
+        return [JournalInput(each, self.inputs[each]) for each in ids if each in self.inputs]
 
 
 class FakeIngress:

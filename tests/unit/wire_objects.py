@@ -9,6 +9,10 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments.registry import Registry
+from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import (
+    Invocation,
+    InvocationStatus,
+)
 from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import (
     Deployment,
     DeploymentDetail,
@@ -18,8 +22,6 @@ from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import 
     ServiceRevision,
     Version,
 )
-
-Row = dict[str, Any]
 
 
 def version(text: str) -> Version:
@@ -68,11 +70,11 @@ def registry(*deployments: Deployment, latest: dict[str, str]) -> Registry:
     return Registry(deployments, {name: service(name, id_) for name, id_ in latest.items()})
 
 
-def invocation(id_: str, status: str, handler: str = "run", result: str | None = None, **more: Any) -> Row:
-    """Make a row of sys_invocation_status, without the columns that are NULL."""
-    row: Row = {
-        "id": id_,
-        "status": status,
+def invocation(
+    id_: str, status: str, handler: str = "run", result: str | None = None, **more: Any
+) -> Invocation:
+    """Make a row of sys_invocation_status, of the key k of the workflow Flow unless said otherwise."""
+    fields: dict[str, Any] = {
         "target": f"Flow/k/{handler}",
         "target_service_name": "Flow",
         "target_service_key": "k",
@@ -82,4 +84,9 @@ def invocation(id_: str, status: str, handler: str = "run", result: str | None =
         "completion_result": result,
         **more,
     }
-    return {column: value for column, value in row.items() if value is not None}
+    return Invocation(id=id_, status=status, **fields)
+
+
+def status_of(row: Invocation) -> InvocationStatus:
+    """Make what status_of asks for of an invocation."""
+    return InvocationStatus(row.id, row.status, row.created_at, row.completion_result, row.completion_failure)

@@ -42,21 +42,31 @@ def ending_by_signal() -> t.Iterator[None]:
             signal.signal(number, handler)
 
 
-def end_when_nobody_reads(output: int = 1) -> None:
-    """Have this process get a SIGTERM when nobody reads its standard output any more.
+@contextlib.contextmanager
+def ending_when_nobody_reads(output: int = 1) -> t.Iterator[None]:
+    """Send this process a SIGTERM when nobody reads its standard output any more.
 
     So a module ends whose play has ended: after a time-out of the task, ansible-core closes its end of the pipe and
     leaves the module running.
     """
-    threading.Thread(target=_watch, args=(output,), daemon=True).start()
+    awake, wake = os.pipe()
+    watcher = threading.Thread(target=_watch, args=(output, awake), daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        os.write(wake, b".")
+        watcher.join()
+        os.close(awake)
+        os.close(wake)
 
 
-def _watch(output: int) -> None:
+def _watch(output: int, awake: int) -> None:
     poll = select.poll()
-    # Without an event to wait for, it returns only for an error: that the other end is closed.
+    # Without an event to wait for, it is told only of errors: that the other end is closed.
     poll.register(output, 0)
-    events = poll.poll()
-    if any(event & (select.POLLERR | select.POLLHUP) for _file, event in events):
+    poll.register(awake, select.POLLIN)
+    if any(file == output and event & (select.POLLERR | select.POLLHUP) for file, event in poll.poll()):
         os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -20,16 +20,16 @@ def run(operation: Operation) -> None:
     """Carry an operation out as a module."""
     leave_without_python()
     # On an older Python these could not be imported.
-    from .ending import end_when_nobody_reads
+    from .ending import ending_when_nobody_reads
     from .execute import execute, secrets_of
     from .options import argument_spec, secret_options
 
-    end_when_nobody_reads()
     spec = argument_spec(operation)
     module = _Module(argument_spec=spec, supports_check_mode=True, **operation.constraints)
     # Ansible would replace even a "1" wherever it stands, and so make other results unusable.
     module.no_log_values = secrets_of(module.params, secret_options(spec))
-    result = execute(module, operation)
+    with ending_when_nobody_reads():
+        result = execute(module, operation)
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)
