@@ -149,11 +149,16 @@ class TroubledRun:
 
 @dataclass(frozen=True, slots=True)
 class StateEntry:
-    """A state entry of a key; O(value) is in hexadecimal digits, where it was asked for and is not empty."""
+    """A state entry of a key; O(value) is in hexadecimal digits, where it was asked for."""
 
     service_key: str
     key: str
-    value: str = ""
+    value: str | None = None
+
+    @property
+    def content(self) -> bytes:
+        """The value itself."""
+        return bytes.fromhex(self.value or "")
 
 
 @dataclass(frozen=True, slots=True)
