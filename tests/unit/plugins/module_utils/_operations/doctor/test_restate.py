@@ -11,10 +11,9 @@ import threading
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.restate import (
-    DoctorRequest,
-    doctor,
-)
+from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.plan import DoctorRequest
+from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.restate import BACKEND
+from ansible_collections.dalp.restate.plugins.module_utils._operations.execution import Execution
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
@@ -46,7 +45,11 @@ def examined(server: LoopbackServer) -> Report:
     connection = Connection(url=server.url, request_timeout=2.0, retries=0)
     admin = AdminClient(connection, WriteGuard(check_mode=False), FakeClock())
     restate = Restate(admin, Ingress(connection, server.url, WriteGuard(check_mode=False), FakeClock()))
-    return doctor(restate, DoctorRequest(fail_on=[], probe_services=True))
+    execution = Execution(BACKEND, restate, DoctorRequest(fail_on=[], probe_services=True))
+    execution.run()
+    report = execution.report()
+    assert report is not None
+    return report
 
 
 def test_the_version_is_asked_for_once(serve: Serve) -> None:
