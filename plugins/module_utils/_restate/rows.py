@@ -63,7 +63,7 @@ class Failure:
     O(restate_code) is one of Restate's own, such as C(RT0016); O(code) is that, or the failure's.
     """
 
-    code: str | None
+    code: str | int | None
     restate_code: str | None
     message: str | None
 
