@@ -132,7 +132,7 @@ def _questions(server: Capture, trouble: dict[str, Any]) -> None:
     server.ask("promises_of_keys", "promises_of_keys", **of_keys)
     server.ask("any_of_service", "any_of_service", service="OrderWorkflow")
     server.ask("any_state_of_service", "any_state_of_service", service="OrderWorkflow")
-    server.ask("hostile_key", "state_values", service="OrderWorkflow", keys=["it's; -- ' \" % _ 鍵"])
+    server.ask("hostile_key", "state_values", service="OrderWorkflow", keys=["it's; -- \\' \" % _ 鍵"])
 
 
 def _errors(server: Capture, trouble: dict[str, Any], type_changed_url: str) -> None:
