@@ -49,11 +49,10 @@ class KeyResult:
     def to_result(self) -> dict[str, t.Any]:
         """Return it as the result shows it; the request that failed is shown with the error."""
         shown = {name: getattr(self, name) for name in _SHOWN}
-        shown |= {name: list(shown[name]) for name in _LISTS}
-        return {**shown, "unknown": list(self.unknown)} if self.unknown else shown
+        return shown | {name: list(shown[name]) for name in _LISTS}
 
 
-_LISTS = ("invocation_ids", "killed", "purged", "cleared", "children")
+_LISTS = ("invocation_ids", "killed", "purged", "cleared", "children", "unknown")
 _SHOWN = (
     "service_name",
     "service_key",

@@ -120,7 +120,7 @@ def test_a_task_that_is_ended_during_a_purge_says_what_was_killed_and_what_is_un
     results = {one["service_key"]: one for one in report.details["results"]}
     assert [results[key]["reason"] for key in "abc"] == ["interrupted", "interrupted", "not_tried"]
     assert [results[key]["killed"] for key in "abc"] == [["inv_a"], [], []]
-    assert [results[key].get("unknown") for key in "abc"] == [["inv_a"], ["inv_b"], None]
+    assert [results[key]["unknown"] for key in "abc"] == [["inv_a"], ["inv_b"], []]
     assert report.changed
     assert report.error is not None
     assert (report.error.code, report.error.reason) == ("RESTATE_INTERRUPTED", "signal")
