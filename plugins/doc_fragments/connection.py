@@ -12,8 +12,9 @@ class ModuleDocFragment:
 
     DOCUMENTATION = r"""
 requirements:
-  - httpx >= 0.27 (on the host that runs the module)
-  - pydantic >= 2.7 (on the host that runs the module)
+  - Python >= 3.11 (on the host that runs the module)
+  - httpx >= 0.27, < 1 (on the host that runs the module)
+  - pydantic >= 2.7, < 3 (on the host that runs the module)
 options:
   backend:
     description:

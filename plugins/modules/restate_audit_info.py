@@ -15,6 +15,8 @@ description:
   - Verifies the chain, that is whether each line has the hash of the line before it, and names the first line that was
     edited, removed or moved. The end of a log is anchored by C(audit.linehash) in the results of the tasks.
   - Names the attempts that began to write and have no outcome, since the task was killed.
+requirements:
+  - Python >= 3.11 (on the host that runs the module)
 options:
   path:
     description: The audit log, on the host that runs the module.
