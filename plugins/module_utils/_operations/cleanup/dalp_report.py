@@ -14,9 +14,7 @@ from ..._http import urls
 from ..deployments.listed import UNKNOWN_OUTCOME
 from ..journal import DONE, NOT_DONE, UNKNOWN, Journal
 from ..report import Report, by_state, count
-
-if t.TYPE_CHECKING:
-    from .dalp import Plan
+from .dalp_plan import Plan
 
 
 def make_report(plan: Plan, journal: Journal) -> Report:

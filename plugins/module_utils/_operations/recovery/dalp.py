@@ -6,86 +6,19 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
 from ..._dalp.client import DalpClient
-from ..._dalp.wire import Health, Invocations
+from ..._dalp.wire import Invocations
 from ..._errors import OperatorError
 from ..journal import UNKNOWN, Journal
 from ..operation import Backend
+from .dalp_plan import Observed, Plan, RecoveryRequest, make_plan, predict
 from .dalp_report import make_report, may_have_changed
-
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
-Name = tuple[str, str]
-"""A service and a key."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecoveryRequest:
-    """What the operator asked: one key or a list of keys."""
-
-    service_name: str | None = None
-    service_key: str | None = None
-    workflows: list[dict[str, str]] | None = None
-    skip_blocked: bool
-
-    @property
-    def names(self) -> list[Name]:
-        """The keys; raises RESTATE_INVALID_ARGUMENT for what the route does not take."""
-        asked = [(self.service_name or "", self.service_key or "")]
-        if self.workflows is not None:
-            asked = [(entry["service_name"], entry["service_key"]) for entry in self.workflows]
-        for name, key in asked:
-            if not (_NAME.fullmatch(name) and _NAME.fullmatch(key)):
-                raise OperatorError(
-                    "RESTATE_INVALID_ARGUMENT",
-                    f"service_name {name!r} with service_key {key!r}: DALP takes letters, digits, underscores and "
-                    "hyphens only. Nothing was sent.",
-                    remedy="Correct it, or use backend: restate, which takes any key.",
-                )
-        return list(dict.fromkeys(asked))
-
-
-@dataclass(frozen=True)
-class Observed:
-    """The keys, and how Restate was before; None where nothing is asked."""
-
-    names: tuple[Name, ...]
-    before: Health | None
-    url: str
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Each key is cleared by one call; what comes of it cannot be predicted."""
-
-    request: RecoveryRequest
-    observed: Observed
-    error: OperatorError | None = None
-
-    @property
-    def names(self) -> tuple[Name, ...]:
-        """The keys."""
-        return self.observed.names
 
 
 def observe(dalp: DalpClient, request: RecoveryRequest) -> Observed:
     """Return the keys and how Restate is."""
     names = tuple(request.names)
     return Observed(names, dalp.doctor() if names else None, dalp.shown_url)
-
-
-def make_plan(observed: Observed, request: RecoveryRequest) -> Plan:
-    """Return what is to be asked of DALP."""
-    return Plan(request, observed)
-
-
-def predict(plan: Plan) -> Journal:
-    """Return a journal that says of each key that what would become of it is unknown."""
-    journal = Journal(is_prediction=True)
-    journal.unknown("recover", ["/".join(name) for name in plan.names], "")
-    return journal
 
 
 def apply(dalp: DalpClient, plan: Plan, journal: Journal) -> None:

@@ -19,10 +19,8 @@ from ..deployments.listed import UNKNOWN_OUTCOME, not_begun
 from ..journal import DONE, NOT_DONE, UNKNOWN, Journal
 from ..outcomes import refusal, summary, tally
 from ..report import Report, by_state, count, cut_off
+from .dalp_plan import Plan
 from .key_plan import BLOCKED, FAILED, OUTCOMES, RECOVERED
-
-if t.TYPE_CHECKING:
-    from .dalp import Plan
 
 
 @dataclass(frozen=True)

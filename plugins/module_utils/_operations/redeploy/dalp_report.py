@@ -15,9 +15,7 @@ from dataclasses import dataclass
 from ..deployments.listed import UNKNOWN_OUTCOME, have_risen
 from ..journal import NOT_DONE, UNKNOWN, Journal
 from ..report import Report, by_state
-
-if t.TYPE_CHECKING:
-    from .dalp import Plan
+from .dalp_plan import Plan
 
 
 @dataclass(frozen=True)
