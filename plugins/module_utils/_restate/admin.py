@@ -12,55 +12,30 @@ from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 from .._errors import OperatorError
-from .._http.clock import Clock
-from .._http.connection import Connection
-from .._http.guard import WriteGuard
-from .._http.transport import Request, Transport, server_message
+from .._http.transport import Request, server_message
 from .._thirdparty import ValidationError, httpx
 from . import wire
+from .calls import GATEWAY_ERRORS, AdminCalls
 from .questions import Question, Questions
 from .versions import Capabilities, capabilities_of
 
 _M = t.TypeVar("_M", bound=wire.Wire)
 _Row = t.TypeVar("_Row")
 
-_GATEWAY_ERRORS = (502, 503, 504)
-"""They say nothing about whether a write was carried out."""
 
-
-def _is_read(request: Request) -> bool:
-    if request.method == "GET":
-        return True
-    if (request.method, request.path) == ("POST", "/query"):
-        return True
-    is_registration = (request.method, request.path) == ("POST", "/deployments")
-    return is_registration and (request.body or {}).get("dry_run") is True
-
-
-class AdminClient:
+class AdminClient(AdminCalls):
     """Calls the admin API, without a version prefix. Safe to share between threads.
 
     All methods raise OperatorError as L(Transport.send) and L(Transport.checked) do, and RESTATE_UNEXPECTED_RESPONSE
     for an answer that they do not know. Any call that writes passes the O(guard) first, which refuses it in check mode.
     """
 
-    def __init__(self, connection: Connection, guard: WriteGuard, clock: Clock) -> None:
-        self.connection = connection
-        self.clock = clock
-        self.check_mode = guard.check_mode
-        self.guard = guard
-        self._transport = Transport(connection, clock)
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._transport.close()
-
     # Reads
 
     @functools.cached_property
     def version(self) -> wire.Version:
         """The server's version, read once."""
-        version = self._read(wire.Version, "/version")
+        version = self.read(wire.Version, "/version")
         try:
             _ = version.numbers
         except ValueError:
@@ -81,19 +56,19 @@ class AdminClient:
 
     def deployments(self) -> tuple[wire.Deployment, ...]:
         """Return every registered deployment. On a cluster the list can be 10 s old."""
-        return self._read(wire.Deployments, "/deployments").deployments
+        return self.read(wire.Deployments, "/deployments").deployments
 
     def deployment(self, deployment_id: str) -> wire.DeploymentDetail | None:
         """Return a deployment with its own revision of each service, or None where it is not registered."""
-        return self._read_or_none(wire.DeploymentDetail, f"/deployments/{_segment(deployment_id)}")
+        return self.read_or_none(wire.DeploymentDetail, f"/deployments/{_segment(deployment_id)}")
 
     def services(self) -> tuple[wire.Service, ...]:
         """Return the latest revision of each service. On a cluster the list can be 10 s old."""
-        return self._read(wire.Services, "/services").services
+        return self.read(wire.Services, "/services").services
 
     def service(self, name: str) -> wire.Service | None:
         """Return the latest revision of a service, or None where it is not registered."""
-        return self._read_or_none(wire.Service, f"/services/{_segment(name)}")
+        return self.read_or_none(wire.Service, f"/services/{_segment(name)}")
 
     def query(self, question: Question[_Row]) -> list[_Row]:
         """Return the rows that answer a question.
@@ -102,7 +77,7 @@ class AdminClient:
         beginning cuts it off, and servers to come mark partial answers with warnings.
         """
         try:
-            response = self._send(
+            response = self.send(
                 Request("POST", "/query", body={"query": question.sql}), transient=_is_external_error
             )
         except OperatorError as exc:
@@ -112,22 +87,22 @@ class AdminClient:
                 "RESTATE_QUERY_FAILED", exc.message, reason=exc.reason, http=exc.http
             ) from exc
         if response.status_code != 200:
-            raise self._transport.unexpected(response, code="RESTATE_QUERY_FAILED")
+            raise self.transport.unexpected(response, code="RESTATE_QUERY_FAILED")
         try:
             answer = wire.Rows.model_validate_json(response.content)
         except ValidationError:
-            raise self._transport.unexpected(
+            raise self.transport.unexpected(
                 response, code="RESTATE_QUERY_FAILED", reason="cut_short_or_not_restate"
             ) from None
         if answer.warnings or "x-restate-query-warnings" in response.headers:
             message = f"a partial answer, with the warnings {answer.warnings}"
-            raise self._transport.unexpected(
+            raise self.transport.unexpected(
                 response, code="RESTATE_QUERY_FAILED", reason="partial_answer", message=message
             )
         try:
             return [question.row(**columns) for columns in answer.rows]
         except TypeError as exc:
-            raise self._transport.unexpected(
+            raise self.transport.unexpected(
                 response,
                 code="RESTATE_QUERY_FAILED",
                 reason="unexpected_row",
@@ -145,29 +120,29 @@ class AdminClient:
         Raises OperatorError: RESTATE_SERVICE_UNREACHABLE for META0003, RESTATE_REGISTRATION_REFUSED where Restate
         refuses the deployment.
         """
-        response = self._send(Request("POST", "/deployments", body={**registration, "dry_run": True}))
+        response = self.send(Request("POST", "/deployments", body={**registration, "dry_run": True}))
         return self._registered(response, writes=False)
 
     # Writes
 
     def register(self, registration: dict[str, t.Any]) -> wire.Registration:
         """Register a deployment; raises as L(discover) does, and outcome_unknown where the answer was lost."""
-        response = self._send(Request("POST", "/deployments", body=registration), repeatable=False)
+        response = self.send(Request("POST", "/deployments", body=registration), repeatable=False)
         return self._registered(response, writes=True)
 
     def delete_deployment(self, deployment_id: str) -> bool:
         """Delete a deployment (forced: no server can do it without); return False where it was gone already."""
         path = f"/deployments/{_segment(deployment_id)}"
-        response = self._send(Request("DELETE", path, params={"force": "true"}))
+        response = self.send(Request("DELETE", path, params={"force": "true"}))
         if response.status_code == 404:
             return False
-        self._expect(response, 200, 202)
+        self.expect(response, 200, 202)
         return True
 
     def patch_service(self, name: str, settings: dict[str, t.Any]) -> None:
         """Set settings of the latest revision of a service."""
-        response = self._send(Request("PATCH", f"/services/{_segment(name)}", body=settings))
-        self._expect(response, 200)
+        response = self.send(Request("PATCH", f"/services/{_segment(name)}", body=settings))
+        self.expect(response, 200)
 
     def clear_state(self, service: str, key: str, version: str) -> None:
         """Ask for the state of a key to be cleared if it still has this version.
@@ -176,7 +151,7 @@ class AdminClient:
         """
         body = {"version": version, "object_key": key, "new_state": {}}
         request = Request("POST", f"/services/{_segment(service)}/state", body=body)
-        self._expect(self._send(request, repeatable=False), 202)
+        self.expect(self.send(request, repeatable=False), 202)
 
     def terminate(self, verb: str, ids: t.Sequence[str]) -> t.Iterator[tuple[str, str]]:
         """Kill or purge invocations, 1,000 at most, and yield what became of each as soon as it is known.
@@ -189,7 +164,7 @@ class AdminClient:
         """
         if len(ids) > 1 and self.capabilities.has_batch_operations:
             path = f"/internal/invocations_batch_operations/{verb}"
-            response = self._send(Request("POST", path, body={"invocation_ids": list(ids)}), repeatable=False)
+            response = self.send(Request("POST", path, body={"invocation_ids": list(ids)}), repeatable=False)
             if response.status_code not in (404, 405):
                 yield from self._batch_answers(response)
                 return
@@ -203,7 +178,7 @@ class AdminClient:
 
     def _batch_answers(self, response: httpx.Response) -> t.Iterator[tuple[str, str]]:
         try:
-            answer = self._parsed(wire.Batch, self._expect(response, 200))
+            answer = self.parsed(wire.Batch, self.expect(response, 200))
         except OperatorError as exc:
             # A server that began a batch may have carried out a part of it.
             exc.outcome_unknown = response.status_code == 200 or response.status_code >= 500
@@ -212,14 +187,14 @@ class AdminClient:
         yield from ((failure.invocation_id, _in_short(failure.error)) for failure in answer.failed)
 
     def _terminate_one(self, verb: str, invocation_id: str) -> str:
-        response = self._send(
+        response = self.send(
             Request("PATCH", f"/invocations/{_segment(invocation_id)}/{verb}"), repeatable=False
         )
         if response.status_code == 404:
             return "gone"
         if response.status_code == 409:
             return "completed" if verb == "kill" else "unfinished"
-        self._expect(response, 200, 202)
+        self.expect(response, 200, 202)
         return "done"
 
     def cancel(self, invocation_id: str) -> bool:
@@ -237,72 +212,29 @@ class AdminClient:
         also where the deployment does not serve the invocation's handler: look before you call.
         """
         path = f"/invocations/{_segment(invocation_id)}/resume"
-        response = self._send(Request("PATCH", path, params={"deployment": deployment}), repeatable=False)
+        response = self.send(Request("PATCH", path, params={"deployment": deployment}), repeatable=False)
         if response.status_code in (404, 409):
             return "gone" if response.status_code == 404 else "busy"
-        self._expect(response, 200, 202)
+        self.expect(response, 200, 202)
         return "resumed"
-
-    # The one way out
-
-    def _send(
-        self,
-        request: Request,
-        *,
-        repeatable: bool = True,
-        transient: t.Callable[[httpx.Response], bool] | None = None,
-    ) -> httpx.Response:
-        """Return the answer of Restate.
-
-        A write that is not O(repeatable) is not sent again blindly: another run may have taken the place of what it
-        is about.
-        """
-        is_read = _is_read(request)
-        if not is_read:
-            self.guard.authorize_write(f"{request.method} {request.path}")
-        response = self._transport.send(
-            request, writes=not is_read, repeatable=is_read or repeatable, transient=transient
-        )
-        return self._transport.checked(response)
-
-    def _read(self, model: type[_M], path: str) -> _M:
-        return self._parsed(model, self._expect(self._send(Request("GET", path)), 200))
-
-    def _read_or_none(self, model: type[_M], path: str) -> _M | None:
-        response = self._send(Request("GET", path))
-        if response.status_code == 404:
-            return None
-        return self._parsed(model, self._expect(response, 200))
 
     def _registered(self, response: httpx.Response, *, writes: bool) -> wire.Registration:
         if response.status_code in (200, 201):
-            return self._parsed(wire.Registration, response)
-        if response.status_code in _GATEWAY_ERRORS:
-            raise self._transport.unexpected(response, outcome_unknown=writes)
+            return self.parsed(wire.Registration, response)
+        if response.status_code in GATEWAY_ERRORS:
+            raise self.transport.unexpected(response, outcome_unknown=writes)
         restate_code = server_message(response)[1]
         code = "RESTATE_SERVICE_UNREACHABLE" if restate_code == "META0003" else "RESTATE_REGISTRATION_REFUSED"
-        raise self._transport.unexpected(response, code=code, reason=restate_code)
+        raise self.transport.unexpected(response, code=code, reason=restate_code)
 
     def _on_invocation(self, invocation_id: str, verb: str, *, gone: tuple[int, ...]) -> bool:
-        response = self._send(
+        response = self.send(
             Request("PATCH", f"/invocations/{_segment(invocation_id)}/{verb}"), repeatable=False
         )
         if response.status_code in gone:
             return False
-        self._expect(response, 200, 202)
+        self.expect(response, 200, 202)
         return True
-
-    def _expect(self, response: httpx.Response, *statuses: int) -> httpx.Response:
-        if response.status_code in statuses:
-            return response
-        unknown = response.request.method != "GET" and response.status_code in _GATEWAY_ERRORS
-        raise self._transport.unexpected(response, outcome_unknown=unknown)
-
-    def _parsed(self, model: type[_M], response: httpx.Response) -> _M:
-        try:
-            return model.model_validate_json(response.content)
-        except ValidationError:
-            raise self._transport.unexpected(response, reason="not_restate") from None
 
 
 def _segment(text: str) -> str:

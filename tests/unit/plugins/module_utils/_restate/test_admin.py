@@ -100,8 +100,8 @@ def failure(call: Callable[[], object]) -> OperatorError:
 
 
 def test_every_call_is_known_here_as_a_read_or_as_a_write() -> None:
-    calls = {name for name, _member in inspect.getmembers(AdminClient) if not name.startswith("_")}
-    assert calls - {"close"} == READS.keys() | WRITES.keys()
+    calls = {name for name in vars(AdminClient) if not name.startswith("_")}
+    assert calls == READS.keys() | WRITES.keys()
 
 
 @pytest.mark.parametrize("name", WRITES)

@@ -1,0 +1,94 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The one way out to the admin API: what writes passes the guard, and each answer is read in one place."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .._http.clock import Clock
+from .._http.connection import Connection
+from .._http.guard import WriteGuard
+from .._http.transport import Request, Transport
+from .._thirdparty import ValidationError, httpx
+from . import wire
+
+_M = t.TypeVar("_M", bound=wire.Wire)
+
+GATEWAY_ERRORS = (502, 503, 504)
+"""They say nothing about whether a write was carried out."""
+
+
+def _is_read(request: Request) -> bool:
+    if request.method == "GET":
+        return True
+    if (request.method, request.path) == ("POST", "/query"):
+        return True
+    is_registration = (request.method, request.path) == ("POST", "/deployments")
+    return is_registration and (request.body or {}).get("dry_run") is True
+
+
+class AdminCalls:
+    """Calls the admin API, without a version prefix. Safe to share between threads.
+
+    What it raises is OperatorError, as L(Transport.send) and L(Transport.checked) do, and RESTATE_UNEXPECTED_RESPONSE
+    for an answer that is not known.
+    """
+
+    def __init__(self, connection: Connection, guard: WriteGuard, clock: Clock) -> None:
+        self.connection = connection
+        self.clock = clock
+        self.check_mode = guard.check_mode
+        self.guard = guard
+        self.transport = Transport(connection, clock)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.transport.close()
+
+    def send(
+        self,
+        request: Request,
+        *,
+        repeatable: bool = True,
+        transient: t.Callable[[httpx.Response], bool] | None = None,
+    ) -> httpx.Response:
+        """Return the answer of Restate.
+
+        A write that is not O(repeatable) is not sent again blindly: another run may have taken the place of what it
+        is about.
+        """
+        is_read = _is_read(request)
+        if not is_read:
+            self.guard.authorize_write(f"{request.method} {request.path}")
+        response = self.transport.send(
+            request, writes=not is_read, repeatable=is_read or repeatable, transient=transient
+        )
+        return self.transport.checked(response)
+
+    def read(self, model: type[_M], path: str) -> _M:
+        """Return the document at a path."""
+        return self.parsed(model, self.expect(self.send(Request("GET", path)), 200))
+
+    def read_or_none(self, model: type[_M], path: str) -> _M | None:
+        """Return the document at a path, or None where there is none."""
+        response = self.send(Request("GET", path))
+        if response.status_code == 404:
+            return None
+        return self.parsed(model, self.expect(response, 200))
+
+    def expect(self, response: httpx.Response, *statuses: int) -> httpx.Response:
+        """Return an answer that has one of these statuses; raise for any other."""
+        if response.status_code in statuses:
+            return response
+        unknown = response.request.method != "GET" and response.status_code in GATEWAY_ERRORS
+        raise self.transport.unexpected(response, outcome_unknown=unknown)
+
+    def parsed(self, model: type[_M], response: httpx.Response) -> _M:
+        """Return the document that is an answer's body."""
+        try:
+            return model.model_validate_json(response.content)
+        except ValidationError:
+            raise self.transport.unexpected(response, reason="not_restate") from None
