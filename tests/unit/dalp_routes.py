@@ -13,9 +13,7 @@ import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._dalp.client import DalpClient
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
-from ansible_collections.dalp.restate.plugins.module_utils._http.guard import (
-    WriteGuard,
-)
+from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
 from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import answer
 

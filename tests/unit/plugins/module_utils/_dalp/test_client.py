@@ -9,9 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.dalp.restate.plugins.module_utils._http.guard import (
-    WriteInCheckModeError,
-)
+from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteInCheckModeError
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.dalp_answers import HEALTH
 from ansible_collections.dalp.restate.tests.unit.dalp_routes import (

@@ -12,9 +12,7 @@ import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._dalp.wire import Health
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.tests.unit.dalp_answers import HEALTH
-from ansible_collections.dalp.restate.tests.unit.dalp_routes import (
-    failure,
-)
+from ansible_collections.dalp.restate.tests.unit.dalp_routes import failure
 
 COMPONENTS = ["ingress", "admin", "deployments", "services", "invocations"]
 
@@ -25,7 +23,9 @@ def health(**components: Any) -> Health:
 
 def test_the_documented_answer_is_read_whole() -> None:
     seen = health()
-    assert seen.told("ingress").value.latency_ms == 12
+    ingress = seen.told("ingress").value
+    assert ingress is not None
+    assert ingress.latency_ms == 12
     assert (seen.admin.latency_ms, seen.admin.version) == (9, "1.4.0")
     [deployment] = seen.deployments.items
     assert (deployment.id, deployment.service_url) == ("dp_01j", "http://ddwf:9080")
