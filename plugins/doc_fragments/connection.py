@@ -67,8 +67,8 @@ options:
     description:
       - How often to repeat a request after a connection error or an answer that says to try later.
       - A connection that is refused is tried again so often, for a write, too, since nothing was sent. What is not
-        there or not answered within O(request_timeout) is not tried again, a connection neither: TCP itself has tried
-        several times by then.
+        there or not answered within O(request_timeout) is not tried again, nor is a connection, since TCP itself has
+        tried several times by then.
       - Reads are repeated at once; a write only after it was read whether it had happened. With O(backend=dalp), a
         write that may have happened is never repeated.
     type: int

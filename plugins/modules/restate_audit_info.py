@@ -31,10 +31,10 @@ options:
     type: str
     choices: [attempted, succeeded, failed, refused, planned]
   since:
-    description: Only records at or after this time, with a zone, such as V(2026-11-22T03:00:00Z).
+    description: Only records at or after this time, such as V(2026-11-22T03:00:00Z), or of this age, such as V(2h).
     type: str
   until:
-    description: Only records before this time.
+    description: Only records before this time, or older than this.
     type: str
   limit:
     description: Return only the last so many of the matching records; V(0) returns all.
@@ -128,7 +128,7 @@ error:
     remedy: Repair the audit log, then run the task again.
 """
 
-from ..module_utils._audit.reader import run_audit_info
+from ..module_utils._task.audit_info import run_audit_info
 
 ARGUMENT_SPEC = {
     "path": {"type": "path", "required": True},

@@ -2,11 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Writes what real servers answer to answers/VERSION/*.json, for test_wire.py.
+"""Writes what real servers answer to answers/VERSION/*.json, for test_wire.py, and what was asked.
 
     PYTHONPATH=roles/sandbox/files:.build/collections python tests/unit/capture_answers.py [VERSION...]
 
-Each file holds status, content type and body of one answer. Ports and paths of the machine are replaced.
+Each file holds status, content type and body of one answer; that of a query holds the question, too. Ports and paths
+of the machine are replaced.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from typing import Any
 
 import httpx
 import restate_server
-from ansible_collections.dalp.restate.plugins.module_utils._restate.sql import Sql
+from ansible_collections.dalp.restate.plugins.module_utils._restate.questions import Questions
+from ansible_collections.dalp.restate.plugins.module_utils._restate.versions import capabilities_of
 from restate_sandbox import Sandbox
 
 ANSWERS = Path(__file__).with_name("answers")
@@ -32,6 +34,12 @@ _PORT = r"127\.0\.0\.1:(?!1\b)"
 _LOCAL = re.compile("|".join([_PORT, *map(re.escape, (str(Path.home()), str(Path.cwd()), gettempdir()))]))
 
 
+def questions_of(version: str) -> Questions:
+    """Return the questions that a server of this version is asked."""
+    major, minor, _patch = version.split(".")
+    return Questions(has_scopes=capabilities_of((int(major), int(minor))).has_scopes)
+
+
 class Capture:
     """Sends requests to one server and keeps its answers."""
 
@@ -39,10 +47,11 @@ class Capture:
         self._admin = httpx.Client(base_url=sandbox.admin_url, timeout=30, trust_env=False)
         self._directory = ANSWERS / sandbox.version
         self._directory.mkdir(parents=True, exist_ok=True)
+        self._questions = questions_of(sandbox.version)
         self.names = names
 
-    def keep(self, name: str, method: str, path: str, body: Any = None) -> httpx.Response:
-        """Send a request, and write its answer to the file of this name."""
+    def keep(self, name: str, method: str, path: str, body: Any = None, **more: Any) -> httpx.Response:
+        """Send a request, and write its answer to the file of this name, with what else is to be kept of it."""
         answer = self._admin.request(method, path, json=body, headers={"Accept": "application/json"})
         try:
             content = answer.json()
@@ -53,6 +62,7 @@ class Capture:
             "status": answer.status_code,
             "content_type": answer.headers.get("content-type"),
             "body": content,
+            **more,
         }
         text = self._scrubbed(json.dumps(kept, indent=2, sort_keys=True, ensure_ascii=False))
         if found := _LOCAL.search(text):
@@ -60,9 +70,11 @@ class Capture:
         (self._directory / f"{name}.json").write_text(text + "\n")
         return answer
 
-    def query(self, name: str, sql: str) -> list[dict[str, Any]]:
-        """Ask a question, write the answer to the file of this name, and return its rows."""
-        answer = self.keep(f"query_{name}", "POST", "/query", {"query": sql})
+    def ask(self, name: str, question: str, **arguments: Any) -> list[dict[str, Any]]:
+        """Ask a question, write it and its answer to the file of this name, and return the rows."""
+        sql = getattr(self._questions, question)(**arguments).sql
+        asked = {"name": question, "arguments": arguments, "sql": sql}
+        answer = self.keep(f"query_{name}", "POST", "/query", {"query": sql}, question=asked)
         rows: list[dict[str, Any]] = answer.json().get("rows", [])
         return rows
 
@@ -82,7 +94,7 @@ def capture(version: str) -> None:
         names |= {sandbox.ingress_url: "ingress.test:8080", sandbox.admin_url: "admin.test:9070"}
         server = Capture(sandbox, names)
         _reads(server, trouble)
-        _questions(server, trouble, Sql(has_scopes=version.startswith("1.7")))
+        _questions(server, trouble)
         _errors(server, trouble, served["type-changed"])
         _registrations(server, trouble, served["extra-service"], knows_metadata=version != "1.5.3")
 
@@ -96,29 +108,31 @@ def _reads(server: Capture, trouble: dict[str, Any]) -> None:
         server.keep(f"deployment_{name}", "GET", f"/deployments/{trouble['deployments'][name]['id']}")
 
 
-def _questions(server: Capture, trouble: dict[str, Any], sql: Sql) -> None:
+def _questions(server: Capture, trouble: dict[str, Any]) -> None:
     planted = trouble["invocations"]
     ids = [one["invocation_id"] for one in planted.values()]
     keys = list(planted)
     release_1 = trouble["deployments"]["release-1"]["id"]
-    server.query("invocations_by_place", sql.invocations_by_place())
-    server.query("unfinished_by_activity", sql.unfinished_by_activity(retries=3))
-    server.query("latest_terminal_failures", sql.latest_terminal_failures(limit=20))
-    stuck = server.query("latest_stuck", sql.latest_stuck(limit=20))
-    server.query("last_events", sql.last_events(row["id"] for row in stuck))
-    server.query("zombies", sql.zombies(limit=20))
-    server.query("pinned", sql.pinned())
-    server.query("unpinned", sql.unpinned())
-    server.query("unfinished_on", sql.unfinished_on(release_1, ["OrderWorkflow"]))
-    server.query("invocations", sql.invocations(ids))
-    server.query("children", sql.children(ids))
-    server.query("invocations_of_keys", sql.invocations_of_keys("OrderWorkflow", keys))
-    server.query("state_of_keys", sql.state_of_keys("OrderWorkflow", keys))
-    server.query("state_values", sql.state_values("OrderWorkflow", "order-1001"))
-    server.query("promises_of_keys", sql.promises_of_keys("OrderWorkflow", keys))
-    server.query("any_of_service", sql.any_of_service("OrderWorkflow"))
-    server.query("any_state_of_service", sql.any_state_of_service("OrderWorkflow"))
-    server.query("hostile_key", sql.state_values("OrderWorkflow", "it's; -- \\' \" % _ 鍵"))
+    of_keys = {"service": "OrderWorkflow", "keys": keys}
+    server.ask("invocations_by_place", "invocations_by_place")
+    server.ask("unfinished_by_activity", "unfinished_by_activity", retries=3)
+    server.ask("latest_terminal_failures", "latest_terminal_failures", limit=20)
+    unsettled = server.ask("latest_unsettled", "latest_unsettled", limit=20)
+    server.ask("last_events", "last_events", ids=[row["id"] for row in unsettled])
+    server.ask("zombies", "zombies", limit=20)
+    server.ask("pinned", "pinned")
+    server.ask("unpinned", "unpinned")
+    server.ask("unfinished_on", "unfinished_on", deployment_id=release_1, services=["OrderWorkflow"])
+    server.ask("invocations", "invocations", ids=ids)
+    server.ask("status_of", "status_of", ids=ids)
+    server.ask("children", "children", ids=ids)
+    server.ask("invocations_of_keys", "invocations_of_keys", **of_keys)
+    server.ask("state_of_keys", "state_of_keys", **of_keys)
+    server.ask("state_values", "state_values", service="OrderWorkflow", keys=["order-1001"])
+    server.ask("promises_of_keys", "promises_of_keys", **of_keys)
+    server.ask("any_of_service", "any_of_service", service="OrderWorkflow")
+    server.ask("any_state_of_service", "any_state_of_service", service="OrderWorkflow")
+    server.ask("hostile_key", "state_values", service="OrderWorkflow", keys=["it's; -- \\' \" % _ 鍵"])
 
 
 def _errors(server: Capture, trouble: dict[str, Any], type_changed_url: str) -> None:

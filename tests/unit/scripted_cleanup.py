@@ -8,22 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
-from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup.restate import BACKEND
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
-from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
-from ansible_collections.dalp.restate.tests.unit.executions import carry_out
+from ansible_collections.dalp.restate.tests.unit.operating import operate, restate_at
 from ansible_collections.dalp.restate.tests.unit.operators_requests import cleanup_request
 from ansible_collections.dalp.restate.tests.unit.scripted_admin import ScriptedAdmin
 
 
 def cleaned(serve: Serve, script: ScriptedAdmin, *, check_mode: bool = False, **asked: Any) -> Report:
     """Keep dp_new, and return the report; it waits for nothing unless a drain_timeout is given."""
-    connection = Connection(url=serve(script).url, request_timeout=2.0, retries=0)
-    restate = Restate.at(connection, None, WriteGuard(check_mode=check_mode), script.clock)
-    return carry_out(BACKEND, restate, cleanup_request(**{"drain_timeout": 0, **asked}))
+    restate = restate_at(serve(script), check_mode=check_mode, clock=script.clock)
+    return operate(BACKEND, restate, cleanup_request(**{"drain_timeout": 0, **asked}))
 
 
 def remaining(report: Report) -> dict[str, str]:

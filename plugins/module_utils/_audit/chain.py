@@ -34,8 +34,8 @@ class Line:
 class Chain:
     """What a log says of itself.
 
-    O(broken) is the first line that is not as it was written, with the reason: V(edited) (or lines after it were
-    removed), V(reordered), V(removed) (lines before it are missing) or V(not_a_record). O(torn) are half lines that a
+    O(broken) is the first line that is not as it was written, with the reason: V(reordered), V(not_a_record) or
+    V(edited_or_followed_by_removed_lines), which the chain cannot tell apart. O(torn) are half lines that a
     crash left and the log went on after; they break nothing.
     """
 

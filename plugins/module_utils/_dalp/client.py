@@ -16,12 +16,9 @@ from .._http.guard import WriteGuard
 from .._http.transport import Request, Transport, retry_after
 from .._thirdparty import ValidationError, httpx
 from . import wire
-from .problem import Problem
+from .problem import INSPECT, Problem
 
 _SEE_FIRST = "Run restate_doctor to see what has happened, before you run the task again."
-INSPECT = (
-    "Inspect reason and invocation_ids before you decide whether to retry later or to investigate by hand."
-)
 _REMEDIES = {
     "RESTATE_ADMIN_UNREACHABLE": "Check how DALP reaches Restate's admin API, then run restate_doctor again.",
     "RESTATE_WORKFLOW_RETRY_BLOCKED": INSPECT,

@@ -17,6 +17,10 @@ from dataclasses import dataclass
 from .._thirdparty import httpx
 
 _SHOWN_TEXT = 2000
+INSPECT = (
+    "Inspect reason and invocation_ids before you decide whether to retry later or to investigate by hand."
+)
+"""What to do about a key that is blocked, as DALP documents it."""
 # The names are expected to change as the route's segment did; what follows the product's name is not.
 _CODES = {
     "USER_PERMISSION_REQUIRED": "OFFCHAIN_USER_PERMISSION_REQUIRED",

@@ -94,7 +94,7 @@ def cut_off(message: str, error: OperatorError | None, *, remedy: str = "") -> O
         error.code,
         f"{message} The task was cut off: {error.message}",
         remedy=f"{error.remedy} {remedy}".rstrip(),
-        reason="interrupted",
+        reason=error.reason if error.code == "RESTATE_INTERRUPTED" else "interrupted",
         invocation_ids=error.invocation_ids,
         http=error.http,
         outcome_unknown=error.outcome_unknown,

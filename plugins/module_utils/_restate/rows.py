@@ -63,7 +63,7 @@ class Failure:
     O(restate_code) is one of Restate's own, such as C(RT0016); O(code) is that, or the failure's.
     """
 
-    code: str | None
+    code: str | int | None
     restate_code: str | None
     message: str | None
 
@@ -149,11 +149,16 @@ class TroubledRun:
 
 @dataclass(frozen=True, slots=True)
 class StateEntry:
-    """A state entry of a key; O(value) is in hexadecimal digits, where it was asked for and is not empty."""
+    """A state entry of a key; O(value) is in hexadecimal digits, where it was asked for."""
 
     service_key: str
     key: str
-    value: str = ""
+    value: str | None = None
+
+    @property
+    def content(self) -> bytes:
+        """The value itself."""
+        return bytes.fromhex(self.value or "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,10 +99,11 @@ def read_request(operation: Operation, backend: Backend, params: dict[str, t.Any
             remedy="Leave that out where what the route does is meant, or use backend: restate, which can do it.",
             reason="backend",
         )
-    return _typed(backend.request, params)
+    return typed(backend.request, params)
 
 
-def _typed(request: type, given: dict[str, t.Any], prefix: str = "") -> t.Any:
+def typed(request: type, given: t.Mapping[str, t.Any], prefix: str = "") -> t.Any:
+    """Return options as a dataclass whose fields they are; raise RESTATE_INVALID_ARGUMENT for what cannot be right."""
     read = {
         field.name: _read(field, f"{prefix}{field.name}", given[field.name])
         for field in dataclasses.fields(request)
@@ -116,5 +117,5 @@ def _read(field: dataclasses.Field[t.Any], option: str, given: t.Any) -> t.Any:
     if kind is None:
         return given
     if isinstance(kind, type):
-        return _typed(kind, given, f"{option}.")
+        return typed(kind, given, f"{option}.")
     return _READERS[kind](option, given)

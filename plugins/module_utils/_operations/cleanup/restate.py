@@ -14,7 +14,7 @@ from ..._errors import OperatorError
 from ..._restate.rows import Invocation
 from ..._restate.server import Restate
 from ..._restate.wire import Deployment, Handler, Service
-from ..deployments.pending import Pending, read_pending
+from ..deployments.pending import read_pending
 from ..deployments.registration import as_registered
 from ..deployments.registry import Registry
 from ..invocations.migration_plan import ServedHandlers, served_handlers
@@ -122,11 +122,6 @@ def _served(
         return served_handlers(each for each in registry.latest.values() if each.deployment_id == kept.id)
     detail = restate.admin.deployment(kept.id)
     return served_handlers(detail.services if detail else ())
-
-
-def pending_on(restate: Restate, registry: Registry, deployment_id: str) -> Pending:
-    """Return what pends on a deployment now."""
-    return read_pending(restate.admin, registry).get(deployment_id, Pending())
 
 
 BACKEND = Backend(

@@ -19,7 +19,7 @@ class Target:
 
     uri: str
     use_http_11: bool = False
-    additional_headers: dict[str, str] = field(default_factory=dict)
+    additional_headers: dict[str, str] = field(default_factory=dict, repr=False)
     metadata: dict[str, str] = field(default_factory=dict)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ..._dalp.client import INSPECT
+from ..._dalp.problem import INSPECT
 from ..._dalp.wire import MOST_FAILURES, Invocations, key_of
 from ..._errors import OperatorError
 from ..deployments.listed import UNKNOWN_OUTCOME, not_begun

@@ -215,7 +215,7 @@ class _ChunkRecovery:
         """
         service, key = self._workflow.name, recovery.seen.key
         rows = self._admin.query(self._admin.questions.state_values(service, [key]))
-        entries = {row.key: bytes.fromhex(row.value) for row in rows}
+        entries = {row.key: row.content for row in rows}
         now = read_keys(self._admin, self._workflow, [key])[key]
         if now.invocations or now.promises:
             ids = [row.id for row in now.invocations]

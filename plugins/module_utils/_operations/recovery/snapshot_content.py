@@ -47,7 +47,7 @@ def read_contents(admin: AdminClient, service: str, keys: t.Sequence[str]) -> Co
     by_key = {key: KeyContents() for key in keys}
     for chunk in chunks(keys):
         for entry in admin.query(admin.questions.state_values(service, chunk)):
-            value = base64.b64encode(bytes.fromhex(entry.value)).decode()
+            value = base64.b64encode(entry.content).decode()
             by_key[entry.service_key].state[entry.key] = value
         for promise in admin.query(admin.questions.promise_values(service, chunk)):
             by_key[promise.service_key].promises.append(columns(promise))

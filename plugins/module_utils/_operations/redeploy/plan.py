@@ -27,7 +27,7 @@ class RedeployRequest:
     force: bool
     breaking: bool = False
     use_http_11: bool | None = None
-    additional_headers: dict[str, str] | None = field(default=None, metadata=STRINGS)
+    additional_headers: dict[str, str] | None = field(default=None, repr=False, metadata=STRINGS)
     metadata: dict[str, str] | None = field(default=None, metadata=STRINGS)
     wait_timeout: int
 
@@ -66,7 +66,7 @@ class Observed:
     latest: t.Mapping[str, Service]
     discovered: Registration
     in_flight: int = 0
-    body: dict[str, t.Any] = field(default_factory=dict)
+    body: dict[str, t.Any] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)

@@ -20,17 +20,7 @@ import yaml
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.dalp.restate.plugins.doc_fragments import attributes, audit, connection
 from ansible_collections.dalp.restate.plugins.module_utils._errors import ERROR_CODES, OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup import dalp as dalp_cleanup
-from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup import plan as cleanup_plan
-from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor import dalp as dalp_doctor
-from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor import restate as doctor
-from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery import dalp as dalp_recovery
-from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery import restate as recovery
-from ansible_collections.dalp.restate.plugins.module_utils._operations.redeploy import dalp as dalp_redeploy
-from ansible_collections.dalp.restate.plugins.module_utils._operations.redeploy import restate as redeploy
-from ansible_collections.dalp.restate.plugins.module_utils._operations.resume import restate as resume
-from ansible_collections.dalp.restate.plugins.module_utils._task import connection as _connection
-from ansible_collections.dalp.restate.plugins.module_utils._task import module as _ansible
+from ansible_collections.dalp.restate.plugins.module_utils._task.options import AUDIT_SPEC, CONNECTION_SPEC
 
 ROOT = Path(__file__).resolve().parents[4]
 ALL_MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
@@ -38,25 +28,19 @@ ALL_MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("
 LOG_READER = "restate_audit_info"
 MODULES = [name for name in ALL_MODULES if name != LOG_READER]
 FRAGMENTS = {"attributes": attributes, "connection": connection, "audit": audit}
-REQUESTS: dict[str, Any] = {
-    "restate_doctor": doctor.DoctorRequest,
-    "restate_redeploy": redeploy.RedeployRequest,
-    "restate_cleanup": cleanup_plan.CleanupRequest,
-    "restate_recover_workflow": recovery.RecoveryRequest,
-    "restate_resume": resume.ResumeRequest,
-}
-DALP_REQUESTS: dict[str, Any] = {
-    "restate_doctor": dalp_doctor.DoctorRequest,
-    "restate_redeploy": dalp_redeploy.RedeployRequest,
-    "restate_cleanup": dalp_cleanup.CleanupRequest,
-    "restate_recover_workflow": dalp_recovery.RecoveryRequest,
-}
+# Restate itself can do all of them.
+THROUGH_DALP = [name for name in MODULES if name != "restate_resume"]
 # What the documentation must say of an option exactly as the argument spec does.
 SAID = ("type", "required", "default", "choices", "elements")
 
 
 def module(name: str) -> Any:
     return importlib.import_module(f"ansible_collections.dalp.restate.plugins.modules.{name}")
+
+
+def request_of(name: str, backend: str) -> Any:
+    """Return the type of what a module asks of a backend."""
+    return module(name).OPERATION.backend(backend).request
 
 
 def documented(name: str) -> dict[str, Any]:
@@ -73,13 +57,9 @@ def facts(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {name: {fact: one[fact] for fact in SAID if fact in one} for name, one in options.items()}
 
 
-def test_every_module_is_tested_here() -> None:
-    assert REQUESTS.keys() == set(MODULES)
-
-
 def whole_spec(name: str) -> dict[str, Any]:
     """Return all options that a module takes."""
-    shared = {} if name == LOG_READER else {**_connection.CONNECTION_SPEC, **_ansible.AUDIT_SPEC}
+    shared = {} if name == LOG_READER else {**CONNECTION_SPEC, **AUDIT_SPEC}
     return {**module(name).ARGUMENT_SPEC, **shared}
 
 
@@ -92,19 +72,19 @@ def test_the_documented_options_are_those_of_the_argument_spec(name: str) -> Non
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_has_no_option_of_the_connection_or_of_the_audit_itself(name: str) -> None:
     own = module(name).ARGUMENT_SPEC.keys()
-    assert not own & (_connection.CONNECTION_SPEC.keys() | _ansible.AUDIT_SPEC.keys())
+    assert not own & (CONNECTION_SPEC.keys() | AUDIT_SPEC.keys())
 
 
 @pytest.mark.parametrize("name", MODULES)
 def test_a_request_has_a_field_for_each_option_and_no_other(name: str) -> None:
-    fields = {field.name for field in dataclasses.fields(REQUESTS[name])}
+    fields = {field.name for field in dataclasses.fields(request_of(name, "restate"))}
     assert fields == module(name).ARGUMENT_SPEC.keys()
 
 
-@pytest.mark.parametrize("name", DALP_REQUESTS)
+@pytest.mark.parametrize("name", THROUGH_DALP)
 def test_what_dalp_honours_are_options_of_the_module(name: str) -> None:
     spec = module(name).ARGUMENT_SPEC
-    fields = {field.name: field for field in dataclasses.fields(DALP_REQUESTS[name])}
+    fields = {field.name: field for field in dataclasses.fields(request_of(name, "dalp"))}
     assert fields.keys() <= spec.keys()
     # What was not set is told from what was by having no default.
     needed = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
@@ -114,7 +94,7 @@ def test_what_dalp_honours_are_options_of_the_module(name: str) -> None:
 def test_a_release_through_dalp_refuses_before_its_first_write_what_its_cleanup_would_refuse() -> None:
     [play] = yaml.safe_load((ROOT / "playbooks" / "release.yml").read_text())
     taken = (ROOT / "playbooks" / "vars" / "cleanup.yml").read_text()
-    honoured = {field.name for field in dataclasses.fields(dalp_cleanup.CleanupRequest)}
+    honoured = {field.name for field in dataclasses.fields(request_of("restate_cleanup", "dalp"))}
     refused = {name for name in module("restate_cleanup").ARGUMENT_SPEC if name not in honoured}
     for name in refused | {"allow_service_removal"}:
         assert f"restate_{name} |" in taken
@@ -159,7 +139,7 @@ def test_a_module_is_in_the_action_group(name: str) -> None:
 
 @pytest.mark.parametrize("option", ["auth_token", "headers", "dalp_api_key", "audit_webhook"])
 def test_credentials_are_not_logged(option: str) -> None:
-    assert {**_connection.CONNECTION_SPEC, **_ansible.AUDIT_SPEC}[option]["no_log"] is True
+    assert {**CONNECTION_SPEC, **AUDIT_SPEC}[option]["no_log"] is True
 
 
 def test_headers_of_services_are_not_logged() -> None:
@@ -189,7 +169,7 @@ def test_every_code_that_is_raised_is_in_the_table() -> None:
     raised = set(re.findall(r'"((?:RESTATE|OFFCHAIN)_[A-Z_]+)"', text))
     environment = {
         name
-        for one in [*_connection.CONNECTION_SPEC.values(), *_ansible.AUDIT_SPEC.values()]
+        for one in [*CONNECTION_SPEC.values(), *AUDIT_SPEC.values()]
         for name in one.get("fallback", (0, []))[1]
     }
     assert raised - environment == ERROR_CODES.keys()
@@ -223,7 +203,7 @@ def test_modules_describe_themselves_where_a_library_is_missing(missing: str) ->
             "    module = importlib.import_module(f'ansible_collections.dalp.restate.plugins.modules.{name}')",
             "    assert module.ARGUMENT_SPEC",
             "from ansible_collections.dalp.restate.plugins.module_utils import _thirdparty",
-            "print(_thirdparty.MISSING[0])",
+            "print(*[name for name, release in _thirdparty.INSTALLED.items() if not release])",
         ]
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)

@@ -20,6 +20,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._audit import chain a
 from ansible_collections.dalp.restate.plugins.module_utils._audit.log import AuditLog, line_hash
 from ansible_collections.dalp.restate.plugins.module_utils._audit.record import Attempt, Record
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
 
 WRITER = """
 import sys
@@ -51,15 +52,8 @@ def record(
     if phase == "attempted":
         made = attempt.attempted("http://orders:9080", None)
     else:
-        made = attempt.outcome(
-            subject="http://orders:9080",
-            changed=True,
-            wrote=True,
-            error=None,
-            before={},
-            after={},
-            restate_version="1.7.12",
-        )
+        ended = Report(message="", subject="http://orders:9080", changed=True, details={})
+        made = attempt.outcome(ended, wrote=True, restate_version="1.7.12")
     return dict(made)
 
 

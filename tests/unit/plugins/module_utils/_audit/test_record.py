@@ -19,10 +19,10 @@ import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._audit.record import (
     REFUSALS,
     Attempt,
-    digest,
     user,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._errors import ERROR_CODES, OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report, digest
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
@@ -41,11 +41,9 @@ def attempt(*, check_mode: bool = False, **more: Any) -> Attempt:
 
 
 def record(made: Attempt, **more: Any) -> dict[str, Any]:
-    outcome: dict[str, Any] = {
-        "subject": "http://s:9080", "changed": False, "wrote": False, "error": None, "before": {}, "after": {},
-        "restate_version": "1.7.12", **more,
-    }  # fmt: skip
-    return dict(made.outcome(**outcome))
+    wrote = more.pop("wrote", False)
+    ended = Report(**{"message": "", "subject": "http://s:9080", "changed": False, "details": {}, **more})
+    return dict(made.outcome(ended, wrote=wrote, restate_version="1.7.12"))
 
 
 @pytest.mark.parametrize(("check_mode", "wrote", "code", "phase"), [

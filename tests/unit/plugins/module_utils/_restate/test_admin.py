@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -20,9 +21,18 @@ from ansible_collections.dalp.restate.plugins.module_utils._http.guard import (
     WriteInCheckModeError,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
+from ansible_collections.dalp.restate.plugins.module_utils._restate.questions import Question
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import HANG, RESET, answer, chunked
+
+
+@dataclass(frozen=True)
+class Number:
+    """A row of the queries here."""
+
+    n: int
+
 
 OFFER = answer(201, {"id": "dp_1", "services": []})
 ROWS = answer(200, {"rows": [{"n": 1}]})
@@ -60,13 +70,14 @@ WRITES: dict[str, tuple[Callable[[AdminClient], object], bytes, str, Any]] = {
 
 READS: dict[str, tuple[Callable[[AdminClient], object], bytes, str]] = {
     "version": (lambda admin: admin.version, answer(200, {"version": "1.7.12"}), "GET /version"),
-    "sql": (lambda admin: admin.sql, answer(200, {"version": "1.7.12"}), "GET /version"),
+    "questions": (lambda admin: admin.questions, answer(200, {"version": "1.7.12"}), "GET /version"),
     "deployments": (AdminClient.deployments, answer(200, {"deployments": []}), "GET /deployments"),
     "deployment": (lambda admin: admin.deployment("dp_1"), answer(404), "GET /deployments/dp_1"),
     "services": (AdminClient.services, answer(200, {"services": []}), "GET /services"),
     "service": (lambda admin: admin.service("A"), answer(404), "GET /services/A"),
-    "query": (lambda admin: admin.query("SELECT 1"), ROWS, "POST /query"),
-    "queries": (lambda admin: admin.queries("SELECT 1"), ROWS, "POST /query"),
+    "capabilities": (lambda admin: admin.capabilities, answer(200, {"version": "1.7.12"}), "GET /version"),
+    "query": (lambda admin: admin.query(Question(Number, "SELECT 1")), ROWS, "POST /query"),
+    "queries": (lambda admin: admin.queries(Question(Number, "SELECT 1")), ROWS, "POST /query"),
     "discover": (lambda admin: admin.discover(BODY), OFFER, "POST /deployments"),
 }
 
@@ -156,8 +167,8 @@ def test_a_name_can_never_become_another_path(
 def test_the_version_is_asked_for_once(serve: Serve) -> None:
     server = serve(answer(200, {"version": "1.6.2"}))
     admin = client(server.url)
-    assert not admin.sql.has_scopes
-    assert admin.version.at_least(1, 6)
+    assert not admin.questions.has_scopes
+    assert admin.capabilities.can_pause
     assert server.calls == ["GET /version"]
 
 
@@ -293,7 +304,9 @@ def test_many_are_never_terminated_in_check_mode(ids: list[str], serve: Serve) -
 
 def test_queries_are_answered_in_their_order(serve: Serve) -> None:
     server = serve(ROWS)
-    assert client(server.url).queries("SELECT 1", "SELECT 2", "SELECT 3") == [[{"n": 1}]] * 3
+    assert (
+        client(server.url).queries(*(Question(Number, f"SELECT {n}") for n in (1, 2, 3))) == [[Number(1)]] * 3
+    )
     assert sorted(request.json["query"] for request in server.requests) == [
         "SELECT 1",
         "SELECT 2",
@@ -327,12 +340,11 @@ def test_a_dry_run_never_says_that_its_outcome_is_unknown(serve: Serve) -> None:
 # Queries: anything but a whole answer is a failure
 
 
-def test_rows_are_returned_as_they_are(serve: Serve) -> None:
-    rows = [{"id": "inv_1", "n": 3}, {"id": "inv_2"}]
-    server = serve(answer(200, {"rows": rows}))
-    assert client(server.url).query("SELECT 1") == rows
+def test_rows_are_of_the_type_that_the_question_says(serve: Serve) -> None:
+    server = serve(answer(200, {"rows": [{"n": 3}, {"n": 4}]}))
+    assert client(server.url).query(Question(Number, "SELECT 1")) == [Number(3), Number(4)]
     assert server.requests[0].json == {"query": "SELECT 1"}
-    assert client(serve(answer(200, {"rows": []})).url).query("SELECT 1") == []
+    assert client(serve(answer(200, {"rows": []})).url).query(Question(Number, "SELECT 1")) == []
 
 
 @pytest.mark.parametrize("content", [
@@ -348,6 +360,8 @@ def test_rows_are_returned_as_they_are(serve: Serve) -> None:
     pytest.param(answer(200, {"rows": None}), id="null rows"),
     pytest.param(answer(200, {"rows": {}}), id="rows that are no list"),
     pytest.param(answer(200, {"rows": [1]}), id="a row that is none"),
+    pytest.param(answer(200, {"rows": [{}]}), id="a row without its column"),
+    pytest.param(answer(200, {"rows": [{"n": 1, "m": 2}]}), id="a row with a column too many"),
     pytest.param(answer(200, []), id="a list"),
     pytest.param(answer(204), id="no content"),
     pytest.param(answer(400, {"message": "Datafusion error: table 'nowhere' not found"}), id="400"),
@@ -356,7 +370,7 @@ def test_rows_are_returned_as_they_are(serve: Serve) -> None:
     pytest.param(answer(503), id="503"),
 ])  # fmt: skip
 def test_a_query_that_is_not_answered_whole_failed(content: bytes, serve: Serve) -> None:
-    error = failure(lambda: client(serve(content).url).query("SELECT 1"))
+    error = failure(lambda: client(serve(content).url).query(Question(Number, "SELECT 1")))
     assert error.code == "RESTATE_QUERY_FAILED"
     assert "partitions" in error.remedy
     assert not error.outcome_unknown
@@ -364,7 +378,7 @@ def test_a_query_that_is_not_answered_whole_failed(content: bytes, serve: Serve)
 
 def test_the_warnings_of_a_partial_answer_are_shown_and_its_rows_are_not(serve: Serve) -> None:
     server = serve(answer(200, {"rows": [{"key": "hunter22"}], "warnings": [{"message": "no leader"}]}))
-    error = failure(lambda: client(server.url).query("SELECT 1"))
+    error = failure(lambda: client(server.url).query(Question(Number, "SELECT 1")))
     assert error.reason == "partial_answer"
     assert "no leader" in error.message
     assert "hunter22" not in error.message
@@ -374,7 +388,7 @@ def test_a_query_that_gets_no_answer_is_no_empty_answer(serve: Serve) -> None:
     admin = AdminClient(
         Connection(url=serve(HANG).url, request_timeout=0.1), WriteGuard(check_mode=True), FakeClock()
     )
-    assert failure(lambda: admin.query("SELECT 1")).code == "RESTATE_ADMIN_UNREACHABLE"
+    assert failure(lambda: admin.query(Question(Number, "SELECT 1"))).code == "RESTATE_ADMIN_UNREACHABLE"
 
 
 EXTERNAL = answer(500, {"message": "Datafusion error: External error: connection closed"})
@@ -382,13 +396,13 @@ EXTERNAL = answer(500, {"message": "Datafusion error: External error: connection
 
 def test_a_query_is_tried_again_while_a_cluster_loses_a_node(serve: Serve) -> None:
     server = serve(EXTERNAL, EXTERNAL, ROWS)
-    assert client(server.url, retries=2).query("SELECT 1") == [{"n": 1}]
+    assert client(server.url, retries=2).query(Question(Number, "SELECT 1")) == [Number(1)]
     assert len(server.requests) == 3
 
 
 def test_a_query_that_keeps_failing_fails(serve: Serve) -> None:
     server = serve(EXTERNAL)
-    error = failure(lambda: client(server.url, retries=2).query("SELECT 1"))
+    error = failure(lambda: client(server.url, retries=2).query(Question(Number, "SELECT 1")))
     assert error.code == "RESTATE_QUERY_FAILED"
     assert "connection closed" in error.message
     assert len(server.requests) == 3
@@ -397,7 +411,7 @@ def test_a_query_that_keeps_failing_fails(serve: Serve) -> None:
 @pytest.mark.parametrize("status", [400, 500])
 def test_a_query_that_is_wrong_is_not_tried_again(status: int, serve: Serve) -> None:
     server = serve(answer(status, {"message": "Datafusion error: Error during planning"}))
-    failure(lambda: client(server.url).query("SELECT"))
+    failure(lambda: client(server.url).query(Question(Number, "SELECT")))
     assert len(server.requests) == 1
 
 

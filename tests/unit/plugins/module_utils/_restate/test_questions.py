@@ -11,10 +11,12 @@ import re
 from typing import Any
 
 import pytest
-from ansible_collections.dalp.restate.plugins.module_utils._restate.sql import Sql, in_list, literal
+from ansible_collections.dalp.restate.plugins.module_utils._restate.literals import in_list, literal
+from ansible_collections.dalp.restate.plugins.module_utils._restate.questions import Questions
 from ansible_collections.dalp.restate.plugins.module_utils._restate.state_version import state_version
+from ansible_collections.dalp.restate.plugins.module_utils._restate.troubled_runs import Page
 
-OLD, NEW = Sql(has_scopes=False), Sql(has_scopes=True)
+OLD, NEW = Questions(has_scopes=False), Questions(has_scopes=True)
 
 HOSTILE = [
     "it's",
@@ -35,7 +37,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "invocations_by_place": {},
     "unfinished_by_activity": {"retries": 7},
     "latest_terminal_failures": {"limit": 7},
-    "latest_stuck": {"limit": 7},
+    "latest_unsettled": {"limit": 7},
     "last_events": {"ids": ["TEXT"]},
     "zombies": {"limit": 7},
     "pinned": {},
@@ -50,7 +52,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "promise_values": {"service": "TEXT", "keys": ["TEXT", "TEXT"]},
     "status_of": {"ids": ["TEXT"]},
     "inputs": {"ids": ["TEXT", "TEXT"]},
-    "runs_in_trouble": {
+    "troubled_runs": {
         "kind": "failed",
         "workflows": {"TEXT": ["TEXT", "TEXT"]},
         "before": "TEXT",
@@ -66,9 +68,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
 OF_KEYS = ["invocations_of_keys", "state_of_keys", "state_values", "promises_of_keys", "promise_values"]
 
 
-def asked(sql: Sql, question: str, text: str = "TEXT") -> str:
+def asked(questions: Questions, question: str, text: str = "TEXT") -> str:
     arguments = {name: with_text(value, text) for name, value in ARGUMENTS[question].items()}
-    return str(getattr(sql, question)(**arguments))
+    if question == "troubled_runs":
+        arguments = {"page": Page(**arguments)}
+    sql: str = getattr(questions, question)(**arguments).sql
+    return sql
 
 
 def with_text(value: Any, text: str) -> Any:
@@ -87,7 +92,9 @@ def tokens(sql: str) -> list[str]:
 
 def test_every_question_is_tested_here() -> None:
     assert ARGUMENTS.keys() == {
-        name for name, _member in inspect.getmembers(Sql, inspect.isfunction) if not name.startswith("_")
+        name
+        for name, _member in inspect.getmembers(Questions, inspect.isfunction)
+        if not name.startswith("_")
     }
 
 
@@ -102,11 +109,11 @@ def test_a_list_is_of_literals() -> None:
     assert in_list(["a", "b'c"]) == "('a', 'b''c')"
 
 
-@pytest.mark.parametrize("sql", [OLD, NEW], ids=["before 1.7", "from 1.7"])
+@pytest.mark.parametrize("questions", [OLD, NEW], ids=["before 1.7", "from 1.7"])
 @pytest.mark.parametrize("question", ARGUMENTS)
 @pytest.mark.parametrize("value", HOSTILE)
-def test_a_value_never_becomes_sql(sql: Sql, question: str, value: str) -> None:
-    plain, hostile = tokens(asked(sql, question)), tokens(asked(sql, question, value))
+def test_a_value_never_becomes_sql(questions: Questions, question: str, value: str) -> None:
+    plain, hostile = tokens(asked(questions, question)), tokens(asked(questions, question, value))
     assert [token if token != literal(value) else "'TEXT'" for token in hostile] == plain
 
 
@@ -117,7 +124,7 @@ def test_versions_differ_only_where_scopes_matter(question: str) -> None:
         # Without the scope a server from 1.7 on reads the whole table.
         assert new == old.replace("WHERE ", "WHERE scope IS NULL AND ", 1)
         assert "WHERE scope IS NULL AND " in new
-    elif question == "runs_in_trouble":
+    elif question == "troubled_runs":
         # Scoped instances are left alone.
         assert new.replace(" AND scope IS NULL", "", 1) == old
         assert "scope IS NULL" in new
@@ -135,13 +142,15 @@ def test_completed_invocations_never_count_as_pending(question: str) -> None:
 
 
 def test_what_is_unpinned_is_asked_for_only_where_services_are_named() -> None:
-    assert "pinned_deployment_id IS NULL" in NEW.unfinished_on("dp_1", ["A"])
-    assert "IS NULL" not in NEW.unfinished_on("dp_1", [])
+    assert "pinned_deployment_id IS NULL" in NEW.unfinished_on("dp_1", ["A"]).sql
+    assert "IS NULL" not in NEW.unfinished_on("dp_1", []).sql
     # The alternative must not escape from the condition that it is unfinished.
-    assert re.search(r"WHERE status != 'completed' AND \(.* OR .*\) ORDER", NEW.unfinished_on("dp_1", ["A"]))
+    assert re.search(
+        r"WHERE status != 'completed' AND \(.* OR .*\) ORDER", NEW.unfinished_on("dp_1", ["A"]).sql
+    )
 
 
-@pytest.mark.parametrize("question", ["latest_terminal_failures", "latest_stuck", "zombies"])
+@pytest.mark.parametrize("question", ["latest_terminal_failures", "latest_unsettled", "zombies"])
 def test_a_sample_is_limited(question: str) -> None:
     assert asked(NEW, question).endswith("LIMIT 7")
 
@@ -164,7 +173,7 @@ def in_trouble(kind: str = "failed", **asked: Any) -> str:
         "limit": 10,
         "with_failure": False,
     }
-    return NEW.runs_in_trouble(kind, **{**arguments, **asked})
+    return NEW.troubled_runs(Page(kind=kind, **{**arguments, **asked})).sql
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -177,12 +177,12 @@ def test_a_refusal_is_in_the_log(arguments: dict[str, Any], redeploy: Any, serve
 def test_an_error_of_this_collection_leaves_a_failed_record(
     after_the_write: bool, redeploy: Any, serve: Serve, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fails(*_args: Any, **_options: Any) -> None:
+    def fails(admin: AdminClient, *_args: Any) -> None:
+        if after_the_write:
+            admin.guard.authorize_write("POST /deployments")
         raise ZeroDivisionError("of the collection")
 
-    monkeypatch.setattr(AdminClient, "_registered" if after_the_write else "deployments", fails)
-    if after_the_write:
-        monkeypatch.setattr(AdminClient, "discover", AdminClient.register)
+    monkeypatch.setattr(AdminClient, "register" if after_the_write else "deployments", fails)
     result = redeploy(Restate(serve), audit_log=log)
     assert result["failed"]
     assert result["error"]["code"] == "RESTATE_INTERRUPTED"
@@ -404,6 +404,25 @@ def test_a_time_without_a_zone_is_refused(when: str, log: Path, run: Any) -> Non
     log.touch()
     _text, result = run("restate_audit_info", path=str(log), since=when)
     assert (result["failed"], result["error"]["code"]) == (True, "RESTATE_INVALID_ARGUMENT")
+
+
+@pytest.mark.parametrize("limit", [-1, -3])
+def test_a_negative_limit_is_refused_rather_than_dropping_the_oldest(limit: int, log: Path, run: Any) -> None:
+    own = AuditLog(str(log))
+    for _each in range(4):
+        own.append(record())
+    _text, result = run("restate_audit_info", path=str(log), limit=limit)
+    assert (result["failed"], result["error"]["code"]) == (True, "RESTATE_INVALID_ARGUMENT")
+    assert "limit" in result["msg"]
+    assert "records" not in result
+
+
+def test_an_age_is_a_time_too(log: Path, run: Any) -> None:
+    AuditLog(str(log)).append(record())
+    _text, result = run("restate_audit_info", path=str(log), since="2h")
+    assert result["matching"] == 1
+    _text, result = run("restate_audit_info", path=str(log), until="2h")
+    assert result["matching"] == 0
 
 
 def test_a_broken_chain_fails_the_task_where_it_is_asked_to(

@@ -154,15 +154,16 @@ def test_an_at_sign_in_a_base_path_is_no_userinfo(run: Any, serve: Serve) -> Non
     assert "GET /@ops/version" in server.calls
 
 
+@pytest.mark.parametrize("release", [None, "0.1.0", "99.0"])
 @pytest.mark.parametrize("library", ["httpx", "pydantic"])
-def test_a_missing_library_is_named_with_what_to_do(
-    library: str, run: Any, monkeypatch: pytest.MonkeyPatch
+def test_a_library_that_cannot_be_used_is_named_with_what_is_there_and_what_to_do(
+    library: str, release: str | None, run: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_thirdparty, "MISSING", (library, "Traceback: no module"))
+    monkeypatch.setattr(_thirdparty, "INSTALLED", {**_thirdparty.INSTALLED, library: release})
     _text, result = run("restate_doctor", admin_url="http://127.0.0.1:1")
     assert result["error"]["code"] == "RESTATE_UNSUPPORTED"
-    assert library in result["error"]["message"]
-    assert library in result["error"]["remedy"]
+    assert f"has {library} {release}" if release else f"has no {library}" in result["error"]["message"]
+    assert f"pip install '{library}>=" in result["error"]["remedy"]
     assert result["audit"]["data"]["error_code"] == "RESTATE_UNSUPPORTED"
 
 

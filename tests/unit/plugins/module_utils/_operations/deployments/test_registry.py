@@ -4,65 +4,18 @@
 
 """What work each deployment still holds, and which URLs name it."""
 
-# ruff: noqa: E501 (a case is a line)
-
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments.registry import (
     check_service_url,
-    count_pending,
-    state_of,
 )
-from ansible_collections.dalp.restate.tests.unit.wire_objects import Row, deployment, registry
-
-SEEN = registry(
-    deployment("dp_old", "A", "B", day=1),
-    deployment("dp_new", "A", day=2),
-    latest={"A": "dp_new", "B": "dp_old"},
-)
-
-
-def pinned(id_: str, status: str, n: int) -> Row:
-    return {"pinned_deployment_id": id_, "status": status, "n": n}
-
-
-def unpinned(name: str, status: str, n: int, attempted: str | None = None) -> Row:
-    row: Row = {"target_service_name": name, "status": status, "n": n}
-    return row | ({"last_attempt_deployment_id": attempted} if attempted else {})
-
-
-@pytest.mark.parametrize(("pins", "others", "expected"), [
-    pytest.param([], [], {"dp_old": {}, "dp_new": {}}, id="no work: every deployment has an empty count"),
-    pytest.param([pinned("dp_old", "suspended", 2), pinned("dp_old", "paused", 1)], [], {"dp_old": {"suspended": 2, "paused": 1}, "dp_new": {}}, id="pinned work counts by status"),
-    pytest.param([pinned("dp_gone", "invoked", 1)], [], {"dp_old": {}, "dp_new": {}, "dp_gone": {"invoked": 1}}, id="a zombie belongs to no registered deployment"),
-    pytest.param([], [unpinned("A", "pending", 3)], {"dp_old": {}, "dp_new": {"pending": 3}}, id="unpinned work belongs to its service's latest"),
-    pytest.param([], [unpinned("B", "scheduled", 1)], {"dp_old": {"scheduled": 1}, "dp_new": {}}, id="unpinned work of a service that only the older one serves"),
-    pytest.param([], [unpinned("Gone", "scheduled", 1)], {"dp_old": {}, "dp_new": {}}, id="unpinned work of a service that is gone is nowhere"),
-    pytest.param([], [unpinned("A", "running", 1, "dp_old")], {"dp_old": {"running": 1}, "dp_new": {"running": 1}}, id="a first attempt on the older one may get pinned there"),
-    pytest.param([], [unpinned("A", "running", 1, "dp_new")], {"dp_old": {}, "dp_new": {"running": 1}}, id="a first attempt on the latest counts once"),
-    pytest.param([], [unpinned("A", "backing-off", 1, "dp_old")], {"dp_old": {}, "dp_new": {"backing-off": 1}}, id="a past attempt does not hold a deployment"),
-    pytest.param([pinned("dp_new", "running", 1)], [unpinned("A", "running", 2)], {"dp_old": {}, "dp_new": {"running": 3}}, id="pinned and unpinned add up"),
-])  # fmt: skip
-def test_pending(pins: list[Row], others: list[Row], expected: dict[str, dict[str, int]]) -> None:
-    pending = count_pending(SEEN, pins, others)
-    assert {id_: one.by_status for id_, one in pending.items()} == expected
-    assert {id_: one.total for id_, one in pending.items()} == {
-        id_: sum(numbers.values()) for id_, numbers in expected.items()
-    }
-
-
-@pytest.mark.parametrize(("latest", "pins", "expected"), [
-    pytest.param({"A": "dp_old"}, [], "active", id="latest for a service"),
-    pytest.param({"A": "dp_old"}, [pinned("dp_old", "paused", 1)], "active", id="latest, with work"),
-    pytest.param({"A": "dp_new"}, [pinned("dp_old", "paused", 1)], "draining", id="superseded, with work"),
-    pytest.param({"A": "dp_new"}, [pinned("dp_new", "paused", 1)], "drained", id="superseded, without work"),
-    pytest.param({}, [], "drained", id="serves nothing"),
-])  # fmt: skip
-def test_state(latest: dict[str, str], pins: list[Row], expected: str) -> None:
-    seen = registry(deployment("dp_old", "A"), deployment("dp_new", "A"), latest=latest)
-    assert state_of(seen, "dp_old", count_pending(seen, pins, [])["dp_old"]) == expected
+from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Deployment, DeploymentDetail
+from ansible_collections.dalp.restate.plugins.module_utils._thirdparty import ValidationError
+from ansible_collections.dalp.restate.tests.unit.wire_objects import deployment, registry
 
 
 def test_the_newest_active_deployment_is_the_one_that_was_registered_last_among_the_active() -> None:
@@ -75,6 +28,20 @@ def test_the_newest_active_deployment_is_the_one_that_was_registered_last_among_
     assert seen.newest_active is not None
     assert seen.newest_active.id == "dp_b"
     assert registry(deployment("dp_a"), latest={}).newest_active is None
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2026-01-01", "2026-01-01T00:00:00", "1767225600"])
+@pytest.mark.parametrize("model", [Deployment, DeploymentDetail])
+def test_a_deployment_whose_age_cannot_be_told_is_no_answer(model: Any, text: str) -> None:
+    with pytest.raises(ValidationError):
+        model(id="dp_1", uri="http://h", created_at=text)
+
+
+def test_the_newest_is_the_newest_by_instant_and_not_by_text() -> None:
+    older = deployment("dp_1", "A").model_copy(update={"created_at": "2026-01-01T00:00:01Z"})
+    newer = deployment("dp_2", "B").model_copy(update={"created_at": "2026-01-01T00:00:01.5Z"})
+    seen = registry(newer, older, latest={"A": "dp_1", "B": "dp_2"})
+    assert seen.newest_active == newer
 
 
 @pytest.mark.parametrize("url", ["http://h", "https://h:9080/base/", "http://[::1]:9080", "http://u:p@h/"])

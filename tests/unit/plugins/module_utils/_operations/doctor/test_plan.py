@@ -17,19 +17,21 @@ from ansible_collections.dalp.restate.plugins.module_utils._errors import Operat
 from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.components import (
     COMPONENTS,
     LONG_RETRYING,
-    SAMPLE,
+    Component,
     Invocations,
-    Probe,
+    Observed,
 )
-from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.plan import (
-    TESTED_VERSIONS,
-    Finding,
-    diagnose,
-    gate,
-    sentence,
+from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.findings import Finding
+from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.plan import diagnose
+from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.verdict import gate, sentence
+from ansible_collections.dalp.restate.plugins.module_utils._operations.report import SAMPLE
+from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import (
+    InvocationsByPlace,
+    PinnedCount,
+    UnfinishedByActivity,
 )
+from ansible_collections.dalp.restate.plugins.module_utils._restate.versions import RELEASES
 from ansible_collections.dalp.restate.tests.unit.wire_objects import (
-    Row,
     deployment,
     invocation,
     service,
@@ -45,13 +47,16 @@ QUERY_FAILED = OperatorError("RESTATE_QUERY_FAILED", "POST /query answered 500: 
 COMMAND = "ansible-playbook dalp.restate."
 
 
-def invocations(**rows: list[Row]) -> Invocations:
-    names = ("by_place", "unfinished", "pinned", "unpinned", "terminal", "stuck", "events", "zombies")
-    return Invocations(**{name: rows.get(name, []) for name in names})
+def invocations(**rows: Any) -> Invocations:
+    return Invocations(**rows)
 
 
-def probes(**changes: Any) -> dict[str, Probe]:
-    """Make the probes of a healthy server with one service, but for what is named."""
+def unfinished(status: str, n: int, *, retried_often: bool = False) -> list[UnfinishedByActivity]:
+    return [UnfinishedByActivity(status, retried_often, n)]
+
+
+def components(**changes: Any) -> dict[str, Component]:
+    """Make the components of a healthy server with one service, but for what is named."""
     values: dict[str, Any] = {
         "admin": version("1.7.12"),
         "ingress": "http://h:8080",
@@ -61,24 +66,28 @@ def probes(**changes: Any) -> dict[str, Probe]:
         **changes,
     }
     return {
-        name: Probe(error=value) if isinstance(value, OperatorError) else Probe(value=value)
+        name: Component(error=value) if isinstance(value, OperatorError) else Component(value=value)
         for name, value in values.items()
     }
 
 
 def findings(silent: dict[str, OperatorError] | None = None, **changes: Any) -> list[Finding]:
-    return diagnose(probes(**changes), silent or {}, admin_url="http://h:9070", ingress_url="http://h:8080")
+    return diagnose(Observed(components(**changes), "http://h:9070", "http://h:8080", silent or {}))
 
 
-def placed(result: str | None, n: int = 1, **more: Any) -> Row:
-    return {**invocation("", "completed", result=result, **more), "n": n}
+def placed(result: str | None, n: int = 1, **more: Any) -> InvocationsByPlace:
+    row = invocation("", "completed", result=result, **more)
+    return InvocationsByPlace(
+        row.status, row.target_service_name, row.target_handler_name, row.target_service_ty, n,
+        row.completion_result, row.pinned_deployment_id,
+    )  # fmt: skip
 
 
 RELEASED = {
     "deployments": (deployment("dp_old", "Flow", day=1), deployment("dp_new", "Flow", day=2)),
     "services": (service("Flow", "dp_new"),),
 }
-PINNED = {"pinned_deployment_id": "dp_old", "status": "suspended", "n": 2}
+PINNED = PinnedCount("dp_old", "suspended", 2)
 PAUSED = invocation("inv_p", "paused")
 OFTEN = invocation("inv_r", "backing-off", retry_count=LONG_RETRYING)
 ZOMBIE = invocation("inv_z", "invoked")
@@ -103,12 +112,12 @@ FAILED = invocation("inv_f", "completed")
     pytest.param({**RELEASED, "invocations": QUERY_FAILED}, ["warning INVOCATIONS_DEGRADED invocations http://h:9070"], id="without counts no deployment is called drained"),
     pytest.param({**RELEASED, "services": FORBIDDEN}, ["warning SERVICES_DEGRADED services http://h:9070"], id="without services no deployment is called drained"),
     pytest.param({"invocations": invocations(zombies=[ZOMBIE])}, ["warning ZOMBIE_INVOCATIONS invocations inv_z"], id="a zombie"),
-    pytest.param({"invocations": invocations(unfinished=[{"status": "paused", "stuck": False, "n": 1}], stuck=[PAUSED])}, ["warning PAUSED_INVOCATIONS invocations inv_p"], id="a paused invocation"),
-    pytest.param({"invocations": invocations(unfinished=[{"status": "backing-off", "stuck": True, "n": 1}], stuck=[OFTEN])}, ["warning RETRYING_INVOCATIONS invocations inv_r"], id="retried for long"),
-    pytest.param({"invocations": invocations(unfinished=[{"status": "backing-off", "stuck": False, "n": 1}], stuck=[invocation("inv_r", "backing-off", retry_count=1)])}, [], id="retried a little"),
-    pytest.param({"invocations": invocations(unfinished=[{"status": "suspended", "stuck": False, "n": 9}])}, [], id="what waits is no finding"),
-    pytest.param({"invocations": invocations(by_place=[placed("failure")], terminal=[FAILED])}, ["warning FAILED_WORKFLOWS invocations Flow/k"], id="a failed run"),
-    pytest.param({"invocations": invocations(by_place=[placed("failure")], terminal=[FAILED]), "services": FORBIDDEN}, ["warning SERVICES_DEGRADED services http://h:9070", "warning FAILED_WORKFLOWS invocations Flow/k"], id="a failed run of a service that is not known"),
+    pytest.param({"invocations": invocations(unfinished=unfinished("paused", 1), unsettled=[PAUSED])}, ["warning PAUSED_INVOCATIONS invocations inv_p"], id="a paused invocation"),
+    pytest.param({"invocations": invocations(unfinished=unfinished("backing-off", 1, retried_often=True), unsettled=[OFTEN])}, ["warning RETRYING_INVOCATIONS invocations inv_r"], id="retried for long"),
+    pytest.param({"invocations": invocations(unfinished=unfinished("backing-off", 1), unsettled=[invocation("inv_r", "backing-off", retry_count=1)])}, [], id="retried a little"),
+    pytest.param({"invocations": invocations(unfinished=unfinished("suspended", 9))}, [], id="what waits is no finding"),
+    pytest.param({"invocations": invocations(by_place=[placed("failure")], failed=[FAILED])}, ["warning FAILED_WORKFLOWS invocations Flow/k"], id="a failed run"),
+    pytest.param({"invocations": invocations(by_place=[placed("failure")], failed=[FAILED]), "services": FORBIDDEN}, ["warning SERVICES_DEGRADED services http://h:9070", "warning FAILED_WORKFLOWS invocations Flow/k"], id="a failed run of a service that is not known"),
     pytest.param({"invocations": invocations(by_place=[placed("success")])}, [], id="a run that succeeded is no finding"),
     pytest.param({"invocations": invocations(by_place=[placed("failure", target_handler_name="status")])}, [], id="a failed shared handler is no failed run"),
     pytest.param({"invocations": invocations(by_place=[placed("failure", target_service_ty="service")])}, [], id="a failed call of a plain service is no failed run"),
@@ -119,7 +128,7 @@ def test_findings(changes: dict[str, Any], expected: list[str]) -> None:
     assert all(one.message and one.remedy for one in seen)
 
 
-@pytest.mark.parametrize("tested", TESTED_VERSIONS)
+@pytest.mark.parametrize("tested", RELEASES)
 def test_a_tested_version_is_no_finding(tested: tuple[int, int]) -> None:
     assert not findings(admin=version(f"{tested[0]}.{tested[1]}.99"))
 
@@ -145,8 +154,8 @@ def test_the_gravest_come_first() -> None:
     pytest.param(RELEASED, f"{COMMAND}cleanup --check --diff -e restate_service_url=http://dp_new:9080/ -e restate_remove=superseded", id="drained"),
     pytest.param({**RELEASED, "invocations": invocations(pinned=[PINNED])}, f"{COMMAND}cleanup --check --diff -e restate_service_url=http://dp_new:9080/ -e restate_remove=superseded", id="stale"),
     pytest.param({"deployments": ()}, f"{COMMAND}redeploy --check --diff -e restate_service_url=URL-OF-THE-RELEASE", id="without a deployment"),
-    pytest.param({"invocations": invocations(by_place=[placed("failure")], terminal=[FAILED])}, f"{COMMAND}recover_failed --check --diff -e restate_service_name=Flow -e restate_kinds=failed -e restate_limit=1 -e restate_snapshot_dir=/var/tmp/restate-snapshots", id="a failed run"),
-    pytest.param({"invocations": invocations(unfinished=[{"status": "paused", "stuck": False, "n": 1}], stuck=[PAUSED])}, f"{COMMAND}recover_failed --check --diff -e restate_service_name=Flow -e restate_kinds=paused -e restate_limit=1", id="a paused run"),
+    pytest.param({"invocations": invocations(by_place=[placed("failure")], failed=[FAILED])}, f"{COMMAND}recover_failed --check --diff -e restate_service_name=Flow -e restate_kinds=failed -e restate_limit=1 -e restate_snapshot_dir=/var/tmp/restate-snapshots", id="a failed run"),
+    pytest.param({"invocations": invocations(unfinished=unfinished("paused", 1), unsettled=[PAUSED])}, f"{COMMAND}recover_failed --check --diff -e restate_service_name=Flow -e restate_kinds=paused -e restate_limit=1", id="a paused run"),
     pytest.param({"invocations": invocations(zombies=[ZOMBIE])}, f"{COMMAND}resume --check --diff -e restate_invocation_ids=inv_z -e restate_deployment=latest", id="a zombie"),
 ])  # fmt: skip
 def test_a_remedy_can_be_typed_as_it_is(changes: dict[str, Any], remedy: str) -> None:
@@ -155,17 +164,13 @@ def test_a_remedy_can_be_typed_as_it_is(changes: dict[str, Any], remedy: str) ->
 
 def test_what_is_stuck_and_no_workflow_is_not_offered_a_fresh_start() -> None:
     stuck = invocation("inv_p", "paused", target_service_ty="service")
-    seen = findings(
-        invocations=invocations(unfinished=[{"status": "paused", "stuck": False, "n": 1}], stuck=[stuck])
-    )
+    seen = findings(invocations=invocations(unfinished=unfinished("paused", 1), unsettled=[stuck]))
     assert seen[0].remedy == f"{COMMAND}resume --check --diff -e restate_invocation_ids=inv_p"
 
 
 def test_a_remedy_for_several_services_names_none() -> None:
     rows = [PAUSED, invocation("inv_q", "paused", target_service_name="Other")]
-    seen = findings(
-        invocations=invocations(unfinished=[{"status": "paused", "stuck": False, "n": 2}], stuck=rows)
-    )
+    seen = findings(invocations=invocations(unfinished=unfinished("paused", 2), unsettled=rows))
     assert "service_name" not in seen[0].remedy
     assert "restate_limit=2" in seen[0].remedy
 
@@ -190,7 +195,7 @@ _Unsafe.add_constructor("!unsafe", lambda loader, node: f"unsafe:{node.value}")
 ])  # fmt: skip
 def test_a_remedy_survives_the_shell_and_ansible_whatever_a_name_holds(name: str, expected: str) -> None:
     failed = invocation("inv_f", "completed", target_service_name=name)
-    seen = findings(invocations=invocations(by_place=[placed("failure")], terminal=[failed]))
+    seen = findings(invocations=invocations(by_place=[placed("failure")], failed=[failed]))
     words = shlex.split(seen[0].remedy)
     assert words[:-1] == ["ansible-playbook", "dalp.restate.recover_failed", "--check", "--diff", "-e"]
     assert yaml.load(words[-1], _Unsafe)["restate_service_name"] == expected
@@ -202,7 +207,7 @@ def test_a_remedy_survives_the_shell_and_ansible_whatever_a_name_holds(name: str
 @pytest.mark.parametrize(("changes", "words"), [
     ({"invocations": invocations(by_place=[placed("failure", 3), placed("failure", 2, pinned_deployment_id="dp_2")])}, "5 workflow runs"),
     ({"invocations": invocations(by_place=[placed("failure", 1)])}, "1 workflow run failed"),
-    ({"invocations": invocations(unfinished=[{"status": "paused", "stuck": False, "n": 40}], stuck=[PAUSED])}, "40 invocations paused"),
+    ({"invocations": invocations(unfinished=unfinished("paused", 40), unsettled=[PAUSED])}, "40 invocations paused"),
     ({"invocations": invocations(zombies=[ZOMBIE] * (SAMPLE - 1))}, f"{SAMPLE - 1} unfinished invocations"),
     ({"invocations": invocations(zombies=[ZOMBIE] * SAMPLE)}, f"At least {SAMPLE} unfinished invocations"),
     ({**RELEASED, "invocations": invocations(pinned=[PINNED])}, "1 superseded deployment still held by 2 pending invocations"),
@@ -241,7 +246,7 @@ INFO: dict[str, Any] = {"admin": version("1.8.0")}
     pytest.param(["degraded", "critical"], WARNING, None, id="the playbooks' gate lets warnings pass"),
 ])  # fmt: skip
 def test_gate(fail_on: list[str], changes: dict[str, Any], expected: str | None) -> None:
-    error = gate(fail_on, probes(**changes), findings(**changes))
+    error = gate(fail_on, components(**changes), findings(**changes))
     assert (f"{error.code} {error.reason}" if error else None) == expected
     if error:
         assert str(fail_on) in error.message
@@ -259,7 +264,9 @@ def test_gate(fail_on: list[str], changes: dict[str, Any], expected: str | None)
     ({**CRITICAL, **WARNING}, False, "Restate 1.7.12 is not healthy: Service Flow is on deployment dp_1, which is not registered. (1 more finding) What to do: "),
 ])  # fmt: skip
 def test_the_sentence_begins_with_the_gravest(changes: dict[str, Any], healthy: bool, begin: str) -> None:
-    assert sentence(probes(**changes), findings(**changes), healthy=healthy).startswith(begin)
+    assert sentence(components(**changes)["admin"].value, findings(**changes), healthy=healthy).startswith(
+        begin
+    )
 
 
 @pytest.mark.parametrize(
@@ -267,8 +274,13 @@ def test_the_sentence_begins_with_the_gravest(changes: dict[str, Any], healthy: 
     [(None, "ok"), (DOWN, "unreachable"), (FORBIDDEN, "degraded"), (QUERY_FAILED, "degraded")],
 )
 def test_the_status_of_a_component(error: OperatorError | None, status: str) -> None:
-    probe = Probe(error=error)
-    assert probe.status == status
-    shown = probe.shown(items=[])
+    component = Component(error=error)
+    assert component.status == status
+    shown = component.to_result({"items": []})
     assert ("items" in shown) == (error is None)
     assert (shown["error"] or {}).get("code") == (error.code if error else None)
+
+
+def test_a_degraded_component_shows_what_it_told_all_the_same() -> None:
+    shown = Component(value=[], error=FORBIDDEN).to_result({"items": []})
+    assert (shown["status"], shown["items"]) == ("degraded", [])

@@ -9,19 +9,12 @@ from __future__ import annotations
 import threading
 
 import pytest
-from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
-from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.restate import (
-    DoctorRequest,
-    doctor,
-)
+from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.plan import DoctorRequest
+from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.restate import BACKEND
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
-from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
-from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
-from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
-from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import LoopbackServer, Request, answer
+from ansible_collections.dalp.restate.tests.unit.operating import operate, restate_at
 
 
 class Server:
@@ -43,10 +36,7 @@ class Server:
 
 
 def examined(server: LoopbackServer) -> Report:
-    connection = Connection(url=server.url, request_timeout=2.0, retries=0)
-    admin = AdminClient(connection, WriteGuard(check_mode=False), FakeClock())
-    restate = Restate(admin, Ingress(connection, server.url, WriteGuard(check_mode=False), FakeClock()))
-    return doctor(restate, DoctorRequest(fail_on=[], probe_services=True))
+    return operate(BACKEND, restate_at(server), DoctorRequest(fail_on=[], probe_services=True))
 
 
 def test_the_version_is_asked_for_once(serve: Serve) -> None:

@@ -8,19 +8,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 from typing import Any, cast
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations import selection
 from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations.selection import (
+    PAGE,
     Select,
     select_runs,
 )
-from ansible_collections.dalp.restate.tests.unit.fake_restate import FakeSql, Question
-from ansible_collections.dalp.restate.tests.unit.wire_objects import Row, service
+from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import (
+    JournalEvent,
+    TroubledRun,
+)
+from ansible_collections.dalp.restate.plugins.module_utils._restate.troubled_runs import Page
+from ansible_collections.dalp.restate.plugins.module_utils._task.options import read_request
+from ansible_collections.dalp.restate.plugins.modules.restate_resume import OPERATION
+from ansible_collections.dalp.restate.tests.unit.fake_restate import FakeQuestions, Question
+from ansible_collections.dalp.restate.tests.unit.wire_objects import service
 
 NOTHING: dict[str, Any] = {
     "service_name": None,
@@ -33,7 +41,18 @@ NOTHING: dict[str, Any] = {
 
 
 def read(**asked: Any) -> Select:
-    return Select.read({**NOTHING, **asked})
+    given = {
+        "backend": "restate",
+        "invocation_ids": None,
+        "workflows": None,
+        "select": {**NOTHING, **asked},
+        "deployment": "keep",
+        "skip_blocked": False,
+    }
+    backend = OPERATION.backend("restate")
+    assert backend is not None
+    selection: Select = read_request(OPERATION, backend, given).select
+    return selection
 
 
 # What is asked
@@ -86,11 +105,7 @@ def test_what_cannot_be_right_is_refused(asked: dict[str, Any]) -> None:
 
 
 def test_nothing_but_a_limit_need_be_said() -> None:
-    assert read() == Select(None, ("failed",), None, None, None, 10)
-
-
-def test_a_kind_counts_once() -> None:
-    assert read(kinds=["paused", "failed", "paused"]).kinds == ("paused", "failed")
+    assert read() == Select(kinds=["failed"], limit=10)
 
 
 # What is chosen
@@ -99,74 +114,65 @@ def test_a_kind_counts_once() -> None:
 class Pages:
     """A server that has runs in trouble, and gives them by pages."""
 
-    def __init__(self, page: int, **kinds: list[Row]) -> None:
+    def __init__(self, page: int, **kinds: list[TroubledRun]) -> None:
         self.page = page
         self.kinds = kinds
-        self.sql = FakeSql()
-        self.asked: list[Question] = []
+        self.questions = FakeQuestions()
+        self.asked: list[Page] = []
         self.events: dict[str, dict[str, Any]] = {}
 
     def services(self) -> list[Any]:
         """The services that are registered."""
         return [service("Flow"), service("Other"), service("Plain", ty="Service")]
 
-    def query(self, question: Question) -> list[Row]:
+    def query(self, question: Question) -> list[Any]:
         """Answer as the SQL would, by instant and id."""
         if question.name == "last_events":
-            return [
-                {"id": each, "event_json": json.dumps(self.events[each])}
-                for each in question.args[0]
-                if each in self.events
-            ]
-        self.asked.append(question)
-        assert question.options["limit"] == self.page
-        assert list(question.args[1].values()) == [frozenset({"run"})] * len(question.args[1])
+            return [event(each, self.events[each]) for each in question.args[0] if each in self.events]
+        page: Page = question.args[0]
+        self.asked.append(page)
+        assert page.limit == self.page
+        assert list(page.workflows.values()) == [frozenset({"run"})] * len(page.workflows)
         rows = [
-            row
-            for row in self.kinds.get(question.args[0], [])
-            if question.options["after"] is None or key(row) > _key(*question.options["after"])
+            row for row in self.kinds.get(page.kind, []) if page.after is None or key(row) > _key(*page.after)
         ]
-        rows = [
-            {
-                name: text
-                for name, text in row.items()
-                if name != "failure" or question.options["with_failure"]
-            }
-            for row in sorted(rows, key=key)
-        ]
-        return rows[: self.page]
+        rows = sorted(rows, key=key)[: self.page]
+        return rows if page.with_failure else [dataclasses.replace(row, failure=None) for row in rows]
+
+
+def event(id_: str, content: dict[str, Any]) -> JournalEvent:
+    return JournalEvent(id_, "Paused", json.dumps(content), "2026-01-01T00:00:00Z")
 
 
 def _key(failed_at: str, id_: str) -> tuple[datetime.datetime, str]:
     return datetime.datetime.fromisoformat(failed_at), id_
 
 
-def key(row: Row) -> tuple[datetime.datetime, str]:
-    return _key(row["failed_at"], row["id"])
+def key(row: TroubledRun) -> tuple[datetime.datetime, str]:
+    return _key(row.failed_at, row.id)
 
 
-def run(id_: str, second: float = 0, **more: Any) -> Row:
+def run(id_: str, second: float = 0, failure: str | None = None) -> TroubledRun:
     """Make a row as a server writes it: a fraction that is zero is left out."""
     moment = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=second)
     text = moment.isoformat(timespec="milliseconds" if moment.microsecond else "seconds")
-    return {
-        "id": id_,
-        "target_service_name": "Flow",
-        "target_service_key": f"k{id_}",
-        "failed_at": text.replace("+00:00", "Z"),
-        **more,
-    }
+    return TroubledRun(
+        id=id_,
+        target_service_name="Flow",
+        target_service_key=f"k{id_}",
+        failed_at=text.replace("+00:00", "Z"),
+        failure=failure,
+    )
 
 
 @pytest.fixture(params=[1, 2, 3, 100], ids="pages of {}".format)
-def page(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    monkeypatch.setattr(selection, "_PAGE", request.param)
+def page(request: pytest.FixtureRequest) -> int:
     return int(request.param)
 
 
 def chosen(server: Pages, **asked: Any) -> tuple[str, int]:
-    runs, left = select_runs(cast("Any", server), read(**asked))
-    return " ".join(run.invocation_id for run in runs), left
+    selected = select_runs(cast("Any", server), read(**asked), page=server.page)
+    return " ".join(run.id for run in selected.runs), selected.beyond_limit
 
 
 def test_the_oldest_come_first_over_several_kinds(page: int) -> None:
@@ -191,9 +197,9 @@ def test_a_fraction_that_is_left_out_sorts_as_the_instant_that_it_is(page: int) 
 @pytest.mark.parametrize("limit", [1, 4, 6, 7, 8])
 def test_a_limit_is_kept_and_the_rest_counted(limit: int, page: int) -> None:
     server = Pages(page, failed=[run(f"f{each}", each) for each in range(7)])
-    ids, left = chosen(server, limit=limit)
+    ids, beyond_limit = chosen(server, limit=limit)
     assert ids.split() == [f"f{each}" for each in range(min(limit, 7))]
-    assert left == max(7 - limit, 0)
+    assert beyond_limit == max(7 - limit, 0)
 
 
 def test_many_of_one_instant_are_neither_lost_nor_taken_twice(page: int) -> None:
@@ -204,6 +210,13 @@ def test_many_of_one_instant_are_neither_lost_nor_taken_twice(page: int) -> None
 def test_a_run_that_changes_its_kind_between_two_pages_counts_once(page: int) -> None:
     server = Pages(page, paused=[run("x", 1)], backing_off=[run("x", 2)])
     assert chosen(server, kinds=["paused", "backing_off"]) == ("x", 0)
+
+
+def test_a_kind_that_is_named_twice_counts_once(page: int) -> None:
+    server = Pages(page, paused=[run("p", 2)], failed=[run("f", 1)])
+    assert chosen(server, kinds=["paused", "failed", "paused"]) == ("f p", 0)
+    assert list(dict.fromkeys(each.kind for each in server.asked)) == ["paused", "failed"]
+    assert sum(each.kind == "paused" and each.after is None for each in server.asked) == 1
 
 
 def test_nothing_in_trouble_is_nothing_chosen(page: int) -> None:
@@ -229,29 +242,29 @@ def test_a_failure_is_looked_for_in_the_servers_text_and_for_paused_ones_in_the_
 
 
 def test_texts_are_read_only_where_they_are_looked_at() -> None:
-    server = Pages(selection._PAGE, failed=[run("f")])
+    server = Pages(PAGE, failed=[run("f")])
     chosen(server)
     chosen(server, failure_matches="x")
-    assert [question.options["with_failure"] for question in server.asked] == [False, True]
+    assert [each.with_failure for each in server.asked] == [False, True]
 
 
 def test_times_are_asked_of_the_server() -> None:
-    server = Pages(selection._PAGE)
+    server = Pages(PAGE)
     chosen(server, failed_before="2026-01-02T00:00:00Z", failed_after="2026-01-01T00:00:00Z")
-    options = server.asked[0].options
-    assert (options["before"], options["since"]) == ("2026-01-02T00:00:00.000Z", "2026-01-01T00:00:00.000Z")
+    asked = server.asked[0]
+    assert (asked.before, asked.since) == ("2026-01-02T00:00:00.000Z", "2026-01-01T00:00:00.000Z")
 
 
 @pytest.mark.parametrize(("name", "expected"), [(None, ["Flow", "Other"]), ("Other", ["Other"])])
 def test_only_workflows_are_looked_at(name: str | None, expected: list[str]) -> None:
-    server = Pages(selection._PAGE)
+    server = Pages(PAGE)
     chosen(server, service_name=name)
-    assert list(server.asked[0].args[1]) == expected
+    assert list(server.asked[0].workflows) == expected
 
 
 @pytest.mark.parametrize("name", ["Plain", "Nope", "flow", ""])
 def test_a_name_that_is_no_workflow_is_refused(name: str) -> None:
-    server = Pages(selection._PAGE)
+    server = Pages(PAGE)
     with pytest.raises(OperatorError) as raised:
         chosen(server, service_name=name)
     assert raised.value.code == "RESTATE_INVALID_ARGUMENT"

@@ -13,37 +13,53 @@ from typing import Any, cast
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations.chunks import CHUNK
 from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations.termination import (
-    CHUNK,
-    Terminated,
     kill,
     purge,
 )
+from ansible_collections.dalp.restate.plugins.module_utils._operations.journal import (
+    NOT_DONE,
+    Journal,
+)
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
+from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import Invocation
 from ansible_collections.dalp.restate.tests.unit.fake_restate import (
     BORN_AGAIN,
     FakeRestate,
     lost,
     run_of,
 )
-from ansible_collections.dalp.restate.tests.unit.wire_objects import Row
-
-pytestmark = pytest.mark.usefixtures("no_waiting")
 
 REFUSED = OperatorError("RESTATE_UNEXPECTED_RESPONSE", "no!", http={"status": 500})
 EXPIRED = OperatorError("RESTATE_PERMISSION_REQUIRED", "who?", http={"status": 401})
 
 
-def killed(restate: FakeRestate, *planned: Row) -> Terminated:
-    result = Terminated()
-    kill(cast("AdminClient", restate), planned, result)
-    return result
+def killed(restate: FakeRestate, *planned: Invocation) -> Journal:
+    journal = Journal()
+    kill(cast("AdminClient", restate), planned, journal)
+    return journal
 
 
-def purged(restate: FakeRestate, *planned: Row) -> Terminated:
-    result = Terminated()
-    purge(cast("AdminClient", restate), planned, result, runs={row["id"] for row in planned})
-    return result
+def purged(restate: FakeRestate, *planned: Invocation) -> Journal:
+    journal = Journal()
+    purge(cast("AdminClient", restate), planned, journal, runs={row.id for row in planned})
+    return journal
+
+
+def done(journal: Journal) -> set[str]:
+    """Return the ids of what was killed or purged."""
+    return {*journal.subjects("kill"), *journal.subjects("purge")}
+
+
+def not_done(journal: Journal, reason: str) -> dict[str, str]:
+    """Return, by id, the message of what was not killed or purged for this reason."""
+    entries = {**journal.entries("kill"), **journal.entries("purge")}
+    return {
+        id_: entry.message
+        for id_, entry in entries.items()
+        if entry.state == NOT_DONE and entry.reason == reason
+    }
 
 
 PAUSED = [run_of(key, "paused") for key in "abc"]
@@ -53,19 +69,20 @@ IDS = {"inv_a", "inv_b", "inv_c"}
 
 def test_what_is_planned_is_killed_in_one_call() -> None:
     restate = FakeRestate(*PAUSED)
-    assert killed(restate, *PAUSED).done == IDS
+    assert done(killed(restate, *PAUSED)) == IDS
     assert restate.writes == [("kill", ("inv_a", "inv_b", "inv_c"))]
 
 
 def test_what_is_planned_is_purged_in_one_call() -> None:
     restate = FakeRestate(*FAILED)
-    assert purged(restate, *FAILED).done == IDS
+    assert done(purged(restate, *FAILED)) == IDS
     assert restate.writes == [("purge", ("inv_a", "inv_b", "inv_c"))]
 
 
 def test_nothing_planned_is_nothing_sent() -> None:
     restate = FakeRestate(*PAUSED)
-    assert killed(restate) == purged(restate) == Terminated()
+    assert not killed(restate).changed
+    assert not purged(restate).changed
     assert restate.writes == []
 
 
@@ -73,8 +90,8 @@ def test_nothing_planned_is_nothing_sent() -> None:
 def test_many_go_chunk_by_chunk(number: int) -> None:
     planned = [run_of(f"k{each}", "paused") for each in range(number)]
     restate = FakeRestate(*planned)
-    assert len(killed(restate, *planned).done) == number
-    assert len(purged(restate, *planned).done) == number
+    assert len(done(killed(restate, *planned))) == number
+    assert len(done(purged(restate, *planned))) == number
     assert not restate.rows
     assert max(len(ids) for _name, ids in restate.writes) == CHUNK
     assert sum(len(ids) for _name, ids in restate.writes) == 2 * number
@@ -90,10 +107,10 @@ def test_many_go_chunk_by_chunk(number: int) -> None:
     pytest.param(run_of("a", result="success"), "ended", id="one that succeeded meanwhile"),
     pytest.param(run_of("a"), "ended", id="one that failed meanwhile"),
 ])  # fmt: skip
-def test_what_is_no_longer_what_was_planned_is_not_killed(now: Row | None, what: str) -> None:
+def test_what_is_no_longer_what_was_planned_is_not_killed(now: Invocation | None, what: str) -> None:
     restate = FakeRestate(*([now] if now else []), PAUSED[1])
     before = dict(restate.rows)
-    assert killed(restate, *PAUSED[:2]).done == {"inv_b"}, what
+    assert done(killed(restate, *PAUSED[:2])) == {"inv_b"}, what
     assert restate.writes == [("kill", ("inv_b",))]
     assert restate.rows.get("inv_a") == before.get("inv_a")
 
@@ -106,24 +123,27 @@ def test_what_is_no_longer_what_was_planned_is_not_killed(now: Row | None, what:
     pytest.param(run_of("a", result="success"), {"inv_a"}, id="a run that succeeded meanwhile"),
     pytest.param(run_of("a", result=None), {"inv_a"}, id="a completed run without a result is not taken for failed"),
 ])  # fmt: skip
-def test_what_is_no_longer_what_was_planned_is_not_purged(now: Row | None, succeeded: set[str]) -> None:
+def test_what_is_no_longer_what_was_planned_is_not_purged(
+    now: Invocation | None, succeeded: set[str]
+) -> None:
     restate = FakeRestate(*([now] if now else []), FAILED[1])
     result = purged(restate, *FAILED[:2])
-    assert (result.done, result.succeeded, result.refused) == ({"inv_b"}, succeeded, {})
+    assert (done(result), set(not_done(result, "already_succeeded"))) == ({"inv_b"}, succeeded)
+    assert not_done(result, "purge_failed") == {}
     assert restate.writes == [("purge", ("inv_b",))]
     assert ("inv_a" in restate.rows) == (now is not None)
 
 
 def test_a_successful_shared_handler_is_purged() -> None:
-    restate, result = FakeRestate(run_of("a", result="success")), Terminated()
-    purge(cast("AdminClient", restate), [run_of("a", result="success")], result, runs=set())
-    assert result.done == {"inv_a"}
+    restate, journal = FakeRestate(run_of("a", result="success")), Journal()
+    purge(cast("AdminClient", restate), [run_of("a", result="success")], journal, runs=set())
+    assert done(journal) == {"inv_a"}
 
 
 def test_one_that_a_cascade_took_along_counts_as_killed() -> None:
     restate = FakeRestate(*PAUSED[:2])
     restate.hook("before kill", lambda: restate._terminate_one("kill", "inv_b"))
-    assert killed(restate, *PAUSED[:2]).done == {"inv_a", "inv_b"}
+    assert done(killed(restate, *PAUSED[:2])) == {"inv_a", "inv_b"}
     assert restate.writes == [("kill", ("inv_a", "inv_b"))]
 
 
@@ -131,7 +151,7 @@ def test_one_that_a_cascade_took_along_counts_as_killed() -> None:
 def test_one_that_ended_by_itself_before_the_kill_does_not_count_as_killed(retries: int) -> None:
     restate = FakeRestate(*PAUSED[:1], retries=retries)
     restate.hook("before kill", lambda: restate.rows.update(inv_a=run_of("a", result="success")))
-    assert killed(restate, *PAUSED[:1]).done == set()
+    assert done(killed(restate, *PAUSED[:1])) == set()
     assert restate.names() == ["kill"]
 
 
@@ -139,17 +159,15 @@ def test_one_that_ended_by_itself_before_the_kill_does_not_count_as_killed(retri
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_batch_whose_answer_was_lost_is_read_again_before_anything_is_repeated(
-    when: str, no_waiting: list[float]
-) -> None:
+def test_a_batch_whose_answer_was_lost_is_read_again_before_anything_is_repeated(when: str) -> None:
     restate = FakeRestate(*PAUSED)
     restate.hook(f"{when} kill", lost())
-    assert killed(restate, *PAUSED).done == IDS
+    assert done(killed(restate, *PAUSED)) == IDS
     assert restate.names() == ["kill"] * (2 if when == "before" else 1)
     restate.hook(f"{when} purge", lost())
-    assert purged(restate, *PAUSED).done == IDS
+    assert done(purged(restate, *PAUSED)) == IDS
     assert restate.names().count("purge") == (2 if when == "before" else 1)
-    assert len(no_waiting) == 2
+    assert len(restate.clock.sleeps) == 2
 
 
 def test_of_half_a_batch_only_the_other_half_is_repeated() -> None:
@@ -160,7 +178,7 @@ def test_of_half_a_batch_only_the_other_half_is_repeated() -> None:
         raise lost()
 
     restate.hook("before kill", half)
-    assert killed(restate, *PAUSED).done == IDS
+    assert done(killed(restate, *PAUSED)) == IDS
     assert [len(ids) for _name, ids in restate.writes] == [3, 2]
 
 
@@ -174,7 +192,7 @@ def test_a_run_that_is_submitted_after_a_lost_kill_is_not_killed_again() -> None
     restate.hook("after kill", somebody_else)
     killed(restate, *PAUSED[:1])
     assert restate.names() == ["kill"]
-    assert restate.rows["inv_a"]["status"] == "invoked"
+    assert restate.rows["inv_a"].status == "invoked"
 
 
 def test_a_run_that_is_submitted_after_a_lost_purge_is_not_purged_again() -> None:
@@ -185,7 +203,7 @@ def test_a_run_that_is_submitted_after_a_lost_purge_is_not_purged_again() -> Non
         raise lost()
 
     restate.hook("after purge", somebody_else)
-    assert purged(restate, *FAILED[:1]).done == {"inv_a"}
+    assert done(purged(restate, *FAILED[:1])) == {"inv_a"}
     assert restate.names() == ["purge"]
     assert "inv_a" in restate.rows
 
@@ -198,19 +216,19 @@ def test_one_that_succeeded_while_its_kill_was_lost_does_not_count_as_killed() -
         raise lost()
 
     restate.hook("before kill", succeeds)
-    assert killed(restate, *PAUSED[:1]).done == set()
+    assert done(killed(restate, *PAUSED[:1])) == set()
 
 
 @pytest.mark.parametrize("verb", ["kill", "purge"])
 def test_tries_end_and_what_was_done_before_is_kept(verb: str) -> None:
     planned = [run_of(f"k{each}", "paused" if verb == "kill" else "completed") for each in range(CHUNK + 1)]
-    restate, result = FakeRestate(*planned), Terminated()
+    restate, journal = FakeRestate(*planned), Journal()
     restate.hook(f"after {verb}", lambda: restate.hooks.update({f"before {verb}": always_lost}))
     terminate: Any = kill if verb == "kill" else functools.partial(purge, runs=set())
     with pytest.raises(OperatorError) as raised:
-        terminate(restate, planned, result)
+        terminate(restate, planned, journal)
     assert raised.value.outcome_unknown
-    assert len(result.done) == CHUNK
+    assert len(done(journal)) == CHUNK
     assert restate.names() == [verb] * (1 + 1 + restate.connection.retries)
 
 
@@ -227,8 +245,8 @@ def test_one_that_is_refused_stops_no_other(verb: str) -> None:
     restate = FakeRestate(*planned)
     restate.answers["inv_b"] = "partition is lost"
     result = killed(restate, *planned) if verb == "kill" else purged(restate, *planned)
-    assert result.done == {"inv_a", "inv_c"}
-    assert result.refused == {"inv_b": "partition is lost"}
+    assert done(result) == {"inv_a", "inv_c"}
+    assert not_done(result, f"{verb}_failed") == {"inv_b": "partition is lost"}
     assert [len(ids) for _name, ids in restate.writes] == [3]
 
 
@@ -238,9 +256,9 @@ def test_a_batch_that_is_refused_as_a_whole_names_the_request(verb: str) -> None
     restate = FakeRestate(*planned)
     restate.hook(f"before {verb}", REFUSED)
     result = killed(restate, *planned) if verb == "kill" else purged(restate, *planned)
-    assert result.done == set()
-    assert result.refused == dict.fromkeys(["inv_a", "inv_b", "inv_c"], "no!")
-    assert result.http == {"status": 500}
+    assert done(result) == set()
+    assert not_done(result, f"{verb}_failed") == dict.fromkeys(["inv_a", "inv_b", "inv_c"], "no!")
+    assert [entry.http for entry in result.entries(verb).values()] == [{"status": 500}] * 3
 
 
 def single_calls(restate: FakeRestate, fails: str, error: OperatorError) -> Any:
@@ -261,18 +279,19 @@ def test_a_single_call_that_is_refused_stops_no_other(monkeypatch: pytest.Monkey
     restate = FakeRestate(*PAUSED, version="1.5.3")
     monkeypatch.setattr(restate, "terminate", single_calls(restate, "inv_b", REFUSED))
     result = killed(restate, *PAUSED)
-    assert (result.done, result.refused) == ({"inv_a", "inv_c"}, {"inv_b": "no!"})
+    assert done(result) == {"inv_a", "inv_c"}
+    assert not_done(result, "kill_failed") == {"inv_b": "no!"}
     assert restate.writes == [("kill", ("inv_a",)), ("kill", ("inv_b",)), ("kill", ("inv_c",))]
 
 
 def test_a_single_call_whose_answer_was_lost_hides_nothing_of_the_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    restate, result = FakeRestate(*PAUSED, retries=0, version="1.5.3"), Terminated()
+    restate, journal = FakeRestate(*PAUSED, retries=0, version="1.5.3"), Journal()
     monkeypatch.setattr(restate, "terminate", single_calls(restate, "inv_b", lost()))
     with pytest.raises(OperatorError):
-        kill(cast("AdminClient", restate), PAUSED, result)
-    assert result.done == {"inv_a"}
+        kill(cast("AdminClient", restate), PAUSED, journal)
+    assert done(journal) == {"inv_a"}
 
 
 def test_credentials_that_expire_end_it_at_once() -> None:
@@ -287,25 +306,25 @@ def test_credentials_that_expire_end_it_at_once() -> None:
 # Waiting for what is being killed
 
 
-def test_a_purge_waits_for_what_is_being_killed(no_waiting: list[float]) -> None:
+def test_a_purge_waits_for_what_is_being_killed() -> None:
     restate = FakeRestate(*PAUSED[:2])
     restate._terminate_one("kill", "inv_a")
 
     def look() -> None:
-        if len(no_waiting) > 3:
+        if len(restate.clock.sleeps) > 3:
             restate._terminate_one("kill", "inv_b")
 
     restate.hooks["before status_of"] = look
     result = purged(restate, *PAUSED[:2])
-    assert result.done == {"inv_a", "inv_b"}
+    assert done(result) == {"inv_a", "inv_b"}
     assert restate.writes == [("purge", ("inv_a",)), ("purge", ("inv_b",))]
 
 
-def test_a_purge_does_not_wait_for_ever(no_waiting: list[float]) -> None:
+def test_a_purge_does_not_wait_for_ever() -> None:
     restate = FakeRestate(*PAUSED[:1])
-    assert purged(restate, *PAUSED[:1]).refused == {"inv_a": "it has not completed"}
+    assert not_done(purged(restate, *PAUSED[:1]), "purge_failed") == {"inv_a": "it has not completed"}
     assert restate.writes == []
-    assert 10 < sum(no_waiting) < 20
+    assert 10 < sum(restate.clock.sleeps) < 20
 
 
 def test_what_a_server_says_is_unfinished_is_asked_again_and_what_was_gone_is_not_counted() -> None:
@@ -320,5 +339,5 @@ def test_what_a_server_says_is_unfinished_is_asked_again_and_what_was_gone_is_no
     restate.hook("before purge", lambda: restate.rows.pop("inv_b"))
     restate.hook("after purge", later)
     result = purged(restate, *FAILED[:2])
-    assert result.done == {"inv_a"}
+    assert done(result) == {"inv_a"}
     assert restate.writes == [("purge", ("inv_a", "inv_b")), ("purge", ("inv_a",))]

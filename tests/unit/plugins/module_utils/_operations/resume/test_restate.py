@@ -12,23 +12,20 @@ from typing import Any
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
-from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
-from ansible_collections.dalp.restate.plugins.module_utils._operations.resume.restate import (
+from ansible_collections.dalp.restate.plugins.module_utils._operations.resume.plan import (
     Places,
     ResumeRequest,
     Step,
     make_step,
-    resume,
 )
-from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
-from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
-from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
+from ansible_collections.dalp.restate.plugins.module_utils._operations.resume.restate import BACKEND
+from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import Invocation, columns
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import RESET, LoopbackServer, Request, answer
-from ansible_collections.dalp.restate.tests.unit.wire_objects import Row, deployment, invocation, registry
+from ansible_collections.dalp.restate.tests.unit.operating import operate, restate_at
+from ansible_collections.dalp.restate.tests.unit.wire_objects import deployment, invocation, registry
 
 RUN = frozenset({"run"})
 # Flow is on dp_old and, the latest, on dp_new; dp_old serves an older handler, too. Lost was registered once.
@@ -39,17 +36,16 @@ KEEP = Places(SEEN)
 PLACES = {"keep": KEEP, "latest": LATEST, "dp_old": OLD}
 
 
-def stuck(status: str, pinned: str | None = "dp_old", handler: str = "run", **more: Any) -> Row:
+def stuck(status: str, pinned: str | None = "dp_old", handler: str = "run", **more: Any) -> Invocation:
     failure = {"last_failure": "no"} if status in ("backing-off", "running", "ready") else {}
     return invocation("inv_1", status, handler, pinned_deployment_id=pinned, **{**failure, **more})
 
 
 def shown(step: Step) -> str:
-    result = step.result
-    if result.outcome == "resumed":
+    if step.outcome == "resumed":
         return f"resumed {'on ' + step.move_to if step.move_to else 'in place'}"
     assert step.move_to is None
-    return f"{result.outcome}: {result.reason}"
+    return f"{step.outcome}: {step.reason}"
 
 
 @pytest.mark.parametrize(("row", "keep", "latest", "old"), [
@@ -74,13 +70,12 @@ def shown(step: Step) -> str:
     pytest.param(stuck("backing-off", None), *["resumed in place"] * 3, id="backing off before it was pinned"),
     pytest.param(stuck("backing-off", None, target_service_name="Lost"), *["resumed in place"] * 3, id="unpinned, of a service that is not registered"),
 ])  # fmt: skip
-def test_step(row: Row, keep: str, latest: str, old: str) -> None:
+def test_step(row: Invocation, keep: str, latest: str, old: str) -> None:
     asked = {"keep": keep, "latest": latest, "dp_old": old}
     for name, expected in asked.items():
         step = make_step(row, name, PLACES[name])
         assert shown(step) == expected, name
-        assert bool(step.result.message) == (step.result.reason is not None)
-        assert step.result.deployment_id == (step.move_to or row.get("pinned_deployment_id"))
+        assert bool(step.message) == (step.reason is not None)
 
 
 # Cut off
@@ -100,7 +95,9 @@ def request(**asked: Any) -> ResumeRequest:
 def paused_ones(request: Request) -> bytes:
     """Answer all that is read: three paused invocations, a deployment and no service."""
     if request.target == "/query":
-        rows = [invocation(f"inv_{each}", "paused", pinned_deployment_id="dp_1") for each in (1, 2, 3)]
+        rows = [
+            columns(invocation(f"inv_{each}", "paused", pinned_deployment_id="dp_1")) for each in (1, 2, 3)
+        ]
         return answer(200, {"rows": rows})
     if request.target == "/deployments":
         entry = {"id": "dp_1", "uri": "http://h:1/", "created_at": "2026-01-01T00:00:00Z", "services": []}
@@ -108,12 +105,8 @@ def paused_ones(request: Request) -> bytes:
     return answer(200, {"services": [], "version": "1.7.12"})
 
 
-def resumed(server: LoopbackServer, retries: int = 0, **asked: Any) -> Report:
-    connection = Connection(url=server.url, request_timeout=2.0, retries=retries)
-    admin = AdminClient(connection, WriteGuard(check_mode=False), FakeClock())
-    return resume(
-        Restate(admin, Ingress(connection, None, WriteGuard(check_mode=False), FakeClock())), request(**asked)
-    )
+def resumed(server: LoopbackServer, **asked: Any) -> Report:
+    return operate(BACKEND, restate_at(server), request(**asked))
 
 
 READS = [paused_ones] * 4
@@ -149,7 +142,7 @@ def test_one_that_completed_meanwhile_is_not_resumed(serve: Serve) -> None:
     pytest.param((RESET,), ["unknown", "not_tried", "not_tried"], id="at once"),
 ])  # fmt: skip
 def test_a_server_that_is_lost_hides_nothing_and_nothing_is_claimed(
-    then: tuple[bytes, ...], expected: list[str], serve: Serve, delays: list[float]
+    then: tuple[bytes, ...], expected: list[str], serve: Serve
 ) -> None:
     report = resumed(serve(*READS, *then, RESET))
     assert outcomes(report) == expected
@@ -163,12 +156,14 @@ def test_a_server_that_is_lost_hides_nothing_and_nothing_is_claimed(
 
 
 def test_a_resume_whose_answer_was_lost_is_repeated_after_a_while(
-    serve: Serve, no_waiting: list[float]
+    serve: Serve,
 ) -> None:
     server = serve(*READS, RESET, DONE)
-    assert outcomes(resumed(server, retries=2)) == ["resumed"] * 3
+    clock = FakeClock()
+    restate = restate_at(server, clock=clock, retries=2)
+    assert outcomes(operate(BACKEND, restate, request())) == ["resumed"] * 3
     assert server.calls.count("PATCH /invocations/inv_1/resume?deployment=keep") == 2
-    assert len(no_waiting) == 1
+    assert len(clock.sleeps) == 1
 
 
 @pytest.mark.parametrize("ids", [["order-1"], ["inv_1", ""], ["INV_1"]])

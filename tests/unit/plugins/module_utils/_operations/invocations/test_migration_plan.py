@@ -7,10 +7,13 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations.migration import split
-from ansible_collections.dalp.restate.tests.unit.wire_objects import Row, invocation
+from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations.migration_plan import (
+    plan_migration,
+)
+from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import Invocation
+from ansible_collections.dalp.restate.tests.unit.wire_objects import invocation
 
-OFFER = {"Flow": frozenset({"run", "status"}), "Other": frozenset({"approve"})}
+SERVED = {"Flow": frozenset({"run", "status"}), "Other": frozenset({"approve"})}
 RUNNING = invocation("inv_1", "invoked")
 PAUSED = invocation("inv_2", "paused")
 UNKNOWN_HANDLER = invocation("inv_3", "suspended", "approve")
@@ -18,7 +21,7 @@ UNKNOWN_SERVICE = invocation("inv_4", "suspended", target_service_name="Gone")
 PAUSED_UNKNOWN = invocation("inv_5", "paused", "approve")
 
 
-@pytest.mark.parametrize(("rows", "move_paused", "movable", "left"), [
+@pytest.mark.parametrize(("rows", "move_paused", "movable", "remaining"), [
     pytest.param([], False, [], {}, id="nothing"),
     pytest.param([RUNNING], False, ["inv_1"], {}, id="what the kept one serves is moved"),
     pytest.param([PAUSED], False, [], {"paused_invocations": ["inv_2"]}, id="what is paused may be so on purpose"),
@@ -29,11 +32,13 @@ PAUSED_UNKNOWN = invocation("inv_5", "paused", "approve")
     pytest.param([RUNNING, PAUSED, UNKNOWN_HANDLER, UNKNOWN_SERVICE], False, ["inv_1"],
                  {"paused_invocations": ["inv_2"], "handler_not_served": ["inv_3", "inv_4"]}, id="each by itself"),
 ])  # fmt: skip
-def test_split(rows: list[Row], move_paused: bool, movable: list[str], left: dict[str, list[str]]) -> None:
-    result = split(rows, OFFER, move_paused=move_paused)
-    assert [row["id"] for row in result.movable] == movable
-    assert result.left == left
+def test_what_can_be_moved_and_what_remains(
+    rows: list[Invocation], move_paused: bool, movable: list[str], remaining: dict[str, list[str]]
+) -> None:
+    plan = plan_migration(rows, SERVED, move_paused=move_paused)
+    assert [row.id for row in plan.movable] == movable
+    assert {reason: list(ids) for reason, ids in plan.remaining.items()} == remaining
 
 
 def test_nothing_is_moved_to_a_deployment_that_serves_nothing() -> None:
-    assert split([RUNNING], {}, move_paused=True).left == {"handler_not_served": ["inv_1"]}
+    assert plan_migration([RUNNING], {}, move_paused=True).remaining == {"handler_not_served": ("inv_1",)}

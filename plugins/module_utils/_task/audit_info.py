@@ -1,0 +1,34 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The door of the module that reads an audit log; it needs no library and no server."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .module import leave_without_python
+
+
+def run_audit_info(argument_spec: dict[str, t.Any]) -> None:
+    """Read the log that the options name, and leave with its records and the verdict on its chain."""
+    leave_without_python()
+    # On an older Python these could not be imported.
+    from .._audit.reader import LogRequest, read_log
+    from .._errors import OperatorError
+    from . import values
+
+    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True)
+    given = {name: value for name, value in module.params.items() if value is not None}
+    try:
+        times = {name: values.instant(name, given[name]) for name in ("since", "until") if name in given}
+        result = read_log(LogRequest(**{**given, **times}))
+    except OperatorError as exc:
+        module.fail_json(msg=f"{exc.message} What to do: {exc.remedy}", error=exc.to_result())
+        return
+    if "error" in result:
+        module.fail_json(**result)
+    module.exit_json(**result)

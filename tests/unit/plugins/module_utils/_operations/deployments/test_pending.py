@@ -1,0 +1,65 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What work a deployment still holds."""
+
+# ruff: noqa: E501 (a case is a line)
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments.pending import (
+    count_pending,
+    state_of,
+)
+from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import PinnedCount, UnpinnedCount
+from ansible_collections.dalp.restate.tests.unit.wire_objects import deployment, registry
+
+SEEN = registry(
+    deployment("dp_old", "A", "B", day=1),
+    deployment("dp_new", "A", day=2),
+    latest={"A": "dp_new", "B": "dp_old"},
+)
+
+
+def pinned(id_: str, status: str, n: int) -> PinnedCount:
+    return PinnedCount(id_, status, n)
+
+
+def unpinned(name: str, status: str, n: int, attempted: str | None = None) -> UnpinnedCount:
+    return UnpinnedCount(name, status, n, attempted)
+
+
+@pytest.mark.parametrize(("pins", "others", "expected"), [
+    pytest.param([], [], {"dp_old": {}, "dp_new": {}}, id="no work: every deployment has an empty count"),
+    pytest.param([pinned("dp_old", "suspended", 2), pinned("dp_old", "paused", 1)], [], {"dp_old": {"suspended": 2, "paused": 1}, "dp_new": {}}, id="pinned work counts by status"),
+    pytest.param([pinned("dp_gone", "invoked", 1)], [], {"dp_old": {}, "dp_new": {}, "dp_gone": {"invoked": 1}}, id="a zombie belongs to no registered deployment"),
+    pytest.param([], [unpinned("A", "pending", 3)], {"dp_old": {}, "dp_new": {"pending": 3}}, id="unpinned work belongs to its service's latest"),
+    pytest.param([], [unpinned("B", "scheduled", 1)], {"dp_old": {"scheduled": 1}, "dp_new": {}}, id="unpinned work of a service that only the older one serves"),
+    pytest.param([], [unpinned("Gone", "scheduled", 1)], {"dp_old": {}, "dp_new": {}}, id="unpinned work of a service that is gone is nowhere"),
+    pytest.param([], [unpinned("A", "running", 1, "dp_old")], {"dp_old": {"running": 1}, "dp_new": {"running": 1}}, id="a first attempt on the older one may get pinned there"),
+    pytest.param([], [unpinned("A", "running", 1, "dp_new")], {"dp_old": {}, "dp_new": {"running": 1}}, id="a first attempt on the latest counts once"),
+    pytest.param([], [unpinned("A", "backing-off", 1, "dp_old")], {"dp_old": {}, "dp_new": {"backing-off": 1}}, id="a past attempt does not hold a deployment"),
+    pytest.param([pinned("dp_new", "running", 1)], [unpinned("A", "running", 2)], {"dp_old": {}, "dp_new": {"running": 3}}, id="pinned and unpinned add up"),
+])  # fmt: skip
+def test_pending(
+    pins: list[PinnedCount], others: list[UnpinnedCount], expected: dict[str, dict[str, int]]
+) -> None:
+    pending = count_pending(SEEN, pins, others)
+    assert {id_: one.by_status for id_, one in pending.items()} == expected
+    assert {id_: one.total for id_, one in pending.items()} == {
+        id_: sum(numbers.values()) for id_, numbers in expected.items()
+    }
+
+
+@pytest.mark.parametrize(("latest", "pins", "expected"), [
+    pytest.param({"A": "dp_old"}, [], "active", id="latest for a service"),
+    pytest.param({"A": "dp_old"}, [pinned("dp_old", "paused", 1)], "active", id="latest, with work"),
+    pytest.param({"A": "dp_new"}, [pinned("dp_old", "paused", 1)], "draining", id="superseded, with work"),
+    pytest.param({"A": "dp_new"}, [pinned("dp_new", "paused", 1)], "drained", id="superseded, without work"),
+    pytest.param({}, [], "drained", id="serves nothing"),
+])  # fmt: skip
+def test_state(latest: dict[str, str], pins: list[PinnedCount], expected: str) -> None:
+    seen = registry(deployment("dp_old", "A"), deployment("dp_new", "A"), latest=latest)
+    assert state_of(seen, "dp_old", count_pending(seen, pins, [])["dp_old"]) == expected
