@@ -15,11 +15,11 @@ from typing import Any
 
 from ansible_collections.dalp.restate.plugins.module_utils._restate.questions import Questions
 from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import Invocation
+from ansible_collections.dalp.restate.plugins.module_utils._restate.versions import capabilities_of
+from ansible_collections.dalp.restate.tests.unit import wire_objects
 from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import Request, answer
-from ansible_collections.dalp.restate.tests.unit.wire_objects import invocation, status_of
 
-QUESTIONS = Questions(has_scopes=True)
 KILL = "/internal/invocations_batch_operations/kill"
 HANDLERS = [{"name": "run", "ty": "Workflow"}]
 # The newest as a text is not the newest as an instant.
@@ -33,7 +33,7 @@ class ScriptedAdmin:
     answered. It counts what has ended as unfinished for O(behind) more seconds of its clock.
     """
 
-    def __init__(self, pinned: str | None = None, *, behind: float = 0) -> None:
+    def __init__(self, pinned: str | None = None, *, behind: float = 0, version: str = "1.7.12") -> None:
         self.ids = ["dp_1", "dp_2", "dp_new"]
         self.latest = "dp_new"
         self.clock = FakeClock()
@@ -41,9 +41,17 @@ class ScriptedAdmin:
         self.before: dict[str, Callable[[], object]] = {}
         self.writes: list[str] = []
         self._behind = behind
+        self._version = wire_objects.version(version)
+        self._questions = Questions(has_scopes=capabilities_of(self._version.release).has_scopes)
         self._ended_at: dict[str, float] = {}
-        ids = ["inv_1", "inv_2"] if pinned else []
-        self.rows = {id_: invocation(id_, "invoked", pinned_deployment_id=pinned) for id_ in ids}
+        self.rows: dict[str, Invocation] = {}
+        if pinned:
+            self.pin(pinned)
+
+    def pin(self, deployment_id: str) -> None:
+        """Let two invocations begin on a deployment."""
+        for id_ in ("inv_1", "inv_2"):
+            self.rows[id_] = wire_objects.invocation(id_, "invoked", pinned_deployment_id=deployment_id)
 
     def __call__(self, request: Request) -> bytes:
         """Answer a request."""
@@ -69,7 +77,7 @@ class ScriptedAdmin:
 
     def _read(self, target: str) -> bytes:
         if target == "/version":
-            return answer(200, {"version": "1.7.12"})
+            return answer(200, {"version": self._version.version})
         if target == "/services":
             return answer(200, {"services": [self._flow()]})
         if target == "/deployments":
@@ -106,17 +114,17 @@ class ScriptedAdmin:
         unfinished = [row for row in self.rows.values() if self._is_counted(row)]
         pinned = Counter((row.pinned_deployment_id, row.status) for row in unfinished)
         yield (
-            QUESTIONS.pinned().sql,
+            self._questions.pinned().sql,
             [{"pinned_deployment_id": id_, "status": status, "n": n} for (id_, status), n in pinned.items()],
         )
-        yield QUESTIONS.unpinned().sql, []
+        yield self._questions.unpinned().sql, []
         for id_, services in itertools.product(REGISTERED_AT, ([], ["Flow"])):
             on_it = [row for row in unfinished if row.pinned_deployment_id == id_]
-            yield QUESTIONS.unfinished_on(id_, services).sql, _columns(on_it)
+            yield self._questions.unfinished_on(id_, services).sql, _columns(on_it)
         for ids in (["inv_1"], ["inv_2"], ["inv_1", "inv_2"]):
             named = [self.rows[each] for each in ids if each in self.rows]
-            yield QUESTIONS.invocations(ids).sql, _columns(named)
-            yield QUESTIONS.status_of(ids).sql, _columns(status_of(row) for row in named)
+            yield self._questions.invocations(ids).sql, _columns(named)
+            yield self._questions.status_of(ids).sql, _columns(wire_objects.status_of(row) for row in named)
 
     def _is_counted(self, row: Invocation) -> bool:
         ended_at = self._ended_at.get(row.id)

@@ -18,7 +18,7 @@ DELETE_2 = "DELETE /deployments/dp_2?force=true"
 DISPOSALS = ["migrate", "cancel", "kill", "abandon"]
 
 
-# Another release
+# Another release, and new work
 
 
 @pytest.mark.parametrize("pending", DISPOSALS)
@@ -43,6 +43,14 @@ def test_what_became_the_latest_and_has_no_work_is_not_removed(serve: Serve) -> 
     report = cleaned(serve, script)
     assert script.writes == [DELETE_1]
     assert remaining(report) == {"dp_2": "became_latest"}
+
+
+def test_what_got_pinned_meanwhile_stays_where_it_cannot_be_moved(serve: Serve) -> None:
+    script = ScriptedAdmin(version="1.5.3")
+    script.before[DELETE_1] = lambda: script.pin("dp_2")
+    report = cleaned(serve, script, force_drain=True)
+    assert script.writes == [DELETE_1]
+    assert remaining(report) == {"dp_2": "migrate_unsupported"}
 
 
 # Another cleanup
