@@ -129,11 +129,18 @@ removed:
   type: list
   elements: str
   sample: [dp_11T20hDBm2yfWrx3B8cRlsd]
+already_gone:
+  description: The ids of the deployments that were to go and that somebody else removed meanwhile.
+  returned: when a plan could be made; never with O(backend=dalp)
+  type: list
+  elements: str
+  sample: []
 remaining:
   description:
     - The other deployments that stay, each with the reason. That is one of V(keep), V(lambda), V(latest), V(min_age),
-      V(drain_timeout), V(paused_invocations), V(handler_not_served), V(migration_failed), V(kill_failed),
-      V(became_latest) and, where an error ended the task before it was come to, V(interrupted).
+      V(drain_timeout), V(paused_invocations), V(handler_not_served), V(migrate_unsupported), V(migration_failed),
+      V(kill_failed), V(became_latest), V(unknown) where no answer tells whether it was removed, and, where an error
+      ended the task before it was come to, V(interrupted).
   returned: when a plan could be made
   type: list
   elements: dict
