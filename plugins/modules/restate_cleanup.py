@@ -139,8 +139,8 @@ remaining:
   description:
     - The other deployments that stay, each with the reason. That is one of V(keep), V(lambda), V(latest), V(min_age),
       V(drain_timeout), V(paused_invocations), V(handler_not_served), V(migrate_unsupported), V(migration_failed),
-      V(kill_failed), V(became_latest), V(unknown) where no answer tells whether it was removed, and, where an error
-      ended the task before it was come to, V(interrupted).
+      V(kill_failed), V(became_latest) and, where an error ended the task before it was come to, V(interrupted), or
+      V(unknown) where no answer tells whether it was removed.
   returned: when a plan could be made
   type: list
   elements: dict
@@ -174,16 +174,6 @@ abandoned:
   type: list
   elements: str
   sample: []
-changed_reason:
-  description: Why the result says changed or not, where what DALP tells before and after is no proof of it.
-  returned: with O(backend=dalp), where that is so
-  type: str
-  sample: No answer of DALP tells whether it was carried out.
-acknowledged:
-  description: True where the operation succeeded, also when there was nothing to do.
-  returned: success
-  type: bool
-  sample: true
 steps:
   description: The write calls of the plan, in their order; the same in check mode.
   returned: when a plan could be made
@@ -194,16 +184,35 @@ steps:
       deployment_id: dp_11T20hDBm2yfWrx3B8cRlsd
       service_url: http://orders-v1:9080/
       pending_invocations: 2
+# What modules have in common: scripts/return_docs.py writes it.
+changed_reason:
+  description: Why the result says changed or not, where what DALP tells before and after is no proof of it.
+  returned: with O(backend=dalp), where that is so
+  type: str
+  sample: No answer of DALP tells whether it was carried out.
+acknowledged:
+  description: True where the operation succeeded, also when there was nothing to do.
+  returned: success
+  type: bool
+  sample: true
 done:
   description: The steps that were carried out before a failure.
   returned: on failure, where something was written
   type: list
   elements: dict
+  sample: []
+unknown:
+  description: The steps that were sent and of which no answer tells whether they were carried out.
+  returned: on failure, where there are some
+  type: list
+  elements: dict
+  sample: []
 not_done:
   description: The steps that were not carried out.
   returned: on failure, where something was written
   type: list
   elements: dict
+  sample: []
 audit:
   description: The audit record of this attempt, a CloudEvents 1.0 object without secrets.
   returned: always
@@ -266,6 +275,7 @@ error:
       description: The request that failed, its C(method), C(url), C(status) and C(restate_code) or C(dalp_code).
       type: dict
       returned: where a request failed
+# The end of what modules have in common.
 """
 
 from ..module_utils._operations.operation import Backend, Operation

@@ -140,6 +140,7 @@ findings:
       remedy: >-
         ansible-playbook dalp.restate.recover_workflow --check --diff
         -e '{"restate_service_name": "OrderWorkflow", "restate_service_key": "order-1001"}'
+# What modules have in common: scripts/return_docs.py writes it.
 audit:
   description: The audit record of this attempt, a CloudEvents 1.0 object without secrets.
   returned: always
@@ -158,7 +159,7 @@ audit:
       arguments: {}
       reason: null
       check_mode: false
-      changed: false
+      changed: true
       outcome: succeeded
       error_code: null
       error_message: null
@@ -202,6 +203,7 @@ error:
       description: The request that failed, its C(method), C(url), C(status) and C(restate_code) or C(dalp_code).
       type: dict
       returned: where a request failed
+# The end of what modules have in common.
 """
 
 from ..module_utils._operations.operation import Backend, Operation

@@ -176,11 +176,13 @@ results:
     - What became of each key; in check mode what would.
     - C(outcome) is V(recovered), V(blank) where there was nothing to do, V(blocked), or V(failed) where it was cut off.
     - For V(blocked), C(reason) is V(active_invocation), V(already_succeeded), V(run_unknown), V(promise_without_run),
-      V(query_failed), V(kill_failed), V(purge_failed), V(snapshot_failed), V(input_unavailable) or
-      V(resubmission_unknown).
+      V(query_failed), V(kill_failed), V(purge_failed), V(clear_failed), V(snapshot_failed), V(input_unavailable)
+      or V(resubmission_unknown).
     - For V(failed), it is V(resubmission_failed), V(interrupted) or V(not_tried).
     - With O(backend=dalp) a key that DALP acknowledged is V(recovered), C(reason) is DALP's own or, for V(failed),
       V(unknown), V(refused) or V(not_tried); what was killed and purged is not told.
+    - C(unknown) are the invocations of which no answer tells whether they were killed or purged. Not with
+      O(backend=dalp).
     - C(resubmitted) is the id of the new run, which is that of the old one; C(resubmitted_at), when it was created,
       proves that it is new.
   returned: when the keys were looked at
@@ -200,6 +202,7 @@ results:
       snapshot: null
       resubmitted: null
       resubmitted_at: null
+      unknown: []
 summary:
   description: How many keys had which outcome.
   returned: when the keys were looked at
@@ -215,16 +218,6 @@ predicted:
   returned: in check mode with O(backend=dalp)
   type: str
   sample: unknown
-changed_reason:
-  description: Why the result says changed or not, where what DALP tells before and after is no proof of it.
-  returned: with O(backend=dalp), where that is so
-  type: str
-  sample: DALP acknowledged, and what its doctor shows is no proof of what changed.
-acknowledged:
-  description: True where the operation succeeded, also when there was nothing to do.
-  returned: success
-  type: bool
-  sample: true
 steps:
   description: The write calls of the plan, in their order; the same in check mode.
   returned: with O(service_key), when a plan could be made
@@ -232,16 +225,35 @@ steps:
   elements: dict
   sample:
     - {action: purge, invocation_id: inv_193qodcX9tJp44poOi5MNQFkcV7ICJSpJu}
+# What modules have in common: scripts/return_docs.py writes it.
+changed_reason:
+  description: Why the result says changed or not, where what DALP tells before and after is no proof of it.
+  returned: with O(backend=dalp), where that is so
+  type: str
+  sample: No answer of DALP tells whether it was carried out.
+acknowledged:
+  description: True where the operation succeeded, also when there was nothing to do.
+  returned: success
+  type: bool
+  sample: true
 done:
   description: The steps that were carried out before a failure.
   returned: on failure, where something was written
   type: list
   elements: dict
+  sample: []
+unknown:
+  description: The steps that were sent and of which no answer tells whether they were carried out.
+  returned: on failure, where there are some
+  type: list
+  elements: dict
+  sample: []
 not_done:
   description: The steps that were not carried out.
   returned: on failure, where something was written
   type: list
   elements: dict
+  sample: []
 audit:
   description: The audit record of this attempt, a CloudEvents 1.0 object without secrets.
   returned: always
@@ -304,6 +316,7 @@ error:
       description: The request that failed, its C(method), C(url), C(status) and C(restate_code) or C(dalp_code).
       type: dict
       returned: where a request failed
+# The end of what modules have in common.
 """
 
 from ..module_utils._operations.operation import Backend, Operation

@@ -101,6 +101,14 @@ deployment_id:
   returned: when it is known
   type: str
   sample: dp_11bZz0x73F6lnmCz2TlAySl
+steps:
+  description: The write calls of the plan, in their order; the same in check mode.
+  returned: when a plan could be made
+  type: list
+  elements: dict
+  sample:
+    - {action: register, service_url: "http://orders-v2:9080"}
+# What modules have in common: scripts/return_docs.py writes it.
 changed_reason:
   description: Why the result says changed or not, where what DALP tells before and after is no proof of it.
   returned: with O(backend=dalp), where that is so
@@ -111,23 +119,24 @@ acknowledged:
   returned: success
   type: bool
   sample: true
-steps:
-  description: The write calls of the plan, in their order; the same in check mode.
-  returned: when a plan could be made
-  type: list
-  elements: dict
-  sample:
-    - {action: register, service_url: "http://orders-v2:9080"}
 done:
   description: The steps that were carried out before a failure.
   returned: on failure, where something was written
   type: list
   elements: dict
+  sample: []
+unknown:
+  description: The steps that were sent and of which no answer tells whether they were carried out.
+  returned: on failure, where there are some
+  type: list
+  elements: dict
+  sample: []
 not_done:
   description: The steps that were not carried out.
   returned: on failure, where something was written
   type: list
   elements: dict
+  sample: []
 audit:
   description: The audit record of this attempt, a CloudEvents 1.0 object without secrets.
   returned: always
@@ -190,6 +199,7 @@ error:
       description: The request that failed, its C(method), C(url), C(status) and C(restate_code) or C(dalp_code).
       type: dict
       returned: where a request failed
+# The end of what modules have in common.
 """
 
 from ..module_utils._operations.operation import Backend, Operation

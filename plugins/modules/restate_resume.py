@@ -129,11 +129,30 @@ left_over:
   returned: with O(select)
   type: int
   sample: 0
+# What modules have in common: scripts/return_docs.py writes it.
 acknowledged:
   description: True where the operation succeeded, also when there was nothing to do.
   returned: success
   type: bool
   sample: true
+done:
+  description: The steps that were carried out before a failure.
+  returned: on failure, where something was written
+  type: list
+  elements: dict
+  sample: []
+unknown:
+  description: The steps that were sent and of which no answer tells whether they were carried out.
+  returned: on failure, where there are some
+  type: list
+  elements: dict
+  sample: []
+not_done:
+  description: The steps that were not carried out.
+  returned: on failure, where something was written
+  type: list
+  elements: dict
+  sample: []
 audit:
   description: The audit record of this attempt, a CloudEvents 1.0 object without secrets.
   returned: always
@@ -196,6 +215,7 @@ error:
       description: The request that failed, its C(method), C(url), C(status) and C(restate_code) or C(dalp_code).
       type: dict
       returned: where a request failed
+# The end of what modules have in common.
 """
 
 from ..module_utils._operations.operation import Backend, Operation

@@ -28,6 +28,8 @@ from ansible.vars.manager import VariableManager
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
+from tests.integration.returned_keys import keep
+
 Result = dict[str, Any]
 
 _SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "audit-record.schema.json"
@@ -133,6 +135,7 @@ def run_task(
     assert collector.result is not None, f"{module} gave no result"
     if "audit" in collector.result:
         _check_record(collector.result["audit"])
+        keep(module.removeprefix("dalp.restate."), collector.result)
     return {"changed": False, **collector.result}
 
 

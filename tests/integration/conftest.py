@@ -12,6 +12,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
@@ -27,12 +28,43 @@ pytest.register_assert_rewrite(
 import restate_server  # noqa: E402
 from restate_sandbox import Sandbox  # noqa: E402
 
+from tests.integration import returned_keys  # noqa: E402
 from tests.integration.audit_log import SCHEMA, records, result_of  # noqa: E402
 from tests.integration.dalp.server import OPERATOR_KEY, DalpServer  # noqa: E402
 from tests.integration.preloaded_python import preloaded_python  # noqa: E402
 from tests.integration.proxy import Proxy, proxy_of  # noqa: E402
 from tests.integration.server import Server  # noqa: E402
 from tests.integration.services import Services  # noqa: E402
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run of the whole suite in which something that is documented was never returned."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["returned"] = {
+            module: sorted(keys) for module, keys in returned_keys.returned.items()
+        }
+    elif _is_whole(session) and returned_keys.never_returned():
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_testnodedown(node: Any) -> None:
+    """Take over what the tasks of another process have returned."""
+    for module, keys in getattr(node, "workeroutput", {}).get("returned", {}).items():
+        returned_keys.returned.setdefault(module, set()).update(keys)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Name what is documented and was never returned."""
+    if _is_whole(terminalreporter._session):
+        for name in returned_keys.never_returned():
+            terminalreporter.write_line(f"FAILED documented, and returned by no task: {name}", red=True)
+
+
+def _is_whole(session: pytest.Session) -> bool:
+    """Whether all tests were run, and nothing else is wrong."""
+    option = session.config.option
+    is_selection = option.keyword or option.markexpr or any(".py" in one for one in session.config.args)
+    return not (is_selection or session.testsfailed or option.collectonly)
 
 
 @pytest.fixture(scope="session")

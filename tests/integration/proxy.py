@@ -84,6 +84,10 @@ class Proxy:
                     return fault
         return None
 
+    def asked(self, method: str, path: str) -> int:
+        """How often something was asked."""
+        return sum((each.method, each.path) == (method, path) for each in self.requests)
+
     @property
     def is_used_up(self) -> bool:
         """Whether all faults have been met."""

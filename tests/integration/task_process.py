@@ -18,7 +18,8 @@ from typing import Any
 class TaskProcess:
     """A task under way."""
 
-    def __init__(self, module: str, args: dict[str, Any]) -> None:
+    def __init__(self, module: str, args: dict[str, Any], *, timeout: int = 0) -> None:
+        """Start it. O(timeout) is Ansible's own for the task, in seconds; 0 is none."""
         environment = {name: text for name, text in os.environ.items() if not name.startswith("RESTATE_")}
         environment |= {
             "LC_ALL": "C.UTF-8",
@@ -33,6 +34,7 @@ class TaskProcess:
                 *("-m", f"dalp.restate.restate_{module}"),
                 *("-a", json.dumps(args)),
                 *("-e", f"ansible_python_interpreter={sys.executable}"),
+                *("--task-timeout", str(timeout)),
             ],
             env=environment,
             stdout=subprocess.PIPE,

@@ -75,6 +75,7 @@ class FakeRestate:
         self.promises: dict[str, list[str]] = {}
         self.inputs = {row.id: entry(str(row.target_service_key).encode()) for row in rows}
         self.forgets = False
+        self.retention = "1d"
         self.held: set[str] = set()
         self._last_born: dict[str, str] = {}
         self.check_mode = check_mode
@@ -87,6 +88,10 @@ class FakeRestate:
         self.writes: list[tuple[str, tuple[str, ...]]] = []
         self.hooks: dict[str, Callable[[], object]] = {}
         self.answers: dict[str, str] = {}
+
+    def change(self, id_: str, **columns: Any) -> None:
+        """Change an invocation."""
+        self.rows[id_] = dataclasses.replace(self.rows[id_], **columns)
 
     def names(self) -> list[str]:
         """The writes by name."""
@@ -112,7 +117,7 @@ class FakeRestate:
     def service(self, name: str) -> Service:
         """Say of any name that it is a workflow."""
         self.reach(f"before service {name}")
-        return service(name, workflow_completion_retention="1d")
+        return service(name, workflow_completion_retention=self.retention)
 
     def queries(self, *questions: Question) -> list[list[Any]]:
         """Answer questions."""
@@ -139,6 +144,7 @@ class FakeRestate:
         """Clear a state, whatever its version."""
         assert not self.check_mode
         self.guard.authorize_write("a write")
+        self.reach("before clear_state")
         self.writes.append(("clear_state", (service, key, version)))
         self.state.pop(key, None)
 
@@ -219,6 +225,10 @@ class FakeIngress:
     def __init__(self, restate: FakeRestate) -> None:
         self._restate = restate
         self.submitted: list[tuple[str, bytes, dict[str, str]]] = []
+
+    def health(self, _advertised: object) -> str:
+        """Say where it is."""
+        return "http://fake:8080"
 
     def connect(self, _advertised: object) -> FakeIngress:
         """Return the client, which this is."""

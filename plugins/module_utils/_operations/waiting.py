@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from .._errors import OperatorError
@@ -60,8 +61,10 @@ def repeat_while_lost(
             return write()
         except OperatorError as exc:
             tries += 1
-            may_have_happened = exc.outcome_unknown = may_have_happened or exc.outcome_unknown
+            may_have_happened = may_have_happened or exc.outcome_unknown
             delay = delay_after(tries) if may_have_happened else None
+            if delay is None and may_have_happened:
+                raise dataclasses.replace(exc, outcome_unknown=True) from exc
             if delay is None:
                 raise
         clock.sleep(delay)

@@ -49,11 +49,10 @@ class KeyResult:
     def to_result(self) -> dict[str, t.Any]:
         """Return it as the result shows it; the request that failed is shown with the error."""
         shown = {name: getattr(self, name) for name in _SHOWN}
-        shown |= {name: list(shown[name]) for name in _LISTS}
-        return {**shown, "unknown": list(self.unknown)} if self.unknown else shown
+        return shown | {name: list(shown[name]) for name in _LISTS}
 
 
-_LISTS = ("invocation_ids", "killed", "purged", "cleared", "children")
+_LISTS = ("invocation_ids", "killed", "purged", "cleared", "children", "unknown")
 _SHOWN = (
     "service_name",
     "service_key",
@@ -115,7 +114,7 @@ def _verdict(recovery: KeyRecovery, plan: Plan, journal: Journal) -> _Verdict:
     if entry and entry.state == NOT_DONE:
         ids = entry.facts.get("invocation_ids", ())
         return _Verdict(entry.facts["outcome"], entry.reason, entry.message, ids, entry.http)
-    if recovery.name not in journal.begun:
+    if _is_untouched(recovery, journal):
         return _Verdict(FAILED, "not_tried", "the task ended before")
     ended = journal.ended_by
     return _Verdict(FAILED, "interrupted", ended.message if ended else "", http=ended.http if ended else None)
@@ -158,12 +157,10 @@ def state_after(recovery: KeyRecovery, result: KeyResult, journal: Journal) -> d
 
 
 def _is_untouched(recovery: KeyRecovery, journal: Journal) -> bool:
-    """Whether nothing was sent for the key."""
+    """Whether nothing was done to the key, and nothing may have been."""
     if not recovery.is_in_work or recovery.name not in journal.begun:
         return True
-    was_sent = journal.state("resubmit", recovery.name) is not None or bool(
-        journal.state("clear_state", recovery.name)
-    )
-    rows = [("kill", row.id) for row in recovery.steps.kill]
-    rows += [("purge", row.id) for row in recovery.steps.purge]
-    return not (was_sent or any(journal.state(action, each) for action, each in rows))
+    states = [journal.state("kill", row.id) for row in recovery.steps.kill]
+    states += [journal.state("purge", row.id) for row in recovery.steps.purge]
+    states += [journal.state(action, recovery.name) for action in ("clear_state", "resubmit")]
+    return not any(state in (DONE, UNKNOWN) for state in states)

@@ -71,6 +71,11 @@ class Step:
         """What the journal calls it."""
         return "migrate" if self.move_to else "resume"
 
+    def to_result(self) -> dict[str, t.Any]:
+        """Return it as the result shows a step."""
+        step = {"action": self.action, "invocation_id": self.row.id}
+        return {**step, "deployment_id": self.move_to} if self.move_to else step
+
 
 @dataclass(frozen=True)
 class Plan:

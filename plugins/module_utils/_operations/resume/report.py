@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ..journal import DONE, NOT_DONE, UNKNOWN, Journal
 from ..outcomes import refusal, summary, tally
-from ..report import Report, count, cut_off
+from ..report import Report, by_state, count, cut_off
 from .plan import BLOCKED, FAILED, OUTCOMES, RESUMED, UNCHANGED, Plan, Step
 
 _REMEDIES = {
@@ -72,6 +72,7 @@ def make_report(plan: Plan, journal: Journal) -> Report:
         after=after,
         warnings=warnings,
         error=error,
+        steps=by_state((step.to_result(), journal.state(step.action, step.row.id)) for step in plan.going),
     )
 
 

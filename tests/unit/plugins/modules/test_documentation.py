@@ -146,6 +146,21 @@ def test_headers_of_services_are_not_logged() -> None:
     assert module("restate_redeploy").ARGUMENT_SPEC["additional_headers"]["no_log"] is True
 
 
+sys.path.append(str(ROOT / "scripts"))
+return_docs: Any = importlib.import_module("return_docs")
+
+
+def test_every_module_has_its_common_results_written_by_the_script() -> None:
+    assert {f"restate_{name}" for name in return_docs.RETURNS} == set(MODULES)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_modules_have_in_common_is_written_alike(name: str) -> None:
+    source = (ROOT / "plugins" / "modules" / f"{name}.py").read_text(encoding="utf-8")
+    written = return_docs.with_shared_docs(name.removeprefix("restate_"), source)
+    assert written == source, "run scripts/return_docs.py"
+
+
 # Errors
 
 

@@ -10,16 +10,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
-from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery.restate import (
-    RecoveryRequest,
-    recover_workflow,
-)
+from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery.plan import RecoveryRequest
+from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery.restate import BACKEND
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
-from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
-from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
-from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
+from ansible_collections.dalp.restate.plugins.module_utils._restate.questions import Questions
+from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import Invocation, columns
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import (
@@ -29,7 +24,8 @@ from ansible_collections.dalp.restate.tests.unit.loopback import (
     Request,
     answer,
 )
-from ansible_collections.dalp.restate.tests.unit.wire_objects import Row, invocation
+from ansible_collections.dalp.restate.tests.unit.operating import operate, restate_at
+from ansible_collections.dalp.restate.tests.unit.wire_objects import invocation, status_of
 
 PAUSED = invocation("inv_1", "paused")
 KILLED = invocation("inv_1", "completed", "run", "failure", completion_failure="[409] killed")
@@ -48,16 +44,22 @@ NOTHING = answer(200, {"rows": []})
 DONE = answer(200)
 
 
-def rows(*of: Row) -> bytes:
-    return answer(200, {"rows": list(of)})
+def rows(*of: Invocation) -> bytes:
+    """Answer with what is asked of invocations that may have changed."""
+    return answer(200, {"rows": [columns(status_of(one)) for one in of]})
 
 
-def of_key(*invocations: Row) -> list[Answer]:
+def whole(*of: Invocation) -> bytes:
+    """Answer with all that is asked of the invocations of a key."""
+    return answer(200, {"rows": [columns(one) for one in of]})
+
+
+def of_key(*invocations: Invocation) -> list[Answer]:
     """What there is of a key: its invocations, state and promises are asked for side by side."""
 
     def one(request: Request) -> bytes:
-        is_first = "FROM sys_invocation_status WHERE" in request.json["query"]
-        return rows(*invocations) if is_first else NOTHING
+        asked = Questions(has_scopes=True).invocations_of_keys("Flow", ["k"]).sql
+        return whole(*invocations) if request.json["query"] == asked else NOTHING
 
     return [one] * 3
 
@@ -66,25 +68,9 @@ def of_key(*invocations: Row) -> list[Answer]:
 UP_TO_THE_KILL = (SERVICE, VERSION, *of_key(PAUSED), NOTHING, rows(PAUSED))
 
 
-def recover(server: LoopbackServer, *, retries: int = 0, **asked: Any) -> Report:
-    connection = Connection(url=server.url, request_timeout=2.0, retries=retries)
-    request = {
-        "service_name": "Flow",
-        "service_key": "k",
-        "kill_active": "stuck",
-        "stuck_after_retries": 3,
-        "clear_orphaned_state": False,
-        "workflows": None,
-        "select": None,
-        "snapshot_dir": None,
-        "resubmit": None,
-        "skip_blocked": False,
-    }
-    admin = AdminClient(connection, WriteGuard(check_mode=False), FakeClock())
-    return recover_workflow(
-        Restate(admin, Ingress(connection, None, WriteGuard(check_mode=False), FakeClock())),
-        RecoveryRequest(**{**request, **asked}),
-    )
+def recover(server: LoopbackServer, clock: FakeClock | None = None, *, retries: int = 0) -> Report:
+    request = RecoveryRequest(service_name="Flow", service_key="k", kill_active="stuck", skip_blocked=False)
+    return operate(BACKEND, restate_at(server, clock=clock, retries=retries), request)
 
 
 KILL = {"action": "kill", "invocation_id": "inv_1"}
@@ -95,12 +81,12 @@ UNKNOWN = {"Flow/k": {"unknown": "the task was cut off before it could read this
 
 
 @pytest.mark.parametrize(
-    ("then", "done", "not_done", "code", "reason"),
+    ("then", "done", "unknown", "code", "reason"),
     [
         pytest.param(
             (RESET,),
             [],
-            [KILL, PURGE],
+            [KILL],
             "RESTATE_ADMIN_UNREACHABLE",
             "interrupted",
             id="the answer of the kill is lost",
@@ -108,7 +94,7 @@ UNKNOWN = {"Flow/k": {"unknown": "the task was cut off before it could read this
         pytest.param(
             (DONE, RESET),
             [KILL],
-            [PURGE],
+            [],
             "RESTATE_ADMIN_UNREACHABLE",
             "interrupted",
             id="the server is gone after the kill",
@@ -124,7 +110,7 @@ UNKNOWN = {"Flow/k": {"unknown": "the task was cut off before it could read this
         pytest.param(
             (DONE, rows(KILLED), answer(500)),
             [KILL],
-            [PURGE],
+            [],
             "RESTATE_ADMIN_UNREACHABLE",
             "purge_failed",
             id="the purge is refused and the server is gone",
@@ -132,7 +118,7 @@ UNKNOWN = {"Flow/k": {"unknown": "the task was cut off before it could read this
         pytest.param(
             (DONE, answer(401)),
             [KILL],
-            [PURGE],
+            [],
             "RESTATE_PERMISSION_REQUIRED",
             "interrupted",
             id="the credentials expire after the kill",
@@ -140,7 +126,7 @@ UNKNOWN = {"Flow/k": {"unknown": "the task was cut off before it could read this
         pytest.param(
             (DONE, answer(500)),
             [KILL],
-            [PURGE],
+            [],
             "RESTATE_WORKFLOW_RETRY_BLOCKED",
             "query_failed",
             id="a query fails after the kill",
@@ -158,21 +144,21 @@ UNKNOWN = {"Flow/k": {"unknown": "the task was cut off before it could read this
 def test_what_was_done_and_what_was_not(
     then: tuple[bytes, ...],
     done: list[Any],
-    not_done: list[Any],
+    unknown: list[Any],
     code: str,
     reason: str,
     serve: Serve,
-    delays: list[float],
 ) -> None:
     # After a failure everything else is lost, too.
     report = recover(serve(*UP_TO_THE_KILL, *then, RESET))
-    assert (report.done, report.not_done) == (done, not_done)
-    assert report.changed == bool(done)
+    not_done = [step for step in (KILL, PURGE) if step not in done + unknown]
+    assert report.steps == {"done": done, "unknown": unknown, "not_done": not_done}
+    assert report.changed
     assert report.error is not None
     assert report.error.code == code
     assert report.details["results"][0]["reason"] == reason
     assert report.details["outcome"] == ("failed" if reason == "interrupted" else "blocked")
-    assert not report.acknowledged
+    assert "acknowledged" not in report.to_result(wrote=True)
     # The request that failed is named, and what it left is not guessed.
     assert report.error.http
     assert report.after == UNKNOWN
@@ -183,7 +169,7 @@ def test_a_purge_that_is_refused_blocks_the_key_and_shows_what_is_left(serve: Se
     report = recover(
         serve(*UP_TO_THE_KILL, DONE, rows(KILLED), answer(500, {"message": "no!"}), *of_key(KILLED), NOTHING)
     )
-    assert (report.done, report.not_done) == ([KILL], [PURGE])
+    assert report.steps == {"done": [KILL], "unknown": [], "not_done": [PURGE]}
     assert report.error is not None
     assert (report.error.code, report.error.reason) == ("RESTATE_WORKFLOW_RETRY_BLOCKED", "purge_failed")
     assert (report.error.http or {})["status"] == 500
@@ -199,27 +185,26 @@ def test_a_purge_that_is_refused_blocks_the_key_and_shows_what_is_left(serve: Se
     ],
 )
 def test_what_took_effect_though_its_answer_was_lost_counts_as_done(
-    verb: str, then: tuple[bytes, ...], serve: Serve, no_waiting: list[float]
+    verb: str, then: tuple[bytes, ...], serve: Serve
 ) -> None:
     server = serve(*UP_TO_THE_KILL, *then)
-    report = recover(server, retries=1)
+    clock = FakeClock()
+    report = recover(server, clock, retries=1)
     assert report.error is None, report.error
     assert report.details["results"][0]["killed"] == ["inv_1"]
     assert report.details["results"][0]["purged"] == ["inv_1"]
     assert server.calls.count(f"PATCH /invocations/inv_1/{verb}") == 1
-    assert no_waiting, "a repeated write waits first"
+    assert clock.sleeps, "a repeated write waits first"
 
 
-def test_a_server_that_is_gone_before_the_first_write_is_an_error_of_its_own(
-    serve: Serve, delays: list[float]
-) -> None:
+def test_a_server_that_is_gone_before_the_first_write_is_an_error_of_its_own(serve: Serve) -> None:
     with pytest.raises(OperatorError) as raised:
-        recover(serve(SERVICE, VERSION, rows(PAUSED), RESET))
+        recover(serve(SERVICE, VERSION, whole(PAUSED), RESET))
     assert raised.value.code == "RESTATE_ADMIN_UNREACHABLE"
 
 
-def test_a_query_that_fails_before_the_first_write_blocks_the_key(serve: Serve, delays: list[float]) -> None:
-    server = serve(SERVICE, VERSION, rows(PAUSED), answer(500, {"message": "no leader"}))
+def test_a_query_that_fails_before_the_first_write_blocks_the_key(serve: Serve) -> None:
+    server = serve(SERVICE, VERSION, whole(PAUSED), answer(500, {"message": "no leader"}))
     report = recover(server)
     assert report.error is not None
     assert report.error.reason == "query_failed"
@@ -236,7 +221,7 @@ def test_a_query_that_fails_before_the_first_write_blocks_the_key(serve: Serve, 
         pytest.param(invocation("inv_1", "completed", "run", "failure"), id="has failed by itself"),
     ],
 )
-def test_a_run_that_is_no_longer_what_was_planned_is_not_killed(now: Row, serve: Serve) -> None:
+def test_a_run_that_is_no_longer_what_was_planned_is_not_killed(now: Invocation, serve: Serve) -> None:
     server = serve(*UP_TO_THE_KILL[:-1], rows(now), rows(), NOTHING)
     report = recover(server)
     assert "PATCH /invocations/inv_1/kill" not in server.calls

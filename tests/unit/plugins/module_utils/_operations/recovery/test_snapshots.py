@@ -18,6 +18,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery.
     CLOSED,
     OPEN,
     SUBMITTING,
+    SnapshotNames,
     Snapshots,
 )
 
@@ -39,8 +40,14 @@ def content(key: str = "k", service: str = "Flow", **more: Any) -> dict[str, Any
     }
 
 
-def snapshots(folder: Path, *, check_mode: bool = False, url: str = URL) -> Snapshots:
-    return Snapshots(str(folder), admin_url=url, check_mode=check_mode)
+def snapshots(folder: Path, *, url: str = URL) -> Snapshots:
+    kept = Snapshots(str(folder), admin_url=url)
+    kept.make_folder()
+    return kept
+
+
+def path_of(folder: Path, service: str, key: str, created_at: str, suffix: str = CLOSED) -> Path:
+    return SnapshotNames(folder).path(service, key, created_at, suffix)
 
 
 def names(folder: Path) -> list[str]:
@@ -52,10 +59,10 @@ def test_a_snapshot_is_seen_by_its_owner_alone_and_holds_all(tmp_path: Path) -> 
     previous = os.umask(0)
     try:
         kept = snapshots(folder)
-        kept.write(content(), BORN, owes_resubmission=False)
+        kept.write(content(), BORN, is_pending=False)
     finally:
         os.umask(previous)
-    path = kept.path("Flow", "k", BORN)
+    path = path_of(folder, "Flow", "k", BORN)
     assert names(folder) == [path.name]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -78,13 +85,13 @@ def test_a_write_that_fails_leaves_nothing(
         whole["state"] = {"a": b"what is no JSON"}
     kept = snapshots(tmp_path)
     with pytest.raises((OSError, TypeError)):
-        kept.write(whole, BORN, owes_resubmission=True)
+        kept.write(whole, BORN, is_pending=True)
     assert names(tmp_path) == []
 
 
 def test_a_write_that_fails_keeps_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = snapshots(tmp_path)
-    kept.write(content(), BORN, owes_resubmission=True)
+    kept.write(content(), BORN, is_pending=True)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
 
     def full(_handle: int) -> None:
@@ -92,7 +99,7 @@ def test_a_write_that_fails_keeps_what_was_there(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space"):
-        kept.write(content(state={}), BORN, owes_resubmission=True)
+        kept.write(content(state={}), BORN, is_pending=True)
     with pytest.raises(OSError, match="No space"):
         kept.close("Flow", "k", BORN, {})
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
@@ -110,7 +117,7 @@ def test_no_key_leaves_the_folder_and_all_differ(tmp_path: Path) -> None:
     folder = tmp_path / "below"
     kept = snapshots(folder)
     for key in KEYS:
-        kept.write(content(key), BORN, owes_resubmission=False)
+        kept.write(content(key), BORN, is_pending=False)
     # Where capitals make no difference, too.
     assert len({name.lower() for name in names(folder)}) == len(KEYS)
     assert all(len(name) < 200 for name in names(folder))
@@ -118,13 +125,11 @@ def test_no_key_leaves_the_folder_and_all_differ(tmp_path: Path) -> None:
 
 
 def test_service_and_key_do_not_run_into_each_other(tmp_path: Path) -> None:
-    kept = snapshots(tmp_path)
-    assert kept.path("A", "B.C", BORN) != kept.path("A.B", "C", BORN)
+    assert path_of(tmp_path, "A", "B.C", BORN) != path_of(tmp_path, "A.B", "C", BORN)
 
 
 def test_runs_of_a_key_differ(tmp_path: Path) -> None:
-    kept = snapshots(tmp_path)
-    assert kept.path("Flow", "k", BORN) != kept.path("Flow", "k", LATER)
+    assert path_of(tmp_path, "Flow", "k", BORN) != path_of(tmp_path, "Flow", "k", LATER)
 
 
 # What is owed
@@ -132,11 +137,11 @@ def test_runs_of_a_key_differ(tmp_path: Path) -> None:
 
 def test_what_is_open_or_being_submitted_is_owed(tmp_path: Path) -> None:
     kept = snapshots(tmp_path)
-    kept.write(content("open"), BORN, owes_resubmission=True)
-    kept.write(content("sent"), BORN, owes_resubmission=True)
-    kept.submitting("Flow", "sent", BORN)
-    kept.write(content("closed"), BORN, owes_resubmission=False)
-    owed = snapshots(tmp_path).owed()
+    kept.write(content("open"), BORN, is_pending=True)
+    kept.write(content("sent"), BORN, is_pending=True)
+    kept.mark_submitting("Flow", "sent", BORN)
+    kept.write(content("closed"), BORN, is_pending=False)
+    owed = snapshots(tmp_path).pending()
     assert {key: entry.was_sent for (_service, key), entry in owed.items()} == {"open": False, "sent": True}
     entry = owed["Flow", "open"]
     assert (entry.run_id, entry.created_at, entry.input.payload) == ("inv_1", BORN, b"\x00\xff")
@@ -145,26 +150,26 @@ def test_what_is_open_or_being_submitted_is_owed(tmp_path: Path) -> None:
 
 def test_of_several_the_newest_is_owed(tmp_path: Path) -> None:
     kept = snapshots(tmp_path)
-    kept.write(content(created_at=LATER), LATER, owes_resubmission=True)
-    kept.write(content(), BORN, owes_resubmission=True)
-    assert kept.owed()["Flow", "k"].created_at == LATER
+    kept.write(content(created_at=LATER), LATER, is_pending=True)
+    kept.write(content(), BORN, is_pending=True)
+    assert kept.pending()["Flow", "k"].created_at == LATER
 
 
 def test_of_one_run_what_may_have_been_sent_is_owed(tmp_path: Path) -> None:
     kept = snapshots(tmp_path)
-    kept.write(content(), BORN, owes_resubmission=True)
-    kept.submitting("Flow", "k", BORN)
-    kept.write(content(), BORN, owes_resubmission=True)
-    assert kept.owed()["Flow", "k"].was_sent
+    kept.write(content(), BORN, is_pending=True)
+    kept.mark_submitting("Flow", "k", BORN)
+    kept.write(content(), BORN, is_pending=True)
+    assert kept.pending()["Flow", "k"].was_sent
 
 
 def test_what_is_owed_to_another_restate_is_left_and_named(tmp_path: Path) -> None:
     other = snapshots(tmp_path, url="http://staging:9070")
-    other.write(content(), BORN, owes_resubmission=True)
+    other.write(content(), BORN, is_pending=True)
     kept = snapshots(tmp_path)
-    assert kept.owed() == {}
-    assert kept.foreign == [other.path("Flow", "k", BORN, OPEN)]
-    assert list(other.owed()) == [("Flow", "k")]
+    assert kept.pending() == {}
+    assert kept.foreign == [path_of(tmp_path, "Flow", "k", BORN, OPEN)]
+    assert list(other.pending()) == [("Flow", "k")]
 
 
 def _without(name: str) -> str:
@@ -198,7 +203,7 @@ def test_an_owed_one_that_cannot_be_read_is_refused_and_named(suffix: str, text:
     path = tmp_path / f"Flow.k{suffix}"
     path.write_text(text)
     with pytest.raises(OperatorError) as raised:
-        snapshots(tmp_path).owed()
+        snapshots(tmp_path).pending()
     assert raised.value.code == "RESTATE_INVALID_ARGUMENT"
     assert str(path) in raised.value.message
 
@@ -206,7 +211,7 @@ def test_an_owed_one_that_cannot_be_read_is_refused_and_named(suffix: str, text:
 def test_other_files_of_the_folder_are_not_looked_at(tmp_path: Path) -> None:
     for name in ("notes.txt", "broken.json", ".writing-x", f"x{CLOSED}"):
         (tmp_path / name).write_text("{")
-    assert snapshots(tmp_path).owed() == {}
+    assert snapshots(tmp_path).pending() == {}
 
 
 # What becomes of it
@@ -215,36 +220,33 @@ def test_other_files_of_the_folder_are_not_looked_at(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sent", [False, True], ids=["open", "being submitted"])
 def test_closing_renames_and_keeps_the_content(sent: bool, tmp_path: Path) -> None:
     kept = snapshots(tmp_path)
-    kept.write(content(), BORN, owes_resubmission=True)
+    kept.write(content(), BORN, is_pending=True)
     if sent:
-        kept.submitting("Flow", "k", BORN)
+        kept.mark_submitting("Flow", "k", BORN)
     new = {"invocation_id": "inv_1", "created_at": LATER}
     kept.close("Flow", "k", BORN, new)
-    path = kept.path("Flow", "k", BORN)
+    path = path_of(tmp_path, "Flow", "k", BORN)
     assert names(tmp_path) == [path.name]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert json.loads(path.read_text()) == {"format": 1, "admin_url": URL, **content(), "resubmitted": new}
-    assert kept.owed() == {}
+    assert kept.pending() == {}
 
 
 def test_it_says_by_its_name_where_it_is(tmp_path: Path) -> None:
     kept = snapshots(tmp_path)
-    seen = [kept.existing("Flow", "k", BORN).name]
-    kept.write(content(), BORN, owes_resubmission=True)
-    seen.append(kept.existing("Flow", "k", BORN).name)
-    for rename in (kept.submitting, kept.unsent, kept.forgive):
-        rename("Flow", "k", BORN)
-        seen.append(kept.existing("Flow", "k", BORN).name)
+    seen = [kept.write(content(), BORN, is_pending=True).name]
+    for rename in (kept.mark_submitting, kept.mark_not_submitted, kept.cancel_resubmission):
+        seen.append(rename("Flow", "k", BORN).name)
         assert names(tmp_path) == [seen[-1]]
-    stem = kept.path("Flow", "k", BORN, "").name
-    assert seen == [f"{stem}{suffix}" for suffix in (CLOSED, OPEN, SUBMITTING, OPEN, CLOSED)]
+    stem = path_of(tmp_path, "Flow", "k", BORN, "").name
+    assert seen == [f"{stem}{suffix}" for suffix in (OPEN, SUBMITTING, OPEN, CLOSED)]
 
 
 def test_there_may_be_nothing_to_rename(tmp_path: Path) -> None:
     kept = snapshots(tmp_path)
-    kept.submitting("Flow", "k", BORN)
-    kept.unsent("Flow", "k", BORN)
-    kept.forgive("Flow", "k", BORN)
+    kept.mark_submitting("Flow", "k", BORN)
+    kept.mark_not_submitted("Flow", "k", BORN)
+    kept.cancel_resubmission("Flow", "k", BORN)
     kept.close("Flow", "k", BORN, {})
     assert names(tmp_path) == []
 
@@ -252,28 +254,26 @@ def test_there_may_be_nothing_to_rename(tmp_path: Path) -> None:
 # The folder
 
 
-@pytest.mark.parametrize("check_mode", [True, False], ids=["in check mode", "for real"])
 @pytest.mark.parametrize("place", ["file", "file/below"])
 def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_touched(
-    place: str, check_mode: bool, tmp_path: Path
+    place: str, tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OperatorError) as raised:
-        snapshots(tmp_path / place, check_mode=check_mode)
+        Snapshots(str(tmp_path / place), admin_url=URL).check_usable()
     assert raised.value.code == "RESTATE_INVALID_ARGUMENT"
     assert "snapshot_dir" in raised.value.message
 
 
-@pytest.mark.parametrize("check_mode", [True, False], ids=["in check mode", "for real"])
-def test_a_folder_without_permission_is_refused(
-    check_mode: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_without_permission_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)
     with pytest.raises(OperatorError) as raised:
-        snapshots(tmp_path, check_mode=check_mode)
+        Snapshots(str(tmp_path), admin_url=URL).check_usable()
     assert raised.value.code == "RESTATE_INVALID_ARGUMENT"
 
 
-def test_in_check_mode_no_folder_is_made_and_its_absence_is_no_error(tmp_path: Path) -> None:
-    assert snapshots(tmp_path / "a" / "b", check_mode=True).owed() == {}
+def test_looking_makes_no_folder_and_its_absence_is_no_error(tmp_path: Path) -> None:
+    kept = Snapshots(str(tmp_path / "a" / "b"), admin_url=URL)
+    kept.check_usable()
+    assert kept.pending() == {}
     assert names(tmp_path) == []

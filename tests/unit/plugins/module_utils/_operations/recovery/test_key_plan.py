@@ -8,42 +8,44 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery.plan import (
+from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery.key_plan import (
+    KeyPlan,
     Rules,
-    Situation,
-    make_plan,
+    plan_key,
 )
-from ansible_collections.dalp.restate.tests.unit.wire_objects import Row, invocation
+from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery.key_state import KeyState
+from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import Invocation
+from ansible_collections.dalp.restate.tests.unit.wire_objects import invocation
 
 
-def failed(id_: str = "run") -> Row:
+def failed(id_: str = "run") -> Invocation:
     return invocation(id_, "completed", "run", "failure")
 
 
-def succeeded(id_: str = "run") -> Row:
+def succeeded(id_: str = "run") -> Invocation:
     return invocation(id_, "completed", "run", "success")
 
 
-def run(status: str) -> Row:
+def run(status: str) -> Invocation:
     return invocation("run", status, "run")
 
 
-def shared(status: str, id_: str = "shared", result: str | None = None) -> Row:
+def shared(status: str, id_: str = "shared", result: str | None = None) -> Invocation:
     return invocation(id_, status, "status", result or ("success" if status == "completed" else None))
 
 
-def seen(*rows: Row, state: str = "", promises: str = "", retries: dict[str, int] | None = None) -> Situation:
-    return Situation(
+def seen(
+    *rows: Invocation, state: str = "", promises: str = "", retries: dict[str, int] | None = None
+) -> KeyState:
+    return KeyState(
         "Flow",
         "k",
-        invocations=list(rows),
+        invocations=rows,
         run_handlers=frozenset({"run"}),
         retries=retries or {},
-        state=state.split(),
-        promises=promises.split(),
+        state=tuple(state.split()),
+        promises=tuple(promises.split()),
     )
 
 
@@ -107,49 +109,50 @@ OUTCOMES = [
 # fmt: on
 
 
-@pytest.mark.parametrize(("situation", "asked", "expected"), OUTCOMES)
-def test_plan(situation: Situation, asked: Rules, expected: str) -> None:
-    plan = make_plan(situation, asked)
+@pytest.mark.parametrize(("state_of_key", "asked", "expected"), OUTCOMES)
+def test_plan(state_of_key: KeyState, asked: Rules, expected: str) -> None:
+    plan = plan_key(state_of_key, asked)
     if plan.outcome == "blocked":
         shown = f"{plan.reason}: {' '.join(plan.invocation_ids)}".rstrip()
-        assert not plan.steps
-        assert plan.explanation
+        assert not plan.has_steps
+        assert plan.message
     else:
-        steps = ", ".join(_words(step) for step in plan.steps)
+        steps = ", ".join(steps_of(plan))
         shown = f"{plan.outcome}: {steps}" if steps else plan.outcome
         assert plan.reason is None
         assert not plan.invocation_ids
     assert shown == expected
 
 
-def _words(step: dict[str, Any]) -> str:
-    return " ".join(str(value) for value in step.values())
+def steps_of(plan: KeyPlan) -> list[str]:
+    calls = [f"kill {row.id}" for row in plan.kill] + [f"purge {row.id}" for row in plan.purge]
+    return calls + ["clear_state"] * plan.clear_state
 
 
 def test_the_run_is_told_by_the_registered_handler_and_not_by_its_name() -> None:
-    situation = Situation(
+    state_of_key = KeyState(
         "Flow",
         "k",
-        invocations=[
+        invocations=(
             invocation("a", "completed", "run", "failure"),
             invocation("b", "completed", "main", "success"),
-        ],
+        ),
         run_handlers=frozenset({"main"}),
     )
-    assert make_plan(situation, NEVER).reason == "already_succeeded"
+    assert plan_key(state_of_key, NEVER).reason == "already_succeeded"
 
 
 def test_what_is_not_stuck_is_explained_with_the_number_that_was_asked() -> None:
-    plan = make_plan(seen(run("invoked")), rules("stuck", retries=7))
-    assert "run is invoked" in plan.explanation
-    assert "7 times" in plan.explanation
+    plan = plan_key(seen(run("invoked")), rules("stuck", retries=7))
+    assert "run is invoked" in plan.message
+    assert "7 times" in plan.message
 
 
 def test_a_diff_shows_each_invocation_with_its_status_and_result_in_a_stable_order() -> None:
-    described = seen(shared("completed", "b"), run("paused"), state="z a", promises="p").described()
+    described = seen(shared("completed", "b"), run("paused"), state="z a", promises="p").to_result()
     assert described == {
         "invocations": {"b": "status completed (success)", "run": "run paused"},
         "state": ["a", "z"],
         "promises": ["p"],
     }
-    assert seen().described() == {}
+    assert seen().to_result() == {}
