@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.integration.proxy import Proxy, before
 from tests.integration.recovery_of_one import KEY, recover_through
 from tests.integration.server import Server
+from tests.integration.superseded_deployments import remaining, superseded
 from tests.integration.three_runs import reason
 from tests.integration.versions import on
 
@@ -92,3 +95,52 @@ def test_a_release_that_was_registered_meanwhile_is_not_removed(server: Server, 
 
     assert reason(cleaned) == ("RESTATE_DRAIN_TIMEOUT", "became_latest")
     assert server.deployment_ids() == {old.id, new.id}
+
+
+@pytest.mark.parametrize("pending", ["migrate", "cancel", "kill", "abandon"])
+def test_the_work_of_a_release_that_became_the_latest_during_the_drain_is_left_alone(
+    pending: str, server: Server, proxy: Proxy
+) -> None:
+    old, new = superseded(server, ("order-1", "wait"))
+    [run] = server.query("SELECT id FROM sys_invocation_status")
+    # The plan is made from the first look at the services; by the second, somebody rolled back.
+    proxy.once(
+        "GET",
+        "^/services$",
+        lambda request, forward: forward(),
+        before(lambda: server.register(old.url, force=True)),
+    )
+
+    cleaned = server.task(
+        "cleanup",
+        admin_url=proxy.url,
+        service_url=new.url,
+        force_drain=True,
+        drain_timeout=1,
+        pending=pending,
+    )
+
+    assert reason(cleaned) == ("RESTATE_DRAIN_TIMEOUT", "became_latest")
+    assert remaining(cleaned) == {old.id: "became_latest"}
+    assert proxy.writes == []
+    row = server.row(run["id"]) or {}
+    assert row["status"] != "completed"
+    assert row["pinned_deployment_id"] == old.id
+    assert server.deployment_ids() == {old.id, new.id}
+
+
+def test_a_release_that_somebody_else_removed_meanwhile_is_gone_and_no_failure(
+    server: Server, proxy: Proxy
+) -> None:
+    first = server.release("release-1")
+    second = server.release("second", "release-1")
+    new = server.release("release-2")
+    proxy.once("DELETE", "^/deployments/", before(lambda: server.delete(second.id)))
+
+    cleaned = server.task("cleanup", admin_url=proxy.url, service_url=new.url)
+
+    assert not cleaned["failed"], cleaned["msg"]
+    assert (cleaned["removed"], cleaned["already_gone"]) == ([first.id], [second.id])
+    assert cleaned["remaining"] == []
+    assert cleaned["diff"]["after"]["deployments"].keys() == {new.id}
+    assert server.deployment_ids() == {new.id}

@@ -23,18 +23,8 @@ FILES = sorted(
     if "output" not in path.parts
 )
 STILL_OVER = {
-    "plugins/module_utils/_operations/cleanup/executor.py",
-    "plugins/module_utils/_operations/recovery/recovery_run.py",
-    "plugins/module_utils/_operations/recovery/restate.py",
-    "plugins/module_utils/_operations/redeploy/restate.py",
-    "plugins/module_utils/_operations/resume/restate.py",
-    "plugins/module_utils/_restate/admin.py",
-    "plugins/module_utils/_task/module.py",
-    "tests/unit/plugins/module_utils/_dalp/test_client.py",
     "tests/unit/plugins/module_utils/_http/test_transport.py",
     "tests/unit/plugins/module_utils/_operations/invocations/test_termination.py",
-    "tests/unit/plugins/module_utils/_operations/recovery/test_many.py",
-    "tests/unit/plugins/module_utils/_operations/test_dalp_operations.py",
     "tests/unit/plugins/module_utils/_restate/test_admin.py",
     "tests/unit/plugins/module_utils/_restate/test_wire.py",
     "tests/unit/plugins/module_utils/_task/test_audit_sinks.py",

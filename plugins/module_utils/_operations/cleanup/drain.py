@@ -101,7 +101,12 @@ class Drain:
     def _migrate(self, removal: Removal, rows: list[Invocation]) -> None:
         plan = plan_migration(rows, self._served_by_kept(), move_paused=self._plan.request.migrate_paused)
         remaining: dict[str, t.Sequence[str]] = dict(plan.remaining)
-        failed = self._move(plan.movable)
+        movable = plan.movable
+        if movable and not self._admin.capabilities.can_pause:
+            # Where it pended from the start the plan is refused; this got pinned since.
+            remaining["migrate_unsupported"] = [row.id for row in movable]
+            movable = ()
+        failed = self._move(movable)
         for invocation_id, message in failed.items():
             self._journal.warn(f"{invocation_id} was not moved: {message}")
         if failed:

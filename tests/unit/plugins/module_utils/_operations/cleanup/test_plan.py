@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup.plan import (
-    CleanupRequest,
     Observed,
     Plan,
     make_plan,
 )
-from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments.registry import (
-    Registry,
+from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments.pending import (
     count_pending,
 )
+from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments.registry import Registry
+from ansible_collections.dalp.restate.tests.unit.operators_requests import cleanup_request
 from ansible_collections.dalp.restate.tests.unit.wire_objects import deployment, registry
 
 HOUR = 3600
@@ -60,31 +60,15 @@ WITH_LAMBDA = registry(
 )
 
 
-def request(**asked: Any) -> CleanupRequest:
-    defaults: dict[str, Any] = {
-        "service_url": "http://dp_new:9080",
-        "force_drain": False,
-        "drain_timeout": 60,
-        "pending": "migrate",
-        "migrate_paused": False,
-        "remove": "all",
-        "allow_service_removal": False,
-        "keep": [],
-        "min_age": None,
-        "max_removed": 10,
-        "assume_registered": None,
-    }
-    return CleanupRequest(**{**defaults, **asked})
-
-
 def plan_of(seen: Registry, ages: dict[str, float] | None = None, **asked: Any) -> Plan:
     hours = {one.id: 24.0 * HOUR for one in seen.deployments}
-    return make_plan(Observed(seen, count_pending(seen, [], []), {**hours, **(ages or {})}), request(**asked))
+    observed = Observed(seen, count_pending(seen, [], []), {**hours, **(ages or {})})
+    return make_plan(observed, cleanup_request(**asked))
 
 
 def shown(plan: Plan) -> str:
-    gone = " ".join(one.id for one in plan.candidates) or "nothing"
-    left = "".join(f", {one['deployment_id']} stays: {one['reason']}" for one in plan.remaining)
+    gone = " ".join(removal.id for removal in plan.removals) or "nothing"
+    left = "".join(f", {each.deployment.id} stays: {each.reason}" for each in plan.staying)
     if plan.error:
         ids = " ".join(plan.error.deployment_ids or [])
         return f"{plan.error.code} {plan.error.reason} {ids}"
