@@ -23,20 +23,23 @@ class EndedBySignal(BaseException):
 
 
 @contextlib.contextmanager
-def ending_by_signal() -> t.Iterator[None]:
+def ending_by_signal() -> t.Iterator[t.Callable[[], None]]:
     """Turn SIGTERM, and the SIGINT of Ctrl-C, into EndedBySignal, so that the attempt leaves a record of its end.
 
-    A second signal changes nothing: the first one ends the task.
+    What it gives ignores further signals: the first one ends the task, and none takes its record away.
     """
 
-    def end(number: int, _frame: t.Any) -> None:
+    def ignore() -> None:
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_IGN)
+
+    def end(number: int, _frame: t.Any) -> None:
+        ignore()
         raise EndedBySignal(signal.Signals(number).name)
 
     before = {number: signal.signal(number, end) for number in _SIGNALS}
     try:
-        yield
+        yield ignore
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

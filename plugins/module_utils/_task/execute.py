@@ -50,18 +50,19 @@ def execute(task: Task, operation: Operation) -> dict[str, t.Any]:
     door = _Door(task, operation)
     error: OperatorError | None = None
     trace: str | None = None
-    try:
-        with ending_by_signal():
+    with ending_by_signal() as ignore_signals:
+        try:
             door.go_through()
-    except OperatorError as exc:
-        error = exc
-    except EndedBySignal as exc:
-        error = ended_by(exc, wrote=door.wrote)
-    except Exception as exc:
-        error, trace = unexpected(exc), traceback.format_exc()
-    finally:
-        door.close()
-    return door.result(error, trace)
+        except OperatorError as exc:
+            error = exc
+        except EndedBySignal as exc:
+            error = ended_by(exc, wrote=door.wrote)
+        except Exception as exc:
+            error, trace = unexpected(exc), traceback.format_exc()
+        finally:
+            ignore_signals()
+            door.close()
+        return door.result(error, trace)
 
 
 class _Door:
@@ -133,12 +134,17 @@ class _Door:
         return {**self._redactor.scrubbed(result), "audit": self._redactor.scrubbed_record(record)}
 
     def _report(self, error: OperatorError | None) -> Report:
-        report = self._execution.report(error) if self._execution else None
+        try:
+            report = self._execution.report(error) if self._execution else None
+        except Exception as exc:
+            # What was done is not told then; that something was, is.
+            report, error = None, unexpected(exc)
         if report:
             return report
-        # Without a plan nothing was done.
         error = error or unexpected(RuntimeError("an operation ended without a plan"))
-        return Report(message=error.message, subject=self._target(), changed=False, details={}, error=error)
+        return Report(
+            message=error.message, subject=self._target(), changed=self.wrote, details={}, error=error
+        )
 
     def _before_first_write(self) -> None:
         self._recorder.keep_attempted(self._attempt, self._target(), self._version)
