@@ -60,6 +60,11 @@ ERROR_CODES: dict[str, ErrorCode] = {
         "Restate's SQL introspection failed, was cut short, or answered with warnings.",
         "Check that all partitions of the cluster are up, then run the task again; nothing was assumed.",
     ),
+    "RESTATE_CLUSTER_UNAVAILABLE": ErrorCode(
+        "A part of the Restate cluster is not there: a partition without a leader, or no quorum, for longer than the "
+        "retries take.",
+        "Start the nodes that are down, run restate_doctor until it is healthy, then run the task again.",
+    ),
     "RESTATE_UNEXPECTED_RESPONSE": ErrorCode(
         "A server answered with something that the operation does not know.",
         "Check that admin_url is a Restate admin API, and read the server's own words in the message.",

@@ -12,6 +12,9 @@ import typing as t
 from dataclasses import dataclass
 
 _FIRST_DELAY_SECONDS = 0.2
+_LONGEST_DELAY_SECONDS = 3.2
+_PATIENT_RETRIES = 8
+"""With these delays they take 15 s: somewhat longer than a partition is without a leader after a node's death."""
 
 
 class Event(enum.Enum):
@@ -55,7 +58,7 @@ def _jitter() -> float:
 
 @dataclass(frozen=True)
 class Retry:
-    """How often a request is repeated after the first attempt.
+    """How often a request is repeated after the first attempt, where nothing was carried out.
 
     O(request_timeout), in seconds, is also the longest wait that a server may ask for. O(jitter) returns the factor
     that spreads the delays of several clients.
@@ -67,11 +70,18 @@ class Retry:
 
     def back_off(self, attempt: int) -> float:
         """Return the delay after an attempt, in seconds: twice as long each time. The first attempt is number 1."""
-        return float(_FIRST_DELAY_SECONDS * 2 ** (attempt - 1) * self.jitter())
+        return float(min(_FIRST_DELAY_SECONDS * 2 ** (attempt - 1), _LONGEST_DELAY_SECONDS) * self.jitter())
 
     def delay_after(self, attempt: int) -> float | None:
         """Return the delay before the next attempt, in seconds, or None after the last one."""
         return self.back_off(attempt) if attempt <= self.retries else None
+
+    def patient_delay_after(self, attempt: int) -> float | None:
+        """Return the delay where another node may soon answer or tell what became of a write; None after some 15 s.
+
+        Without retries there is no patience either.
+        """
+        return self.back_off(attempt) if self.retries and attempt <= _PATIENT_RETRIES else None
 
     def decide(self, outcome: Outcome, attempt: int) -> float | None:
         """Return the delay before the request is sent again, in seconds, or None where it is not.
@@ -79,12 +89,13 @@ class Retry:
         What certainly was not carried out is sent again, what may have been only where that does no harm; neither where
         the time for it is used up.
         """
-        repeats = outcome.event in _NOT_CARRIED_OUT or (
-            outcome.repeatable and outcome.event in _WORTH_REPEATING
-        )
+        delay = None
+        if outcome.event in _NOT_CARRIED_OUT:
+            delay = self.delay_after(attempt)
+        elif outcome.repeatable and outcome.event in _WORTH_REPEATING:
+            delay = self.patient_delay_after(attempt)
         # Written so that a wait that is not a number is too long.
         is_too_long = not outcome.retry_after <= self.request_timeout
-        delay = self.delay_after(attempt)
-        if not repeats or is_too_long or delay is None:
+        if is_too_long or delay is None:
             return None
         return max(delay, outcome.retry_after)

@@ -15,7 +15,7 @@ from .._errors import OperatorError
 from .._http.transport import Request, server_message
 from .._thirdparty import ValidationError, httpx
 from . import wire
-from .calls import GATEWAY_ERRORS, AdminCalls
+from .calls import AdminCalls, is_unavailable
 from .questions import Question, Questions
 from .versions import Capabilities, capabilities_of
 
@@ -73,12 +73,13 @@ class AdminClient(AdminCalls):
     def query(self, question: Question[_Row]) -> list[_Row]:
         """Return the rows that answer a question.
 
-        Raises RESTATE_QUERY_FAILED for anything but a whole answer: the answer is streamed, so an error after its
+        Raises RESTATE_CLUSTER_UNAVAILABLE where a partition has no leader for longer than is waited, and
+        RESTATE_QUERY_FAILED for anything else but a whole answer: the answer is streamed, so an error after its
         beginning cuts it off, and servers to come mark partial answers with warnings.
         """
         try:
             response = self.send(
-                Request("POST", "/query", body={"query": question.sql}), transient=_is_external_error
+                Request("POST", "/query", body={"query": question.sql}), transient=is_unavailable
             )
         except OperatorError as exc:
             if exc.reason != "cut_short":
@@ -87,7 +88,8 @@ class AdminClient(AdminCalls):
                 "RESTATE_QUERY_FAILED", exc.message, reason=exc.reason, http=exc.http
             ) from exc
         if response.status_code != 200:
-            raise self.transport.unexpected(response, code="RESTATE_QUERY_FAILED")
+            code = "RESTATE_CLUSTER_UNAVAILABLE" if is_unavailable(response) else "RESTATE_QUERY_FAILED"
+            raise self.transport.unexpected(response, code=code)
         try:
             answer = wire.Rows.model_validate_json(response.content)
         except ValidationError:
@@ -157,8 +159,9 @@ class AdminClient(AdminCalls):
         """Kill or purge invocations, 1,000 at most, and yield what became of each as soon as it is known.
 
         That is V(done), V(gone) where there is none, V(completed) where a kill came too late, V(unfinished) where a
-        purge came too early (the server refuses it), else the server's words. A kill takes along what was called, a
-        purge of a workflow's run its state and promises.
+        purge came too early (the server refuses it), else the server's message: then what became of it is unknown. A
+        batch call that meets a dying node answers so for items that it has carried out (1.7.12).
+        A kill takes along what was called, a purge of a workflow's run its state and promises.
         The batch call is internal to the server (from 1.6); where there is none, single calls do the same. An error of
         a single call names its invocation.
         """
@@ -177,12 +180,7 @@ class AdminClient(AdminCalls):
             yield invocation_id, answer
 
     def _batch_answers(self, response: httpx.Response) -> t.Iterator[tuple[str, str]]:
-        try:
-            answer = self.parsed(wire.Batch, self.expect(response, 200))
-        except OperatorError as exc:
-            # A server that began a batch may have carried out a part of it.
-            exc.outcome_unknown = response.status_code == 200 or response.status_code >= 500
-            raise
+        answer = self.parsed(wire.Batch, self.expect(response, 200))
         yield from ((invocation_id, "done") for invocation_id in answer.succeeded)
         yield from ((failure.invocation_id, _in_short(failure.error)) for failure in answer.failed)
 
@@ -221,9 +219,11 @@ class AdminClient(AdminCalls):
     def _registered(self, response: httpx.Response, *, writes: bool) -> wire.Registration:
         if response.status_code in (200, 201):
             return self.parsed(wire.Registration, response)
-        if response.status_code in GATEWAY_ERRORS:
-            raise self.transport.unexpected(response, outcome_unknown=writes)
         restate_code = server_message(response)[1]
+        if response.status_code >= 500 and restate_code is None:
+            error = self.unexpected(response)
+            error.outcome_unknown = writes
+            raise error
         code = "RESTATE_SERVICE_UNREACHABLE" if restate_code == "META0003" else "RESTATE_REGISTRATION_REFUSED"
         raise self.transport.unexpected(response, code=code, reason=restate_code)
 
@@ -251,8 +251,3 @@ def _in_short(error: str) -> str:
         if text in error:
             return short
     return error
-
-
-def _is_external_error(response: httpx.Response) -> bool:
-    # While a cluster loses a node, /query answers 500 with an external error for about two seconds (1.7.12).
-    return response.status_code == 500 and "External error" in response.text

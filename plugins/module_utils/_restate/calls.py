@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from .._errors import OperatorError
 from .._http.clock import Clock
 from .._http.connection import Connection
 from .._http.guard import WriteGuard
@@ -17,8 +18,23 @@ from . import wire
 
 _M = t.TypeVar("_M", bound=wire.Wire)
 
-GATEWAY_ERRORS = (502, 503, 504)
-"""They say nothing about whether a write was carried out."""
+_UNAVAILABLE = (
+    "External error",
+    "Error when routing the request internally",
+    "node lookup for partition",
+    "metadata store",
+    "metadata server",
+)
+
+
+def is_unavailable(response: httpx.Response) -> bool:
+    """Whether an answer says that a part of the cluster is not there: a partition's leader, or a quorum.
+
+    So it is with 1.7.12 while a cluster loses a node, and for as long as it lacks one: /query answers 500 with an
+    external error, an invocation's call 503 since it could not be routed, a registration 500 for the metadata store.
+    """
+    text = response.text
+    return response.status_code in (500, 503) and any(words in text for words in _UNAVAILABLE)
 
 
 def _is_read(request: Request) -> bool:
@@ -80,11 +96,24 @@ class AdminCalls:
         return self.parsed(model, self.expect(response, 200))
 
     def expect(self, response: httpx.Response, *statuses: int) -> httpx.Response:
-        """Return an answer that has one of these statuses; raise for any other."""
+        """Return an answer that has one of these statuses; raise for any other.
+
+        Only a status that says so (4xx, 501) refuses a write: after another one, what became of it is unknown.
+        """
         if response.status_code in statuses:
             return response
-        unknown = response.request.method != "GET" and response.status_code in GATEWAY_ERRORS
-        raise self.transport.unexpected(response, outcome_unknown=unknown)
+        raise self.unexpected(response)
+
+    def unexpected(self, response: httpx.Response, *, reason: str | None = None) -> OperatorError:
+        """Return (not raise) the error of an answer that is not known."""
+        says_no = 400 <= response.status_code < 500 or response.status_code == 501
+        is_refused = response.request.method == "GET" or says_no
+        return self.transport.unexpected(
+            response,
+            code="RESTATE_CLUSTER_UNAVAILABLE" if is_unavailable(response) else "RESTATE_UNEXPECTED_RESPONSE",
+            reason=reason,
+            outcome_unknown=not is_refused,
+        )
 
     def parsed(self, model: type[_M], response: httpx.Response) -> _M:
         """Return the document that is an answer's body."""

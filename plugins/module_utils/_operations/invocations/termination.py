@@ -48,7 +48,7 @@ def kill(admin: AdminClient, planned: t.Sequence[Invocation], journal: Journal) 
 
     Each call names only what was read just before it; where its answer was lost, what remains is read again. One
     that was killed meanwhile, as a child of another that was, counts as killed. What the server refuses has the reason
-    V(kill_failed).
+    V(kill_failed); where no answer tells, and reading again for a while neither, it is unknown.
     Raises OperatorError where no answer came, or none that tells what was done.
     """
     for chunk in chunks(planned):
@@ -61,7 +61,7 @@ def purge(
     """Purge the planned invocations, which are completed or are being killed, and keep the journal of it.
 
     Those whose id is in O(runs) are only purged if they failed: a run that succeeded meanwhile has the reason
-    V(already_succeeded). What the server refuses has the reason V(purge_failed).
+    V(already_succeeded). What the server refuses has the reason V(purge_failed); see L(kill) for what is unknown.
     Raises OperatorError where no answer came.
     """
     for chunk in chunks(planned):
@@ -83,10 +83,10 @@ class _Termination:
         clock, retry = self._admin.clock, self._admin.connection.retry
 
         def is_settled() -> bool:
-            return repeat_while_lost(self._round, clock=clock, delay_after=retry.delay_after)
+            return repeat_while_lost(self._round, clock=clock, delay_after=retry.patient_delay_after)
 
         # A kill is applied at once where the leader answers; a read elsewhere may be behind.
-        if not wait_until(is_settled, clock=clock, seconds=_SETTLE_SECONDS):
+        if not wait_until(is_settled, clock=clock, seconds=_SETTLE_SECONDS, growth=1.2):
             self._give_up()
 
     def _round(self) -> bool:
@@ -132,7 +132,7 @@ class _Termination:
         elif answer in _TOLD:
             self._journal.not_done(self.verb, [invocation_id], answer, _TOLD[answer])
         else:
-            self._journal.not_done(self.verb, [invocation_id], f"{self.verb}_failed", answer)
+            self._journal.unknown(self.verb, [invocation_id], answer)
 
     def _is_refused(self, invocation_id: str) -> bool:
         entry = self._journal.entry(self.verb, invocation_id)
@@ -186,17 +186,18 @@ class _Purge(_Termination):
         completed = [row.id for row in self._open if now[row.id].status == "completed"]
         if completed:
             self._send(completed)
-        self._open = [row for row in self._open if row.id not in completed or self._is_unfinished(row.id)]
+        self._open = [row for row in self._open if row.id not in completed or self._is_open(row.id)]
         return not self._open
 
     def _has_succeeded(self, now: InvocationStatus) -> bool:
         is_run = now.id in self._runs
         return is_run and now.status == "completed" and now.completion_result != "failure"
 
-    def _is_unfinished(self, invocation_id: str) -> bool:
+    def _is_open(self, invocation_id: str) -> bool:
+        """Whether it is to be tried again: it had not completed, or no answer tells what became of it."""
         entry = self._journal.entry(self.verb, invocation_id)
-        return entry is not None and entry.reason == "unfinished"
+        return entry is not None and (entry.reason == "unfinished" or entry.state == UNKNOWN)
 
     def _give_up(self) -> None:
-        ids = [row.id for row in self._open]
+        ids = [row.id for row in self._open if self._state(row.id) != UNKNOWN]
         self._journal.not_done(self.verb, ids, "purge_failed", "it has not completed")

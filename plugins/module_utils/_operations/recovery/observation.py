@@ -24,7 +24,7 @@ from .snapshots import PendingResubmission, SnapshotNames, Snapshots
 from .workflow import Workflow, read_workflow
 
 _DEPTH = 20
-_READ_ERRORS = ("RESTATE_QUERY_FAILED", "RESTATE_UNEXPECTED_RESPONSE")
+READ_ERRORS = ("RESTATE_QUERY_FAILED", "RESTATE_UNEXPECTED_RESPONSE")
 
 
 def observe(restate: Restate, request: RecoveryRequest) -> Observed:
@@ -101,7 +101,7 @@ def _read_all(
             try:
                 states: t.Mapping[str, KeyState | OperatorError] = read_keys(admin, workflow, chunk)
             except OperatorError as exc:
-                if exc.code not in _READ_ERRORS:
+                if exc.code not in READ_ERRORS:
                     raise
                 states = dict.fromkeys(chunk, exc)
             seen |= {(workflow.name, key): state for key, state in states.items()}

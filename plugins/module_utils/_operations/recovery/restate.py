@@ -10,17 +10,18 @@ import typing as t
 
 from ..._errors import OperatorError
 from ..._restate.admin import AdminClient
+from ..._restate.rows import Invocation
 from ..._restate.server import Restate
 from ..._restate.state_version import state_version
 from ..invocations.chunks import chunks
 from ..invocations.termination import kill, purge
-from ..journal import Entry, Journal
+from ..journal import UNKNOWN, Entry, Journal
 from ..operation import Backend
 from ..waiting import wait_until
 from .inputs import Input, read_inputs
-from .key_plan import BLOCKED
+from .key_plan import BLOCKED, FAILED
 from .key_state import KeyState
-from .observation import observe, read_keys
+from .observation import READ_ERRORS, observe, read_keys
 from .plan import KeyRecovery, Plan, RecoveryRequest, make_plan, predict
 from .report import make_report
 from .resubmission import Resubmissions
@@ -29,7 +30,6 @@ from .snapshots import Snapshots
 from .workflow import Workflow
 
 _SETTLE_SECONDS = 15
-_READ_ERRORS = ("RESTATE_QUERY_FAILED", "RESTATE_UNEXPECTED_RESPONSE")
 
 
 def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
@@ -72,18 +72,18 @@ class _ChunkRecovery:
             resubmissions.close_settled(recoveries)
         self._recoveries = [each for each in recoveries if each.is_in_work]
         self._journal.begun.update(each.name for each in self._recoveries)
+        inputs: dict[str, Input] = {}
         try:
             inputs = self._keep(snapshots) if snapshots else {}
             self._destroy()
-            self._verify()
-            if resubmissions:
-                resubmissions.submit_all(self._in_work(), inputs, self._workflow)
-                resubmissions.cancel_for_kept_runs(self._recoveries)
         except OperatorError as exc:
-            if exc.code not in _READ_ERRORS:
+            if exc.code not in READ_ERRORS:
                 raise
             self._stop_rest("query_failed", exc)
-            return
+        self._verify_if_it_can_be_read()
+        if resubmissions:
+            resubmissions.submit_all(self._in_work(), inputs, self._workflow)
+            resubmissions.cancel_for_kept_runs(self._recoveries)
         self._journal.done("recover", [each.name for each in self._in_work()])
 
     def _in_work(self) -> list[KeyRecovery]:
@@ -149,19 +149,24 @@ class _ChunkRecovery:
         if planned:
             kill(self._admin, planned, self._journal)
         for recovery in self._in_work():
-            refused = self._refused("kill", recovery)
-            if refused:
-                entry = refused[next(iter(refused))]
-                self._stop(
-                    recovery, "kill_failed", entry.message, http=entry.http, invocation_ids=list(refused)
-                )
+            self._stop_for("kill", recovery, recovery.steps.kill)
 
-    def _refused(self, action: str, recovery: KeyRecovery) -> dict[str, Entry]:
-        """Return what the server refused of a key, by invocation id."""
-        rows = recovery.steps.kill if action == "kill" else recovery.steps.purge
+    def _stop_for(self, action: str, recovery: KeyRecovery, rows: t.Iterable[Invocation]) -> None:
+        """Stop a key for what the server refused, or of what it is unknown whether it was carried out."""
         entries = {row.id: self._journal.entry(action, row.id) for row in rows}
-        reasons = (f"{action}_failed", "already_succeeded")
-        return {each: entry for each, entry in entries.items() if entry and entry.reason in reasons}
+        reasons = (f"{action}_failed", "already_succeeded", UNKNOWN)
+        stopping = {each: entry for each, entry in entries.items() if entry and entry.reason in reasons}
+        for entry in stopping.values():
+            outcome = FAILED if entry.state == UNKNOWN else BLOCKED
+            self._stop(
+                recovery,
+                entry.reason,
+                _whether(action, entry),
+                http=entry.http,
+                invocation_ids=list(stopping),
+                outcome=outcome,
+            )
+            return
 
     def _wait_until_released(self) -> None:
         """Wait until no attempt of the runs is under way, on servers where another run could meet it.
@@ -203,10 +208,7 @@ class _ChunkRecovery:
         if planned:
             purge(self._admin, list(planned.values()), self._journal, runs=runs)
         for recovery in self._in_work():
-            for invocation_id, entry in self._refused("purge", recovery).items():
-                self._stop(
-                    recovery, entry.reason, entry.message, http=entry.http, invocation_ids=[invocation_id]
-                )
+            self._stop_for("purge", recovery, recovery.steps.purge)
 
     def _clear_state(self, recovery: KeyRecovery) -> None:
         """Clear orphaned state if it is still what is read now and no run has come meanwhile.
@@ -225,7 +227,7 @@ class _ChunkRecovery:
                 with self._journal.attempt("clear_state", recovery.name):
                     self._admin.clear_state(service, key, state_version(entries))
             except OperatorError as exc:
-                if exc.code not in _READ_ERRORS or exc.outcome_unknown:
+                if exc.code not in READ_ERRORS or exc.outcome_unknown:
                     raise
                 # The other keys are not to blame.
                 self._stop(recovery, "clear_failed", exc.message, http=exc.http)
@@ -233,6 +235,21 @@ class _ChunkRecovery:
                 self._journal.done("clear_state", [recovery.name], keys=sorted(entries))
 
     # Verify
+
+    def _verify_if_it_can_be_read(self) -> None:
+        """Verify; what was acknowledged is done also where that cannot be read, but is not submitted again then."""
+        try:
+            self._verify()
+        except OperatorError as exc:
+            if exc.code not in READ_ERRORS:
+                raise
+            for recovery in self._in_work():
+                self._journal.learn(recovery.name, note=f"not verified: {exc.message}")
+                if recovery.submits:
+                    message = f"purged, not verified, and so not submitted again: {exc.message}"
+                    self._journal.not_done(
+                        "recover", [recovery.name], "resubmission_failed", message, exc.http, outcome=FAILED
+                    )
 
     def _verify(self) -> None:
         """Read until nothing of what was planned is left, and note what is there."""
@@ -271,6 +288,12 @@ def _is_left(recovery: KeyRecovery, now: KeyState) -> bool:
         return True
     is_another = now.run is not None and (now.run.id, now.run.created_at) not in planned
     return not is_another and bool(now.state or now.promises)
+
+
+def _whether(action: str, entry: Entry) -> str:
+    if entry.state != UNKNOWN:
+        return entry.message
+    return f"whether its {action} was carried out is unknown: {entry.message}"
 
 
 BACKEND = Backend(

@@ -13,7 +13,7 @@ from ..._errors import OperatorError
 from ..._restate.ingress import IngressClient
 from ..._restate.server import Restate
 from ..invocations.chunks import chunks
-from ..journal import DONE, Journal
+from ..journal import DONE, UNKNOWN, Journal
 from ..waiting import repeat_while_lost, wait_until
 from .inputs import Input
 from .key_plan import BLOCKED, FAILED
@@ -101,7 +101,7 @@ class Resubmissions:
         return repeat_while_lost(
             lambda: ingress.submit(*target, content.payload, content.headers),
             clock=admin.clock,
-            delay_after=admin.connection.retry.delay_after,
+            delay_after=admin.connection.retry.patient_delay_after,
         )
 
     def _note_failed(self, recovery: KeyRecovery, error: OperatorError) -> None:
@@ -172,24 +172,21 @@ class Resubmissions:
         for recovery in recoveries:
             entry = self._journal.entry("recover", recovery.name)
             is_blocked = entry is not None and entry.facts.get("outcome") == BLOCKED
-            if (
-                not is_blocked
-                or not self._journal.learned(recovery.name, "snapshot")
-                or self._is_run_gone(recovery)
-            ):
+            has_snapshot = self._journal.learned(recovery.name, "snapshot") is not None
+            if not (is_blocked and has_snapshot and self._is_run_unharmed(recovery)):
                 continue
             with self._noting(recovery, "a resubmission is owed"):
                 path = self._snapshots.cancel_resubmission(*self._key(recovery))
                 self._journal.learn(recovery.name, snapshot=path)
 
-    def _is_run_gone(self, recovery: KeyRecovery) -> bool:
-        """Whether the run was destroyed, so that its resubmission is pending; in doubt, that it was."""
+    def _is_run_unharmed(self, recovery: KeyRecovery) -> bool:
+        """Whether the run was seen to be there as it was, and no call is under way that may yet destroy it."""
         run = recovery.seen.run
-        if run is None:
-            return True
-        # One that never began is gone once it was killed.
-        action = "purge" if run in recovery.steps.purge else "kill"
-        return self._journal.state(action, run.id) == DONE
+        now: KeyState | None = self._journal.seen_after.get(recovery.name)
+        if run is None or now is None or now.run is None or now.run.created_at != run.created_at:
+            return False
+        was_killed = self._journal.state("kill", run.id) in (DONE, UNKNOWN)
+        return not was_killed and self._journal.state("purge", run.id) != UNKNOWN
 
     @contextlib.contextmanager
     def _noting(self, recovery: KeyRecovery, what: str) -> t.Iterator[None]:

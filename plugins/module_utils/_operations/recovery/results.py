@@ -116,8 +116,22 @@ def _verdict(recovery: KeyRecovery, plan: Plan, journal: Journal) -> _Verdict:
         return _Verdict(entry.facts["outcome"], entry.reason, entry.message, ids, entry.http)
     if _is_untouched(recovery, journal):
         return _Verdict(FAILED, "not_tried", "the task ended before")
+    if _is_purged(recovery, journal) and not recovery.submits:
+        # What was acknowledged is done.
+        return _Verdict(RECOVERED, message="not verified: the task ended before")
     ended = journal.ended_by
     return _Verdict(FAILED, "interrupted", ended.message if ended else "", http=ended.http if ended else None)
+
+
+def _is_purged(recovery: KeyRecovery, journal: Journal) -> bool:
+    """Whether all that was to be destroyed was acknowledged."""
+    calls = [("kill", row.id) for row in recovery.steps.kill] + [
+        ("purge", row.id) for row in recovery.steps.purge
+    ]
+    if recovery.steps.clear_state:
+        # The server answers before it clears a state: only reading it again tells.
+        return False
+    return all(journal.is_done(action, each) for action, each in calls)
 
 
 def _snapshot(recovery: KeyRecovery, journal: Journal, verdict: _Verdict) -> str | None:

@@ -104,7 +104,7 @@ def _register(admin: AdminClient, plan: Plan) -> str:
     return repeat_while_lost(
         lambda: admin.register(registration).id,
         clock=admin.clock,
-        delay_after=admin.connection.retry.delay_after,
+        delay_after=admin.connection.retry.patient_delay_after,
         look=look,
     )
 

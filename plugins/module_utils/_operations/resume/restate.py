@@ -149,7 +149,7 @@ def _resume_in_place(admin: AdminClient, step: Step, journal: Journal) -> None:
         answer = repeat_while_lost(
             lambda: admin.resume(invocation_id, "keep"),
             clock=admin.clock,
-            delay_after=admin.connection.retry.delay_after,
+            delay_after=admin.connection.retry.patient_delay_after,
         )
     except OperatorError as exc:
         if exc.outcome_unknown:
