@@ -9,8 +9,8 @@ A key is named with those that it is in, as in C(deployments.items.id); the entr
 
 from __future__ import annotations
 
+import ast
 import functools
-import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,11 @@ import yaml
 Keys = dict[str, set[str]]
 
 COLLECTION = "dalp.restate."
-MODULES = sorted(
-    path.stem for path in (Path(__file__).resolve().parents[2] / "plugins" / "modules").glob("*.py")
-)
+_FOLDER = Path(__file__).resolve().parents[2] / "plugins" / "modules"
+MODULES = sorted(path.stem for path in _FOLDER.glob("*.py"))
 # Ansible's own, and what every task has.
-_COMMON = {"changed", "failed", "msg", "diff", "invocation", "warnings", "exception", "deprecations"}
+_COMMON = {"changed", "failed", "msg", "diff", "invocation"}
+_COMMON |= {"warnings", "deprecations", "exception", "timedout"}
 # These are not looked into: a schema holds the record, and the keys of the others are values of Restate.
 _WHOLE = {"audit", "invocations.by_status", "invocations.by_activity"}
 # What DALP tells besides is documented as an example in words.
@@ -59,8 +59,14 @@ def keys_of(content: Any, place: str = "") -> Iterator[str]:
 @functools.cache
 def documented(module: str) -> frozenset[str]:
     """Return the keys that a module documents."""
-    plugin = importlib.import_module(f"ansible_collections.{COLLECTION}plugins.modules.{module}")
-    return frozenset(keys_of(_shown(yaml.safe_load(plugin.RETURN))))
+    # It is not imported: Ansible must be the first to import the collection.
+    source = ast.parse((_FOLDER / f"{module}.py").read_text(encoding="utf-8"))
+    [text] = [
+        ast.literal_eval(node.value)
+        for node in source.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "RETURN"
+    ]
+    return frozenset(keys_of(_shown(yaml.safe_load(text))))
 
 
 def _shown(fields: dict[str, Any]) -> dict[str, Any]:
