@@ -94,7 +94,11 @@ def test_one_that_succeeded_while_its_kill_was_lost_does_not_count_as_killed() -
         raise lost()
 
     restate.hook("before kill", succeeds)
-    assert done(killed(restate, *PAUSED[:1])) == set()
+    journal = killed(restate, *PAUSED[:1])
+    assert done(journal) == set()
+    # Its own end is seen, so nothing about the kill is unknown.
+    assert not_done(journal, "completed").keys() == {"inv_a"}
+    assert not journal.changed
 
 
 @pytest.mark.parametrize("verb", ["kill", "purge"])
