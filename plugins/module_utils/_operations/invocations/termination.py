@@ -146,6 +146,7 @@ class _Kill(_Termination):
         now = still_there(self._admin, self._open)
         killed = [row.id for row in now.values() if row.completion_failure == _KILLED]
         self._journal.done(self.verb, [*self._vanished(now), *killed])
+        self._journal.not_done(self.verb, self._ended_otherwise(now), "completed", _TOLD["completed"])
         self._open = [
             row
             for row in self._open
@@ -155,6 +156,15 @@ class _Kill(_Termination):
             self._send([row.id for row in self._open])
         self._open = [row for row in self._open if not self._is_settled(row)]
         return not self._open
+
+    def _ended_otherwise(self, now: t.Mapping[str, InvocationStatus]) -> list[str]:
+        """Return those whose answer was lost and that ended by themselves: it came too late."""
+        completed = [row for row in now.values() if row.status == "completed"]
+        return [
+            row.id
+            for row in completed
+            if row.completion_failure != _KILLED and self._state(row.id) == UNKNOWN
+        ]
 
     def _is_settled(self, row: Invocation) -> bool:
         return self._state(row.id) == DONE or self._is_refused(row.id)

@@ -74,8 +74,9 @@ class _ChunkRecovery:
         self._journal.begun.update(each.name for each in self._recoveries)
         try:
             inputs = self._keep(snapshots) if snapshots else {}
+            destroying = [each for each in self._in_work() if each.steps.has_steps]
             self._destroy()
-            self._verify()
+            self._verify(destroying)
             if resubmissions:
                 resubmissions.submit_all(self._in_work(), inputs, self._workflow)
                 resubmissions.cancel_for_kept_runs(self._recoveries)
@@ -234,10 +235,12 @@ class _ChunkRecovery:
 
     # Verify
 
-    def _verify(self) -> None:
-        """Read until nothing of what was planned is left, and note what is there."""
-        touched = [each for each in self._recoveries if self._is_touched(each)]
-        open_ = {each.seen.key: each for each in touched}
+    def _verify(self, recoveries: t.Iterable[KeyRecovery]) -> None:
+        """Read until nothing of what was planned is left, and note what is there.
+
+        Also where nothing was sent: what was there may have gone by itself, or be another run by now.
+        """
+        open_ = {each.seen.key: each for each in recoveries}
 
         def is_nothing_left() -> bool:
             now = read_keys(self._admin, self._workflow, list(open_)) if open_ else {}
@@ -255,13 +258,6 @@ class _ChunkRecovery:
                 ids = [row.id for row in now.invocations]
                 message = "some of it is still there after the purge"
                 self._stop(recovery, "purge_failed", message, invocation_ids=ids)
-
-    def _is_touched(self, recovery: KeyRecovery) -> bool:
-        """Whether anything was sent for the key, so that what is there now is not known."""
-        steps, journal = recovery.steps, self._journal
-        sent = [journal.state("kill", row.id) for row in steps.kill]
-        sent += [journal.state("purge", row.id) for row in steps.purge]
-        return any(sent) or journal.state("clear_state", recovery.name) is not None
 
 
 def _is_left(recovery: KeyRecovery, now: KeyState) -> bool:

@@ -10,10 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.tests.unit.fake_restate import (
-    FakeRestate,
-    run_of,
-)
+from ansible_collections.dalp.restate.tests.unit.fake_restate import Crash, FakeRestate, run_of
 from ansible_collections.dalp.restate.tests.unit.recovery_task import KEYS, Task, outcomes
 from ansible_collections.dalp.restate.tests.unit.wire_objects import invocation
 
@@ -111,6 +108,23 @@ def test_nothing_is_written_before_all_keys_were_read(tmp_path: Path) -> None:
         Task(restate, tmp_path / "new").recover(*keys)
     assert restate.writes == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_no_snapshot_is_closed_before_all_keys_were_read(tmp_path: Path) -> None:
+    restate = FakeRestate(run_of("a"))
+    task = Task(restate, tmp_path, resubmit=True)
+    restate.hook("after submit", Crash())
+    with pytest.raises(Crash):
+        task.recover("a")
+    # It was submitted again, and what says that it may have been is to be closed.
+    restate.hook("before invocations_of_keys", lambda: restate.hook("before invocations_of_keys", GONE))
+    with pytest.raises(OperatorError):
+        task.recover("a", *(f"k{number}" for number in range(600)))
+    assert task.files() == [".submitting.json"]
+    task.recover("a", check_mode=True)
+    assert task.files() == [".submitting.json"]
+    assert task.recover("a")["a"].resubmitted == "inv_a"
+    assert task.files() == [".json"]
 
 
 # 1.5: an attempt of a killed run goes on, and a partition that meets it again stays down
