@@ -80,6 +80,10 @@ format: setup ## format the Python code and repair what ruff can repair
 	$(IN_VENV) ruff check --fix
 	$(IN_VENV) ruff format
 
+.PHONY: docs-return
+docs-return: setup ## write into the modules what the documentation of their results has in common
+	$(BIN)/python scripts/return_docs.py
+
 .PHONY: requirements
 requirements: setup ## compile requirements/dev.in into dev.txt; with UPGRADE=--upgrade, to the newest versions
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command 'make requirements' \

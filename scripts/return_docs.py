@@ -4,7 +4,7 @@
 
 """Writes into the modules what their results have in common: Ansible has no fragments for RETURN.
 
-    python scripts/return_docs.py
+    make docs-return
 
 It stands in each module between two comments, and is the same but for the operation and its subject.
 """

@@ -126,8 +126,10 @@ error:
   type: dict
   sample:
     code: RESTATE_AUDIT_UNAVAILABLE
-    message: "The audit log /var/log/restate-audit.jsonl cannot be read: No such file or directory."
+    message: >-
+      The chain of 12 records is broken: line 7 of /var/log/restate-audit.jsonl is not as it was written (not_a_record).
     remedy: Repair the audit log, then run the task again.
+    reason: not_a_record
 """
 
 from ..module_utils._task.audit_info import run_audit_info

@@ -175,7 +175,9 @@ abandoned:
   elements: str
   sample: []
 steps:
-  description: The write calls of the plan, in their order; the same in check mode.
+  description:
+    - The write calls of the plan, in their order; the same in check mode.
+    - C(conditional) is there where what becomes of the deployment depends on whether it drains in time.
   returned: when a plan could be made
   type: list
   elements: dict
@@ -184,6 +186,7 @@ steps:
       deployment_id: dp_11T20hDBm2yfWrx3B8cRlsd
       service_url: http://orders-v1:9080/
       pending_invocations: 2
+      conditional: true
 # What modules have in common: scripts/return_docs.py writes it.
 changed_reason:
   description: Why the result says changed or not, where what DALP tells before and after is no proof of it.

@@ -110,6 +110,7 @@ invocations:
   description:
     - C(by_status) counts all invocations by Restate's raw status, C(by_activity) the unfinished ones by what they do.
     - C(recent_failures) are the 20 latest that failed for good (C(kind) V(terminal)), are being retried or are paused.
+    - With O(backend=dalp) a failure has what DALP tells of it, such as C(status).
   returned: when the server was asked
   type: dict
   sample:

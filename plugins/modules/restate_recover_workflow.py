@@ -208,6 +208,27 @@ summary:
   returned: when the keys were looked at
   type: dict
   sample: {blank: 0, recovered: 1, blocked: 0, failed: 0}
+  contains:
+    blank:
+      description: There was nothing to do.
+      type: int
+      returned: always
+    recovered:
+      description: They can be run again, or are running again.
+      type: int
+      returned: always
+    blocked:
+      description: They were left as they are.
+      type: int
+      returned: always
+    failed:
+      description: They were cut off.
+      type: int
+      returned: always
+    unknown:
+      description: What would become of them cannot be predicted.
+      type: int
+      returned: in check mode with O(backend=dalp)
 left_over:
   description: How many more runs match O(select), beyond its limit.
   returned: with O(select)
@@ -225,6 +246,19 @@ steps:
   elements: dict
   sample:
     - {action: purge, invocation_id: inv_193qodcX9tJp44poOi5MNQFkcV7ICJSpJu}
+  contains:
+    action:
+      description: The call.
+      type: str
+      returned: always
+    invocation_id:
+      description: The invocation that it is about.
+      type: str
+      returned: where it is about one
+    workflow:
+      description: The service and the key that DALP is asked to recover.
+      type: str
+      returned: with O(backend=dalp)
 # What modules have in common: scripts/return_docs.py writes it.
 changed_reason:
   description: Why the result says changed or not, where what DALP tells before and after is no proof of it.

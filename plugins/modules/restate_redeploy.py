@@ -108,6 +108,23 @@ steps:
   elements: dict
   sample:
     - {action: register, service_url: "http://orders-v2:9080"}
+  contains:
+    action:
+      description: V(register), V(overwrite), or V(apply_settings) for settings that an overwrite resets.
+      type: str
+      returned: always
+    service_url:
+      description: The URL that is registered.
+      type: str
+      returned: with V(register) and V(overwrite)
+    service:
+      description: The service whose settings they are.
+      type: str
+      returned: with V(apply_settings)
+    settings:
+      description: The settings, under Restate's own names.
+      type: dict
+      returned: with V(apply_settings)
 # What modules have in common: scripts/return_docs.py writes it.
 changed_reason:
   description: Why the result says changed or not, where what DALP tells before and after is no proof of it.

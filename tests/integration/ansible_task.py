@@ -28,7 +28,7 @@ from ansible.vars.manager import VariableManager
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
-from tests.integration.returned_keys import keep
+from tests.integration.returned_keys import COLLECTION, keep
 
 Result = dict[str, Any]
 
@@ -135,7 +135,8 @@ def run_task(
     assert collector.result is not None, f"{module} gave no result"
     if "audit" in collector.result:
         _check_record(collector.result["audit"])
-        keep(module.removeprefix("dalp.restate."), collector.result)
+    if module.startswith(COLLECTION):
+        keep(module.removeprefix(COLLECTION), collector.result)
     return {"changed": False, **collector.result}
 
 

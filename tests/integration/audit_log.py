@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.playbook import environment
+from tests.integration.returned_keys import keep
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "docs" / "audit-record.schema.json").read_text(encoding="utf-8"))
@@ -38,6 +39,7 @@ def result_of(module: str, **args: Any) -> dict[str, Any]:
     """Run a module as a process to its end, and return its result."""
     output, _errors = module_process(module, args).communicate(timeout=60)
     result: dict[str, Any] = json.loads(output)
+    keep(f"restate_{module}", result)
     return result
 
 

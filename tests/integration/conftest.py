@@ -36,6 +36,8 @@ from tests.integration.proxy import Proxy, proxy_of  # noqa: E402
 from tests.integration.server import Server  # noqa: E402
 from tests.integration.services import Services  # noqa: E402
 
+NEVER_RETURNED = pytest.StashKey[list[str]]()
+
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a run of the whole suite in which something that is documented was never returned."""
@@ -43,8 +45,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.config.workeroutput["returned"] = {
             module: sorted(keys) for module, keys in returned_keys.returned.items()
         }
-    elif _is_whole(session) and returned_keys.never_returned():
-        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    elif _is_whole(session):
+        missing = returned_keys.never_returned(returned_keys.returned)
+        session.config.stash[NEVER_RETURNED] = missing
+        if missing:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_testnodedown(node: Any) -> None:
@@ -55,16 +60,15 @@ def pytest_testnodedown(node: Any) -> None:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Name what is documented and was never returned."""
-    if _is_whole(terminalreporter._session):
-        for name in returned_keys.never_returned():
-            terminalreporter.write_line(f"FAILED documented, and returned by no task: {name}", red=True)
+    for name in terminalreporter.config.stash.get(NEVER_RETURNED, []):
+        terminalreporter.write_line(f"FAILED documented, and returned by no task: {name}", red=True)
 
 
 def _is_whole(session: pytest.Session) -> bool:
-    """Whether all tests were run, and nothing else is wrong."""
+    """Whether all tests were run to their end, and nothing else is wrong."""
     option = session.config.option
     is_selection = option.keyword or option.markexpr or any(".py" in one for one in session.config.args)
-    return not (is_selection or session.testsfailed or option.collectonly)
+    return not (is_selection or option.collectonly) and session.exitstatus == pytest.ExitCode.OK
 
 
 @pytest.fixture(scope="session")

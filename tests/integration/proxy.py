@@ -167,6 +167,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"accept": "application/json"}
         if content:
             headers["content-type"] = "application/json"
+        if "x-api-key" in self.headers:
+            headers["x-api-key"] = self.headers["x-api-key"]
         reply = self.server.target.request(self.command, url, content=content, headers=headers)
         kept = {name: reply.headers[name] for name in ("content-type",) if name in reply.headers}
         return Answer(reply.status_code, reply.content, kept)

@@ -14,12 +14,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.integration.returned_keys import COLLECTION, keep
+
 
 class TaskProcess:
     """A task under way."""
 
     def __init__(self, module: str, args: dict[str, Any], *, timeout: int = 0) -> None:
         """Start it. O(timeout) is Ansible's own for the task, in seconds; 0 is none."""
+        self._module = f"restate_{module}"
         environment = {name: text for name, text in os.environ.items() if not name.startswith("RESTATE_")}
         environment |= {
             "LC_ALL": "C.UTF-8",
@@ -31,7 +34,7 @@ class TaskProcess:
             [
                 str(Path(sys.executable).with_name("ansible")),
                 "localhost",
-                *("-m", f"dalp.restate.restate_{module}"),
+                *("-m", f"{COLLECTION}{self._module}"),
                 *("-a", json.dumps(args)),
                 *("-e", f"ansible_python_interpreter={sys.executable}"),
                 *("--task-timeout", str(timeout)),
@@ -56,4 +59,5 @@ class TaskProcess:
         output, _errors = self._process.communicate(timeout=120)
         assert "=> {" in output, output
         result: dict[str, Any] = json.loads(output[output.index("=> {") + 3 :])
+        keep(self._module, result)
         return result

@@ -96,3 +96,19 @@ def test_a_module_that_is_terminated_leaves_a_failed_record(server: Server, prox
     assert records(log)[-1]["data"]["error_code"] == "RESTATE_INTERRUPTED"
     assert "SIGTERM" in records(log)[-1]["data"]["error_message"]
     assert result_of("audit_info", path=str(log))["without_outcome"] == []
+
+
+def test_a_log_that_was_edited_fails_the_task_that_verifies_it(server: Server, tmp_path: Path) -> None:
+    # Not the fixture's log, which must be whole in the end.
+    log = tmp_path / "edited.jsonl"
+    server.release("release-1")
+    for actor in ("ada", "bob"):
+        server.task("doctor", audit_log=str(log), actor=actor)
+    log.write_text(log.read_text().replace('"ada"', '"eve"', 1))
+
+    result = result_of("audit_info", path=str(log), fail_if_broken=True)
+
+    assert (result["failed"], result["verified"]) == (True, False)
+    assert result["broken"]["line"] == 1
+    assert result["error"]["code"] == "RESTATE_AUDIT_UNAVAILABLE"
+    assert result["error"]["reason"] == result["broken"]["reason"]

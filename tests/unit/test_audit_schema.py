@@ -13,7 +13,7 @@ from pathlib import Path
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from tests.unit.plugins.module_utils._audit.test_log import record
+from tests.unit.audit_records import record
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "docs" / "audit-record.schema.json"

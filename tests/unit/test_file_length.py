@@ -24,7 +24,6 @@ FILES = sorted(
 )
 STILL_OVER = {
     "tests/unit/plugins/module_utils/_http/test_transport.py",
-    "tests/unit/plugins/module_utils/_operations/invocations/test_termination.py",
     "tests/unit/plugins/module_utils/_restate/test_admin.py",
     "tests/unit/plugins/module_utils/_restate/test_wire.py",
     "tests/unit/plugins/module_utils/_task/test_audit_sinks.py",

@@ -44,12 +44,13 @@ class Outcome:
     """What a try led to.
 
     O(repeatable) says whether it does no harm to carry the request out twice. O(retry_after) is for how long the
-    server asks one to wait, in seconds.
+    server asks one to wait, in seconds. O(is_of_cluster) says whether another node may soon answer in its place.
     """
 
     event: Event
     repeatable: bool = True
     retry_after: float = 0.0
+    is_of_cluster: bool = False
 
 
 def _jitter() -> float:
@@ -93,7 +94,7 @@ class Retry:
         if outcome.event in _NOT_CARRIED_OUT:
             delay = self.delay_after(attempt)
         elif outcome.repeatable and outcome.event in _WORTH_REPEATING:
-            delay = self.patient_delay_after(attempt)
+            delay = self.patient_delay_after(attempt) if outcome.is_of_cluster else self.delay_after(attempt)
         # Written so that a wait that is not a number is too long.
         is_too_long = not outcome.retry_after <= self.request_timeout
         if is_too_long or delay is None:

@@ -48,9 +48,10 @@ class _Failure:
 class Transport:
     """Sends requests to one endpoint. Safe to share between threads."""
 
-    def __init__(self, connection: Connection, clock: Clock) -> None:
+    def __init__(self, connection: Connection, clock: Clock, *, is_of_cluster: bool = False) -> None:
         self.connection = connection
         self._clock = clock
+        self._is_of_cluster = is_of_cluster
         self._client = client_of(connection)
 
     def close(self) -> None:
@@ -76,7 +77,7 @@ class Transport:
         unknown = False
         while True:
             result = self._try(request)
-            outcome = _outcome_of(result, repeatable=repeatable, transient=transient)
+            outcome = self._outcome_of(result, repeatable=repeatable, transient=transient)
             unknown = unknown or (writes and outcome.event in MAY_HAVE_BEEN_CARRIED_OUT)
             delay = self.connection.retry.decide(outcome, attempt)
             if delay is None:
@@ -99,6 +100,23 @@ class Transport:
             if response is not None:
                 response.close()
         return response
+
+    def _outcome_of(
+        self,
+        result: httpx.Response | _Failure,
+        *,
+        repeatable: bool,
+        transient: t.Callable[[httpx.Response], bool] | None,
+    ) -> Outcome:
+        if isinstance(result, _Failure):
+            return Outcome(_event_of(result.error), repeatable, is_of_cluster=self._is_of_cluster)
+        if result.status_code == 429:
+            event = Event.RATE_LIMITED
+        elif result.status_code in _TRANSIENT_STATUSES or (transient and transient(result)):
+            event = Event.TRANSIENT
+        else:
+            event = Event.ANSWERED
+        return Outcome(event, repeatable, retry_after(result), self._is_of_cluster)
 
     def _built(self, request: Request) -> httpx.Request:
         return self._client.build_request(
@@ -166,23 +184,6 @@ class Transport:
             reason=reason,
             outcome_unknown=outcome_unknown,
         )
-
-
-def _outcome_of(
-    result: httpx.Response | _Failure,
-    *,
-    repeatable: bool,
-    transient: t.Callable[[httpx.Response], bool] | None,
-) -> Outcome:
-    if isinstance(result, _Failure):
-        return Outcome(_event_of(result.error), repeatable)
-    if result.status_code == 429:
-        event = Event.RATE_LIMITED
-    elif result.status_code in _TRANSIENT_STATUSES or (transient and transient(result)):
-        event = Event.TRANSIENT
-    else:
-        event = Event.ANSWERED
-    return Outcome(event, repeatable, retry_after(result))
 
 
 def _event_of(error: Exception) -> Event:

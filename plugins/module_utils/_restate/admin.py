@@ -180,7 +180,12 @@ class AdminClient(AdminCalls):
             yield invocation_id, answer
 
     def _batch_answers(self, response: httpx.Response) -> t.Iterator[tuple[str, str]]:
-        answer = self.parsed(wire.Batch, self.expect(response, 200))
+        self.expect(response, 200)
+        try:
+            answer = self.parsed(wire.Batch, response)
+        except OperatorError as exc:
+            exc.outcome_unknown = True
+            raise
         yield from ((invocation_id, "done") for invocation_id in answer.succeeded)
         yield from ((failure.invocation_id, _in_short(failure.error)) for failure in answer.failed)
 

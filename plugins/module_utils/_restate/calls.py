@@ -58,7 +58,7 @@ class AdminCalls:
         self.clock = clock
         self.check_mode = guard.check_mode
         self.guard = guard
-        self.transport = Transport(connection, clock)
+        self.transport = Transport(connection, clock, is_of_cluster=True)
 
     def close(self) -> None:
         """Close all connections."""

@@ -16,9 +16,9 @@ from ..deployments.registry import STALE_READ_SECONDS, Registry
 from ..invocations.migration import migrate
 from ..invocations.migration_plan import ServedHandlers, plan_migration, served_handlers
 from ..invocations.termination import kill
-from ..journal import NOT_DONE, Journal
+from ..journal import NOT_DONE, UNKNOWN, Entry, Journal
 from ..report import count, sample
-from ..waiting import wait_until
+from ..waiting import repeat_while_lost, wait_until
 from .plan import Plan, Removal
 from .prediction import note_remaining
 
@@ -81,22 +81,29 @@ class Drain:
 
     def _cancel(self, rows: t.Iterable[Invocation]) -> None:
         for row in rows:
-            with self._journal.attempt("cancel", row.id):
-                is_there = self._admin.cancel(row.id)
+            try:
+                with self._journal.attempt("cancel", row.id):
+                    is_there = self._admin.cancel(row.id)
+            except OperatorError as exc:
+                if exc.status is None or not exc.outcome_unknown:
+                    raise
+                # A second cancel would interrupt what the first one began.
+                self._journal.unknown("cancel", [row.id], exc.message)
+                self._journal.warn(f"Whether {row.id} was cancelled is unknown: {exc.message}")
+                continue
             if not is_there:
                 self._journal.not_done("cancel", [row.id], "completed", "there is nothing left to cancel")
 
     def _kill(self, removal: Removal, rows: list[Invocation]) -> None:
         kill(self._admin, rows, self._journal)
-        refused = {
-            row.id: entry.message
-            for row in rows
-            if (entry := self._journal.entry("kill", row.id)) and entry.reason == "kill_failed"
-        }
-        for invocation_id, message in refused.items():
-            self._journal.warn(f"{invocation_id} was not killed: {message}")
-        if refused:
-            note_remaining(self._journal, removal.id, {"kill_failed": list(refused)})
+        remaining: dict[str, list[str]] = {}
+        for row in rows:
+            entry = self._journal.entry("kill", row.id)
+            if entry and entry.reason in ("kill_failed", UNKNOWN):
+                remaining.setdefault(entry.reason, []).append(row.id)
+                self._journal.warn(f"{row.id} {_was_not('killed', entry)}: {entry.message}")
+        if remaining:
+            note_remaining(self._journal, removal.id, remaining)
 
     def _migrate(self, removal: Removal, rows: list[Invocation]) -> None:
         plan = plan_migration(rows, self._served_by_kept(), move_paused=self._plan.request.migrate_paused)
@@ -106,16 +113,15 @@ class Drain:
             # Where it pended from the start the plan is refused; this got pinned since.
             remaining["migrate_unsupported"] = [row.id for row in movable]
             movable = ()
-        failed = self._move(movable)
-        for invocation_id, message in failed.items():
-            self._journal.warn(f"{invocation_id} was not moved: {message}")
-        if failed:
-            remaining["migration_failed"] = list(failed)
+        for invocation_id, entry in self._move(movable).items():
+            reason = UNKNOWN if entry.state == UNKNOWN else "migration_failed"
+            remaining[reason] = [*remaining.get(reason, ()), invocation_id]
+            self._journal.warn(f"{invocation_id} {_was_not('moved', entry)}: {entry.message}")
         if remaining:
             note_remaining(self._journal, removal.id, remaining)
 
-    def _move(self, rows: t.Sequence[Invocation]) -> dict[str, str]:
-        """Move invocations to the kept deployment, and return of those that are not seen there, why, by id."""
+    def _move(self, rows: t.Sequence[Invocation]) -> dict[str, Entry]:
+        """Move invocations to the kept deployment, and return, by id, what became of those not seen there."""
         if not rows:
             return {}
         mismatched = migrate(self._admin, rows, self._plan.kept.id, self._journal)
@@ -125,9 +131,7 @@ class Drain:
                 f"release takes other steps than the one they began on: {sample(mismatched)}."
             )
         entries = self._journal.entries("migrate")
-        return {
-            row.id: entries[row.id].message for row in rows if not self._journal.is_done("migrate", row.id)
-        }
+        return {row.id: entries[row.id] for row in rows if not self._journal.is_done("migrate", row.id)}
 
     def _is_held(self, removal: Removal) -> bool:
         """Whether it was noted that the deployment stays."""
@@ -144,21 +148,31 @@ class Drain:
     # The removal
 
     def _remove(self, removal: Removal, *, abandon: bool = False) -> None:
-        """Delete a deployment, unless what was read just before forbids it."""
+        """Delete a deployment, and where no answer tells of it, look again, and repeat it."""
+        is_gone = repeat_while_lost(
+            lambda: self._try_to_remove(removal, abandon=abandon),
+            clock=self._clock,
+            delay_after=self._admin.connection.retry.patient_delay_after,
+        )
+        if is_gone:
+            self._wait_until_gone(removal)
+            self._look_for_zombies(removal, set(self._journal.subjects("abandon")))
+
+    def _try_to_remove(self, removal: Removal, *, abandon: bool) -> bool:
+        """Delete a deployment, unless what was read just before forbids it, and return whether it is gone by this."""
         registry = self._registry_now(removal)
         if registry is None:
-            return
+            return self._journal.is_done("remove", removal.id)
         if read_pending(self._admin, registry)[removal.id].total and not abandon:
-            return
+            return False
         if self._has_become_latest(removal, registry):
-            return
+            return False
         abandoned = [row.id for row in self._unfinished_on(removal, registry)] if abandon else []
         with self._journal.attempt("remove", removal.id, reason="interrupted"):
             self._admin.delete_deployment(removal.id)
         self._journal.done("abandon", abandoned)
         self._waiting.remove(removal)
-        self._wait_until_gone(removal)
-        self._look_for_zombies(removal, set(abandoned))
+        return True
 
     def _registry_now(self, removal: Removal) -> Registry | None:
         """Return what is registered now, or None where somebody else has removed the deployment meanwhile."""
@@ -173,7 +187,12 @@ class Drain:
             )
         if removal.id in registry.ids:
             return registry
-        self._journal.not_done("remove", [removal.id], "already_gone", "somebody else removed it meanwhile")
+        if self._journal.state("remove", removal.id) == UNKNOWN:
+            self._journal.done("remove", [removal.id])
+        else:
+            self._journal.not_done(
+                "remove", [removal.id], "already_gone", "somebody else removed it meanwhile"
+            )
         self._waiting.remove(removal)
         return None
 
@@ -240,3 +259,7 @@ class Drain:
     def _unfinished_on(self, removal: Removal, registry: Registry) -> list[Invocation]:
         latest = registry.latest_at(removal.id)
         return self._admin.query(self._admin.questions.unfinished_on(removal.id, latest))
+
+
+def _was_not(done: str, entry: Entry) -> str:
+    return f"may have been {done} or not" if entry.state == UNKNOWN else f"was not {done}"

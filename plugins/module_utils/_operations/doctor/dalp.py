@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from ..._dalp.client import DalpClient
 from ..._dalp.wire import MOST_FAILURES, Health, Invocations, Told, key_of
 from ..._restate.wire import Version, parsed_version
+from ..commands import runbook
 from ..journal import Journal
 from ..operation import Backend
 from ..report import count
-from .commands import runbook
 from .components import COMPONENTS, Component, Observed
 from .dalp_report import make_report
 from .findings import Finding, gravest_first, of_components, of_version

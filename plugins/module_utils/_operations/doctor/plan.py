@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from ..._errors import OperatorError
 from ..._restate.rows import Invocation, InvocationsByPlace
 from ..._restate.wire import Deployment, Service
+from ..commands import runbook
 from ..deployments.pending import count_pending, state_of
 from ..deployments.registry import Registry
 from ..journal import Journal
 from ..report import SAMPLE, count
-from .commands import runbook
 from .components import LONG_RETRYING, Invocations, Observed, registry_of
 from .findings import Finding, gravest_first, of_components, of_version
 

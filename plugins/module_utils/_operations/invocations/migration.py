@@ -6,10 +6,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from ..._errors import OperatorError
+from ..commands import runbook
 from ..journal import NOT_DONE, Journal
+from ..report import count
 from ..waiting import wait_until
 from .chunks import chunks
 
@@ -17,6 +20,7 @@ if t.TYPE_CHECKING:
     from ..._restate.admin import AdminClient
     from ..._restate.rows import Invocation
 
+_AT_ONCE = 10
 _PAUSE_SECONDS = 15
 _FIRST_ATTEMPT_SECONDS = 5
 _FIRST_FAILURE_SECONDS = 1
@@ -38,6 +42,7 @@ def migrate(
     The journal has the action V(migrate). An invocation that cannot be moved is let go on where it is and has the
     reason O(failed). Those that completed meanwhile count as moved. What was moved and not seen at its new
     place, since it could not be read, is unknown.
+    Raises OperatorError where there is no connection any more.
     Returns the ids of those that met a journal mismatch (RT0016) at their new place.
     """
     migration = _Migration(admin, deployment_id, journal, failed)
@@ -58,49 +63,100 @@ class _Migration:
         self._deployment_id = deployment_id
         self._journal = journal
         self._failed = failed
-        self._busy: list[str] = []
+        self._open: list[str] = []
+        self._paused: list[str] = []
         self._running_since: dict[str, float] = {}
 
-    def send(self, ids: t.Iterable[str]) -> None:
-        """Ask for each to go on at its new place; those that must be paused first are paused and asked again."""
-        for invocation_id in ids:
-            self._journal.sending("migrate", [invocation_id])
-            try:
-                if self._admin.resume(invocation_id, self._deployment_id) == "busy":
-                    self._admin.pause(invocation_id)
-                    self._busy.append(invocation_id)
-            except OperatorError as exc:
-                self._give_up(invocation_id, exc)
-        # Completed ones are busy, too: the verification tells them apart.
-        wait_until(
-            self._are_all_resumed, clock=self._admin.clock, seconds=_PAUSE_SECONDS, pause=_POLL_SECONDS
-        )
+    def send(self, ids: t.Sequence[str]) -> None:
+        """Ask for each to go on at its new place; those that must be paused first are paused and asked again.
 
-    def _are_all_resumed(self) -> bool:
-        self._busy = [each for each in self._busy if self._is_busy(each)]
-        if self._busy:
+        A few at a time, so that few stay paused where the server goes away meanwhile.
+        Raises OperatorError where there is no connection any more: the rest is not tried.
+        """
+        for first in range(0, len(ids), _AT_ONCE):
+            self._open = list(ids[first : first + _AT_ONCE])
             try:
-                unfinished = {row.id for row in self._read(self._busy) if row.status != "completed"}
+                # Completed ones are busy, too: the verification tells them apart.
+                wait_until(
+                    self._have_all_been_asked,
+                    clock=self._admin.clock,
+                    seconds=_PAUSE_SECONDS,
+                    pause=_POLL_SECONDS,
+                )
             except OperatorError:
-                # The verification reads again, and tells.
-                return True
-            self._busy = [each for each in self._busy if each in unfinished]
-        return not self._busy
+                untried = [each for each in ids if self._journal.state("migrate", each) is None]
+                self._journal.not_done("migrate", untried, "not_tried", "there was no connection any more")
+                raise
+            finally:
+                self._let_paused_go_on()
 
-    def _is_busy(self, invocation_id: str) -> bool:
-        try:
-            return self._admin.resume(invocation_id, self._deployment_id) == "busy"
-        except OperatorError as exc:
-            self._give_up(invocation_id, exc)
-            return False
+    def _have_all_been_asked(self) -> bool:
+        self._open = [each for each in self._open if not self._ask(each)]
+        if self._open:
+            try:
+                now = {row.id: row for row in self._read(self._open)}
+            except OperatorError as exc:
+                if exc.status is None:
+                    raise
+                # It is asked again, and the verification tells.
+                return False
+            settled = {each for each in self._open if each not in now or self._is_settled(now[each])}
+            self._open = [each for each in self._open if each not in settled]
+            self._paused = [each for each in self._paused if each not in settled]
+        return not self._open
 
-    def _give_up(self, invocation_id: str, error: OperatorError) -> None:
-        message = error.message
+    def _is_settled(self, row: Invocation) -> bool:
+        has_moved = row.pinned_deployment_id == self._deployment_id and row.status != "paused"
+        return row.status == "completed" or has_moved
+
+    def _ask(self, invocation_id: str) -> bool:
+        """Ask one to go on at its new place, and return whether that is settled; if it is busy, pause it."""
+        self._journal.sending("migrate", [invocation_id])
         try:
-            self._admin.resume(invocation_id, "keep")
+            is_busy = self._admin.resume(invocation_id, self._deployment_id) == "busy"
+            if is_busy and invocation_id not in self._paused:
+                self._pause(invocation_id)
         except OperatorError as exc:
-            message += f" It may have been left paused: {exc.message}"
-        self._journal.not_done("migrate", [invocation_id], self._failed, message, error.http)
+            if exc.status is None:
+                raise
+            if exc.outcome_unknown:
+                self._journal.unknown("migrate", [invocation_id], exc.message)
+                return False
+            self._journal.not_done("migrate", [invocation_id], self._failed, exc.message, exc.http)
+            return True
+        if not is_busy and invocation_id in self._paused:
+            self._paused.remove(invocation_id)
+        return not is_busy
+
+    def _pause(self, invocation_id: str) -> None:
+        # Noted before it is sent: whatever ends the task, what may be paused is let go on.
+        self._paused.append(invocation_id)
+        if not self._admin.pause(invocation_id):
+            self._paused.remove(invocation_id)
+
+    def _let_paused_go_on(self) -> None:
+        """Let go on where they are those that were paused here and were not moved, whatever ends the task."""
+        ids = list(self._paused)
+        if ids and not wait_until(
+            self._do_paused_go_on, clock=self._admin.clock, seconds=_PAUSE_SECONDS, growth=2.0
+        ):
+            command = runbook("resume", restate_invocation_ids=",".join(self._paused))
+            self._journal.warn(
+                f"{count(len(self._paused), 'invocation')} may have been left paused by this task: "
+                f"{', '.join(self._paused)}. Let them go on: {command}"
+            )
+        self._paused = []
+
+    def _do_paused_go_on(self) -> bool:
+        for invocation_id in list(self._paused):
+            # One that is busy goes on, or is about to be paused still: then it is asked again.
+            with contextlib.suppress(OperatorError):
+                if self._admin.resume(invocation_id, "keep") != "busy" or self._goes_on(invocation_id):
+                    self._paused.remove(invocation_id)
+        return not self._paused
+
+    def _goes_on(self, invocation_id: str) -> bool:
+        return all(self._is_settled(row) for row in self._read([invocation_id]))
 
     def verify(self, ids: t.Sequence[str]) -> list[str]:
         """Read until each has been tried at its new place, or for a few seconds, and note what was seen."""

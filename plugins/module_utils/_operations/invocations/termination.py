@@ -49,7 +49,7 @@ def kill(admin: AdminClient, planned: t.Sequence[Invocation], journal: Journal) 
     Each call names only what was read just before it; where its answer was lost, what remains is read again. One
     that was killed meanwhile, as a child of another that was, counts as killed. What the server refuses has the reason
     V(kill_failed); where no answer tells, and reading again for a while neither, it is unknown.
-    Raises OperatorError where no answer came, or none that tells what was done.
+    Raises OperatorError where no answer came.
     """
     for chunk in chunks(planned):
         _Kill(admin, chunk, journal).run()
@@ -85,9 +85,15 @@ class _Termination:
         def is_settled() -> bool:
             return repeat_while_lost(self._round, clock=clock, delay_after=retry.patient_delay_after)
 
-        # A kill is applied at once where the leader answers; a read elsewhere may be behind.
-        if not wait_until(is_settled, clock=clock, seconds=_SETTLE_SECONDS, growth=1.2):
-            self._give_up()
+        try:
+            # A kill is applied at once where the leader answers; a read elsewhere may be behind.
+            if not wait_until(is_settled, clock=clock, seconds=_SETTLE_SECONDS, growth=1.2):
+                self._give_up()
+        except OperatorError as exc:
+            if exc.status is None or not exc.outcome_unknown:
+                raise
+            lost = [row.id for row in self._open if self._state(row.id) == UNKNOWN]
+            self._journal.unknown(self.verb, lost, exc.message)
 
     def _round(self) -> bool:
         """Read what is there, send a call for what is still to be done, and return whether all is settled."""
@@ -146,6 +152,7 @@ class _Kill(_Termination):
         now = still_there(self._admin, self._open)
         killed = [row.id for row in now.values() if row.completion_failure == _KILLED]
         self._journal.done(self.verb, [*self._vanished(now), *killed])
+        self._journal.not_done(self.verb, self._ended_otherwise(now), "completed", _TOLD["completed"])
         self._open = [
             row
             for row in self._open
@@ -155,6 +162,15 @@ class _Kill(_Termination):
             self._send([row.id for row in self._open])
         self._open = [row for row in self._open if not self._is_settled(row)]
         return not self._open
+
+    def _ended_otherwise(self, now: t.Mapping[str, InvocationStatus]) -> list[str]:
+        """Return those whose answer was lost and that ended by themselves: it came too late."""
+        completed = [row for row in now.values() if row.status == "completed"]
+        return [
+            row.id
+            for row in completed
+            if row.completion_failure != _KILLED and self._state(row.id) == UNKNOWN
+        ]
 
     def _is_settled(self, row: Invocation) -> bool:
         return self._state(row.id) == DONE or self._is_refused(row.id)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from ... import _timestamps
@@ -46,23 +47,23 @@ def observe(restate: Restate, request: RecoveryRequest) -> Observed:
     }
     if request.resubmit:
         _check_resubmission(restate, workflows.values())
-    seen = _read_all(admin, workflows, names)
-    going = _going(seen, request)
+    reader = _Reader(admin, request)
+    for workflow in workflows.values():
+        reader.read(workflow, [key for service, key in names if service == workflow.name])
     return Observed(
         names=tuple(names),
         workflows=workflows,
-        seen=seen,
+        seen=reader.seen,
+        failed_reads=reader.failed_reads,
         now=_timestamps.now(),
         releases_killed_at_once=admin.capabilities.releases_killed_at_once,
-        children=read_children(
-            admin, [row.id for state in going for row in plan_key(state, request.rules).kill]
-        ),
-        retained=_retained(admin, going) if request.resubmit else frozenset(),
+        children=reader.children,
+        retained=frozenset(reader.retained),
         pending=pending,
         foreign=tuple(snapshots.foreign) if snapshots else (),
         beyond_limit=beyond_limit,
         snapshots=SnapshotNames(snapshots.folder) if snapshots else None,
-        content_digests=_content_digests(admin, going) if snapshots else {},
+        content_digests=reader.content_digests,
     )
 
 
@@ -90,22 +91,52 @@ def _check_resubmission(restate: Restate, workflows: t.Iterable[Workflow]) -> No
         restate.ingress.health(lambda: restate.admin.version.ingress_endpoint)
 
 
-def _read_all(
-    admin: AdminClient, workflows: t.Mapping[str, Workflow], names: t.Iterable[Name]
-) -> dict[Name, KeyState | OperatorError]:
-    """Return what there is of each key; where a question fails, its error for each key that it is about."""
-    seen: dict[Name, KeyState | OperatorError] = {}
-    for workflow in workflows.values():
-        keys = [key for service, key in names if service == workflow.name]
+class _Reader:
+    """Reads keys chunk by chunk. Where a question fails, the keys that it is about have its error, and no others."""
+
+    def __init__(self, admin: AdminClient, request: RecoveryRequest) -> None:
+        self._admin = admin
+        self._request = request
+        self.seen: dict[Name, KeyState] = {}
+        self.failed_reads: dict[Name, OperatorError] = {}
+        self.children: dict[str, tuple[str, ...]] = {}
+        self.retained: set[str] = set()
+        self.content_digests: dict[Name, str] = {}
+
+    def read(self, workflow: Workflow, keys: t.Sequence[str]) -> None:
+        """Read keys of a workflow, and what more is to be known of those of which something is to be destroyed."""
         for chunk in chunks(keys):
-            try:
-                states: t.Mapping[str, KeyState | OperatorError] = read_keys(admin, workflow, chunk)
-            except OperatorError as exc:
-                if exc.code not in READ_ERRORS:
-                    raise
-                states = dict.fromkeys(chunk, exc)
-            seen |= {(workflow.name, key): state for key, state in states.items()}
-    return seen
+            states: dict[str, KeyState] = {}
+            with self._noting_failure(workflow.name, chunk):
+                states = read_keys(self._admin, workflow, chunk)
+            self.seen |= {(workflow.name, key): state for key, state in states.items()}
+            plans = {key: plan_key(state, self._request.rules) for key, state in states.items()}
+            going = [key for key, plan in plans.items() if plan.has_steps]
+            with self._noting_failure(workflow.name, going):
+                killed = [row.id for key in going for row in plans[key].kill]
+                self.children |= read_children(self._admin, killed)
+                self._read_what_is_kept([states[key] for key in going])
+
+    @contextlib.contextmanager
+    def _noting_failure(self, service: str, keys: t.Iterable[str]) -> t.Iterator[None]:
+        try:
+            yield
+        except OperatorError as exc:
+            if exc.code not in READ_ERRORS:
+                raise
+            self.failed_reads |= {(service, key): exc for key in keys}
+
+    def _read_what_is_kept(self, states: t.Sequence[KeyState]) -> None:
+        """Read which runs still have their input, and of keys without a run what tells two snapshots apart."""
+        if self._request.resubmit:
+            runs = [state.run.id for state in states if state.run]
+            self.retained |= read_inputs(self._admin, runs).keys()
+        without_run = {state.key: state for state in states if state.run is None}
+        if self._request.snapshot_dir and without_run:
+            service = states[0].service
+            contents = read_contents(self._admin, service, list(without_run))
+            for key, state in without_run.items():
+                self.content_digests[service, key] = content_digest(state, contents.of(key))
 
 
 def read_keys(admin: AdminClient, workflow: Workflow, keys: t.Sequence[str]) -> dict[str, KeyState]:
@@ -151,12 +182,6 @@ def _read_retries(admin: AdminClient, rows: t.Iterable[Invocation]) -> dict[str,
     }
 
 
-def _going(seen: t.Mapping[Name, KeyState | OperatorError], request: RecoveryRequest) -> list[KeyState]:
-    """Return the keys of which something is to be destroyed, as far as what they hold tells."""
-    states = [state for state in seen.values() if isinstance(state, KeyState)]
-    return [state for state in states if plan_key(state, request.rules).has_steps]
-
-
 def read_children(admin: AdminClient, parents: t.Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Return, by the id of a parent, the unfinished invocations below it, which a kill takes along."""
     found: dict[str, list[str]] = {}
@@ -173,20 +198,3 @@ def read_children(admin: AdminClient, parents: t.Sequence[str]) -> dict[str, tup
         if not level:
             break
     return {parent: tuple(children) for parent, children in found.items()}
-
-
-def _retained(admin: AdminClient, going: t.Iterable[KeyState]) -> frozenset[str]:
-    """Return the runs whose input can still be read."""
-    runs = [state.run.id for state in going if state.run]
-    return frozenset(each for chunk in chunks(runs) for each in read_inputs(admin, chunk))
-
-
-def _content_digests(admin: AdminClient, going: t.Iterable[KeyState]) -> dict[Name, str]:
-    """Return, of keys without a run, what tells one snapshot of a key from another."""
-    without_run = [state for state in going if state.run is None]
-    digests: dict[Name, str] = {}
-    for service in dict.fromkeys(state.service for state in without_run):
-        states = [state for state in without_run if state.service == service]
-        contents = read_contents(admin, service, [state.key for state in states])
-        digests |= {(service, state.key): content_digest(state, contents.of(state.key)) for state in states}
-    return digests

@@ -68,15 +68,17 @@ class RecoveryRequest:
 class Observed:
     """What was read of all keys, before anything is written.
 
-    O(seen) has, by name, what Restate holds of a key, or the error of the question; O(children) the unfinished
-    invocations below what may be killed, by id; O(retained) the runs whose input can be submitted again. O(pending) are
-    the resubmissions that an earlier task left, and O(foreign) the files of those that another Restate is owed.
+    O(seen) has, by name, what Restate holds of a key, and O(failed_reads) why something of it could not be read;
+    O(children) the unfinished invocations below what may be killed, by id; O(retained) the runs whose input can be
+    submitted again. O(pending) are the resubmissions that an earlier task left, and O(foreign) the files of those that
+    another Restate is owed.
     """
 
     names: tuple[Name, ...]
     workflows: t.Mapping[str, Workflow]
-    seen: t.Mapping[Name, KeyState | OperatorError]
+    seen: t.Mapping[Name, KeyState]
     now: datetime.datetime
+    failed_reads: t.Mapping[Name, OperatorError] = field(default_factory=dict)
     releases_killed_at_once: bool = True
     children: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     retained: frozenset[str] = frozenset()
@@ -135,7 +137,7 @@ class Plan:
     beyond_limit: int
     releases_killed_at_once: bool
     failed_reads: t.Mapping[str, OperatorError]
-    """By name, why what Restate holds of a key could not be read."""
+    """By name, why something of a key could not be read."""
     error: OperatorError | None = None
 
 
@@ -149,9 +151,7 @@ def make_plan(observed: Observed, request: RecoveryRequest) -> Plan:
         foreign=observed.foreign,
         beyond_limit=observed.beyond_limit,
         releases_killed_at_once=observed.releases_killed_at_once,
-        failed_reads={
-            "/".join(name): seen for name, seen in observed.seen.items() if isinstance(seen, OperatorError)
-        },
+        failed_reads={"/".join(name): error for name, error in observed.failed_reads.items()},
     )
 
 
@@ -163,9 +163,10 @@ class _Planner:
 
     def recovery(self, name: Name) -> KeyRecovery:
         """Return what is to be done about a key."""
-        seen = self._observed.seen[name]
-        if isinstance(seen, OperatorError):
-            return KeyRecovery(KeyState(*name), KeyPlan(BLOCKED, "query_failed", seen.message))
+        seen = self._observed.seen.get(name, KeyState(*name))
+        error = self._observed.failed_reads.get(name)
+        if error:
+            return KeyRecovery(seen, KeyPlan(BLOCKED, "query_failed", error.message))
         steps = plan_key(seen, self._rules)
         pending = self._observed.pending.get(name)
         if pending:

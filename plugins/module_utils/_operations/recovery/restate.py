@@ -17,19 +17,18 @@ from ..invocations.chunks import chunks
 from ..invocations.termination import kill, purge
 from ..journal import UNKNOWN, Entry, Journal
 from ..operation import Backend
-from ..waiting import wait_until
+from ..waiting import repeat_while_lost, wait_until
 from .inputs import Input, read_inputs
 from .key_plan import BLOCKED, FAILED
-from .key_state import KeyState
 from .observation import READ_ERRORS, observe, read_keys
 from .plan import KeyRecovery, Plan, RecoveryRequest, make_plan, predict
 from .report import make_report
 from .resubmission import Resubmissions
+from .results import is_purged
 from .snapshot_content import content_digest, read_contents, snapshot_content
 from .snapshots import Snapshots
+from .verification import SETTLE_SECONDS, what_is_left
 from .workflow import Workflow
-
-_SETTLE_SECONDS = 15
 
 
 def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
@@ -73,14 +72,16 @@ class _ChunkRecovery:
         self._recoveries = [each for each in recoveries if each.is_in_work]
         self._journal.begun.update(each.name for each in self._recoveries)
         inputs: dict[str, Input] = {}
+        destroying: list[KeyRecovery] = []
         try:
             inputs = self._keep(snapshots) if snapshots else {}
+            destroying = [each for each in self._in_work() if each.steps.has_steps]
             self._destroy()
         except OperatorError as exc:
             if exc.code not in READ_ERRORS:
                 raise
-            self._stop_rest("query_failed", exc)
-        self._verify_if_it_can_be_read()
+            self._stop_unread(exc)
+        self._verify(destroying)
         if resubmissions:
             resubmissions.submit_all(self._in_work(), inputs, self._workflow)
             resubmissions.cancel_for_kept_runs(self._recoveries)
@@ -92,11 +93,14 @@ class _ChunkRecovery:
 
     def _stop(self, recovery: KeyRecovery, reason: str, message: str, **facts: t.Any) -> None:
         http = facts.pop("http", None)
-        self._journal.not_done("recover", [recovery.name], reason, message, http, outcome=BLOCKED, **facts)
+        facts.setdefault("outcome", BLOCKED)
+        self._journal.not_done("recover", [recovery.name], reason, message, http, **facts)
 
-    def _stop_rest(self, reason: str, error: OperatorError) -> None:
+    def _stop_unread(self, error: OperatorError) -> None:
+        """Stop the keys that are not done as far as was acknowledged, since what there is of them is not known."""
         for recovery in self._in_work():
-            self._stop(recovery, reason, error.message, http=error.http)
+            if not (recovery.steps.has_steps and is_purged(recovery, self._journal)):
+                self._stop(recovery, "query_failed", error.message, http=error.http)
 
     # Keep
 
@@ -193,7 +197,7 @@ class _ChunkRecovery:
                 del held[run_id]
             return not held
 
-        if not wait_until(are_released, clock=self._admin.clock, seconds=_SETTLE_SECONDS):
+        if not wait_until(are_released, clock=self._admin.clock, seconds=SETTLE_SECONDS):
             for run_id, recovery in held.items():
                 message = "an attempt of its killed run is still under way"
                 self._stop(recovery, "purge_failed", message, invocation_ids=[run_id])
@@ -225,21 +229,33 @@ class _ChunkRecovery:
         elif entries:
             try:
                 with self._journal.attempt("clear_state", recovery.name):
-                    self._admin.clear_state(service, key, state_version(entries))
+                    # Only this version of the state is cleared, also by a second call.
+                    repeat_while_lost(
+                        lambda: self._admin.clear_state(service, key, state_version(entries)),
+                        clock=self._admin.clock,
+                        delay_after=self._admin.connection.retry.patient_delay_after,
+                    )
             except OperatorError as exc:
-                if exc.code not in READ_ERRORS or exc.outcome_unknown:
+                if exc.status in (None, 401, 403):
                     raise
                 # The other keys are not to blame.
-                self._stop(recovery, "clear_failed", exc.message, http=exc.http)
+                if exc.outcome_unknown:
+                    message = f"whether its state was cleared is unknown: {exc.message}"
+                    self._stop(recovery, UNKNOWN, message, http=exc.http, outcome=FAILED)
+                else:
+                    self._stop(recovery, "clear_failed", exc.message, http=exc.http)
             else:
                 self._journal.done("clear_state", [recovery.name], keys=sorted(entries))
 
     # Verify
 
-    def _verify_if_it_can_be_read(self) -> None:
+    def _verify(self, recoveries: t.Sequence[KeyRecovery]) -> None:
         """Verify; what was acknowledged is done also where that cannot be read, but is not submitted again then."""
         try:
-            self._verify()
+            for recovery in what_is_left(self._admin, self._workflow, recoveries, self._journal):
+                ids = [row.id for row in self._journal.seen_after[recovery.name].invocations]
+                message = "some of it is still there after the purge"
+                self._stop(recovery, "purge_failed", message, invocation_ids=ids)
         except OperatorError as exc:
             if exc.code not in READ_ERRORS:
                 raise
@@ -247,47 +263,7 @@ class _ChunkRecovery:
                 self._journal.learn(recovery.name, note=f"not verified: {exc.message}")
                 if recovery.submits:
                     message = f"purged, not verified, and so not submitted again: {exc.message}"
-                    self._journal.not_done(
-                        "recover", [recovery.name], "resubmission_failed", message, exc.http, outcome=FAILED
-                    )
-
-    def _verify(self) -> None:
-        """Read until nothing of what was planned is left, and note what is there."""
-        touched = [each for each in self._recoveries if self._is_touched(each)]
-        open_ = {each.seen.key: each for each in touched}
-
-        def is_nothing_left() -> bool:
-            now = read_keys(self._admin, self._workflow, list(open_)) if open_ else {}
-            for key, state in now.items():
-                recovery = open_[key]
-                self._journal.seen_after[recovery.name] = state
-                is_stopped = self._journal.state("recover", recovery.name) is not None
-                if is_stopped or not _is_left(recovery, state):
-                    del open_[key]
-            return not open_
-
-        if not wait_until(is_nothing_left, clock=self._admin.clock, seconds=_SETTLE_SECONDS):
-            for recovery in open_.values():
-                now = self._journal.seen_after[recovery.name]
-                ids = [row.id for row in now.invocations]
-                message = "some of it is still there after the purge"
-                self._stop(recovery, "purge_failed", message, invocation_ids=ids)
-
-    def _is_touched(self, recovery: KeyRecovery) -> bool:
-        """Whether anything was sent for the key, so that what is there now is not known."""
-        steps, journal = recovery.steps, self._journal
-        sent = [journal.state("kill", row.id) for row in steps.kill]
-        sent += [journal.state("purge", row.id) for row in steps.purge]
-        return any(sent) or journal.state("clear_state", recovery.name) is not None
-
-
-def _is_left(recovery: KeyRecovery, now: KeyState) -> bool:
-    """Whether something of what was planned is there; a run that was submitted meanwhile has things of its own."""
-    planned = {(row.id, row.created_at) for row in recovery.steps.purge}
-    if any((row.id, row.created_at) in planned for row in now.invocations):
-        return True
-    is_another = now.run is not None and (now.run.id, now.run.created_at) not in planned
-    return not is_another and bool(now.state or now.promises)
+                    self._stop(recovery, "resubmission_failed", message, http=exc.http, outcome=FAILED)
 
 
 def _whether(action: str, entry: Entry) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import typing as t
+from pathlib import Path
 
 from ..._errors import OperatorError
 from ..._restate.ingress import IngressClient
@@ -65,7 +66,7 @@ class Resubmissions:
         """Submit a key's input, and return the id of its run; where that fails, note why."""
         if self._lost:
             # Where it is gone or takes nothing from us, every other submission would wait for the same.
-            self._note_failed(recovery, self._lost)
+            self._stop(recovery, self._lost.message)
             return None
         name = recovery.name
         try:
@@ -83,6 +84,8 @@ class Resubmissions:
                 self._lost = exc
             return None
         self._journal.done("resubmit", [name], run_id=run_id)
+        # What was read before is no longer there, and it is not proved yet that this Restate took it.
+        self._journal.seen_after.pop(name, None)
         return run_id
 
     def _send(self, recovery: KeyRecovery, content: Input, workflow: Workflow) -> str:
@@ -107,7 +110,6 @@ class Resubmissions:
     def _note_failed(self, recovery: KeyRecovery, error: OperatorError) -> None:
         self._stop(recovery, error.message, http=error.http)
         if error.outcome_unknown:
-            self._journal.seen_after.pop(recovery.name, None)
             return
         self._journal.not_done("resubmit", [recovery.name], "resubmission_failed", error.message)
         if not (recovery.pending and recovery.pending.was_sent):
@@ -153,19 +155,22 @@ class Resubmissions:
             self._journal.not_done("resubmit", [recovery.name], "resubmission_failed", message)
             return
         self._journal.done("resubmit", [recovery.name], run_id=run_id, created_at=created_at)
-        self._close(recovery, recovery.run_created_at, run_id, created_at)
+        path = self._close(recovery, recovery.run_created_at, run_id, created_at)
+        if path:
+            self._journal.learn(recovery.name, snapshot=path)
 
-    def _close(self, recovery: KeyRecovery, kept_as: str, run_id: str, created_at: str | None) -> None:
-        """Note that nothing is pending any more; where that fails, the run that is there tells the next task."""
+    def _close(self, recovery: KeyRecovery, kept_as: str, run_id: str, created_at: str | None) -> Path | None:
+        """Note that nothing is pending any more, and return where the snapshot is now.
+
+        Where that cannot be noted, the run that is there tells the next task.
+        """
         resubmitted = {"invocation_id": run_id, "created_at": created_at}
         service, key, _created_at = self._key(recovery)
         try:
-            path = self._snapshots.close(service, key, kept_as, resubmitted)
+            return self._snapshots.close(service, key, kept_as, resubmitted)
         except OSError as exc:
             self._journal.learn(recovery.name, note=f"its snapshot could not be closed: {exc}")
-        else:
-            if not recovery.closes:
-                self._journal.learn(recovery.name, snapshot=path)
+            return None
 
     def cancel_for_kept_runs(self, recoveries: t.Iterable[KeyRecovery]) -> None:
         """Take back that a resubmission is pending for keys whose run was left: it may yet succeed."""

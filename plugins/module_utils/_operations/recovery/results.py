@@ -35,6 +35,8 @@ class KeyResult:
     http: dict[str, t.Any] | None = None
     unknown: t.Sequence[str] = field(default=())
     """The invocations of which it is unknown whether they were killed or purged."""
+    is_in_doubt: bool = False
+    """Whether it is unknown of any write whether it was carried out."""
 
     @property
     def name(self) -> str:
@@ -44,7 +46,7 @@ class KeyResult:
     @property
     def changed(self) -> bool:
         """Whether anything was done to the key, or may have been."""
-        return bool(self.killed or self.purged or self.cleared or self.resubmitted or self.unknown)
+        return bool(self.killed or self.purged or self.cleared or self.resubmitted or self.is_in_doubt)
 
     def to_result(self) -> dict[str, t.Any]:
         """Return it as the result shows it; the request that failed is shown with the error."""
@@ -98,6 +100,7 @@ def key_result(recovery: KeyRecovery, plan: Plan, journal: Journal) -> KeyResult
         resubmitted_at=resubmitted_at,
         http=verdict.http,
         unknown=_unknown(recovery, journal),
+        is_in_doubt=UNKNOWN in _states(recovery, journal),
     )
 
 
@@ -116,14 +119,14 @@ def _verdict(recovery: KeyRecovery, plan: Plan, journal: Journal) -> _Verdict:
         return _Verdict(entry.facts["outcome"], entry.reason, entry.message, ids, entry.http)
     if _is_untouched(recovery, journal):
         return _Verdict(FAILED, "not_tried", "the task ended before")
-    if _is_purged(recovery, journal) and not recovery.submits:
+    if is_purged(recovery, journal) and not recovery.submits:
         # What was acknowledged is done.
         return _Verdict(RECOVERED, message="not verified: the task ended before")
     ended = journal.ended_by
     return _Verdict(FAILED, "interrupted", ended.message if ended else "", http=ended.http if ended else None)
 
 
-def _is_purged(recovery: KeyRecovery, journal: Journal) -> bool:
+def is_purged(recovery: KeyRecovery, journal: Journal) -> bool:
     """Whether all that was to be destroyed was acknowledged."""
     calls = [("kill", row.id) for row in recovery.steps.kill] + [
         ("purge", row.id) for row in recovery.steps.purge
@@ -164,7 +167,7 @@ def state_after(recovery: KeyRecovery, result: KeyResult, journal: Journal) -> d
     seen: KeyState | None = journal.seen_after.get(recovery.name)
     if seen is None and _is_untouched(recovery, journal):
         seen = recovery.seen
-    if seen is None:
+    if seen is None or journal.state("resubmit", recovery.name) == UNKNOWN:
         return {"unknown": "the task was cut off before it could read this again"}
     shown = seen.to_result()
     return {**shown, "resubmitted": result.resubmitted} if result.resubmitted else shown
@@ -174,7 +177,11 @@ def _is_untouched(recovery: KeyRecovery, journal: Journal) -> bool:
     """Whether nothing was done to the key, and nothing may have been."""
     if not recovery.is_in_work or recovery.name not in journal.begun:
         return True
+    return not any(state in (DONE, UNKNOWN) for state in _states(recovery, journal))
+
+
+def _states(recovery: KeyRecovery, journal: Journal) -> list[str | None]:
+    """Return what became of each write of a key."""
     states = [journal.state("kill", row.id) for row in recovery.steps.kill]
     states += [journal.state("purge", row.id) for row in recovery.steps.purge]
-    states += [journal.state(action, recovery.name) for action in ("clear_state", "resubmit")]
-    return not any(state in (DONE, UNKNOWN) for state in states)
+    return states + [journal.state(action, recovery.name) for action in ("clear_state", "resubmit")]

@@ -22,7 +22,7 @@ from ..journal import Journal
 from ..operation import Backend
 from ..report import count, sample
 from ..waiting import repeat_while_lost
-from .plan import Observed, Places, Plan, ResumeRequest, Step, make_plan, predict
+from .plan import Observed, Places, Plan, ResumeRequest, make_plan, predict
 from .report import make_report
 
 _SECOND_LOOK_SECONDS = 0.5
@@ -123,9 +123,13 @@ def _latest_on(registry: Registry, deployment_id: str) -> ServedHandlers:
 def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
     """Resume what goes on where it is, one by one; then move the rest, by where they go."""
     admin = restate.admin
-    for step in plan.going:
-        if step.move_to is None:
-            _resume_in_place(admin, step, journal)
+    staying = [step.row.id for step in plan.going if step.move_to is None]
+    for number, invocation_id in enumerate(staying):
+        try:
+            _resume_in_place(admin, invocation_id, journal)
+        except OperatorError:
+            journal.not_done("resume", staying[number + 1 :], "not_tried", "there was no connection any more")
+            raise
     for destination in dict.fromkeys(step.move_to for step in plan.going):
         if destination is not None:
             rows = [step.row for step in plan.going if step.move_to == destination]
@@ -141,8 +145,7 @@ def _move(admin: AdminClient, rows: list[Invocation], destination: str, journal:
         )
 
 
-def _resume_in_place(admin: AdminClient, step: Step, journal: Journal) -> None:
-    invocation_id = step.row.id
+def _resume_in_place(admin: AdminClient, invocation_id: str, journal: Journal) -> None:
     journal.sending("resume", [invocation_id])
     try:
         # A second resume of what goes on already does no harm.
@@ -152,9 +155,13 @@ def _resume_in_place(admin: AdminClient, step: Step, journal: Journal) -> None:
             delay_after=admin.connection.retry.patient_delay_after,
         )
     except OperatorError as exc:
-        if exc.outcome_unknown:
+        # Where nobody answers, every other call would meet the same.
+        if not exc.outcome_unknown:
+            journal.not_done("resume", [invocation_id], "not_resumed", exc.message, exc.http)
+        else:
+            journal.unknown("resume", [invocation_id], exc.message)
+        if exc.status is None:
             raise
-        journal.not_done("resume", [invocation_id], "not_resumed", exc.message, exc.http)
         return
     if answer in ("gone", "busy"):
         # What stays on its deployment need never be paused first.

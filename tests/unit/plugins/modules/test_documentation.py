@@ -158,7 +158,7 @@ def test_every_module_has_its_common_results_written_by_the_script() -> None:
 def test_what_modules_have_in_common_is_written_alike(name: str) -> None:
     source = (ROOT / "plugins" / "modules" / f"{name}.py").read_text(encoding="utf-8")
     written = return_docs.with_shared_docs(name.removeprefix("restate_"), source)
-    assert written == source, "run scripts/return_docs.py"
+    assert written == source, "run make docs-return"
 
 
 # Errors

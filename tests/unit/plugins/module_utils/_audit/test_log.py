@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The audit log: what is appended, what is refused, and what the chain tells."""
+"""The audit log: what is appended, and what is refused."""
 
 from __future__ import annotations
 
@@ -18,56 +18,23 @@ from typing import Any
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._audit import chain as _audit_chain
 from ansible_collections.dalp.restate.plugins.module_utils._audit.log import AuditLog, line_hash
-from ansible_collections.dalp.restate.plugins.module_utils._audit.record import Attempt, Record
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
+
+from tests.unit.audit_records import record, written
 
 WRITER = """
 import sys
 from ansible_collections.dalp.restate.plugins.module_utils._audit.log import AuditLog
-from tests.unit.plugins.module_utils._audit.test_log import record
+from tests.unit.audit_records import record
 log = AuditLog(sys.argv[1])
 for number in range(50):
     log.append(record(reason=f"{sys.argv[2]}-{number} " + "x" * 3000))
 """
 
 
-def record(
-    phase: str = "succeeded",
-    operation: str = "cleanup",
-    reason: str | None = None,
-    attempt: Attempt | None = None,
-) -> dict[str, Any]:
-    """Return a record as a module writes it."""
-    attempt = attempt or Attempt(
-        operation=operation,
-        source="http://localhost:9070",
-        arguments={},
-        actor="ada",
-        reason=reason,
-        context={},
-        check_mode=phase == "planned",
-    )
-    made: Record
-    if phase == "attempted":
-        made = attempt.attempted("http://orders:9080", None)
-    else:
-        ended = Report(message="", subject="http://orders:9080", changed=True, details={})
-        made = attempt.outcome(ended, wrote=True, restate_version="1.7.12")
-    return dict(made)
-
-
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "audit.jsonl"
-
-
-def written(path: Path, number: int = 5) -> list[bytes]:
-    """Write some records, and return the lines."""
-    log = AuditLog(str(path))
-    for each in range(number):
-        log.append(record(reason=f"number {each}"))
-    return path.read_bytes().splitlines()
 
 
 def test_a_log_is_made_for_its_owner_alone(path: Path) -> None:
@@ -165,38 +132,6 @@ def test_a_half_line_that_a_crash_left_is_kept_and_the_log_goes_on(path: Path) -
     assert path.read_bytes().splitlines()[1] == lines[1][:40]
 
 
-def _edit(lines: list[bytes]) -> list[bytes]:
-    return [*lines[:2], lines[2].replace(b"number 2", b"number 9"), *lines[3:]]
-
-
-def _remove(lines: list[bytes]) -> list[bytes]:
-    return lines[:2] + lines[3:]
-
-
-def _swap(lines: list[bytes]) -> list[bytes]:
-    return [lines[0], lines[2], lines[1], *lines[3:]]
-
-
-def _garble(lines: list[bytes]) -> list[bytes]:
-    return [*lines[:2], b"not a record", *lines[3:]]
-
-
-@pytest.mark.parametrize(
-    ("tamper", "line", "reason"),
-    [
-        pytest.param(_edit, 3, "edited_or_followed_by_removed_lines", id="edited"),
-        pytest.param(_remove, 2, "edited_or_followed_by_removed_lines", id="removed"),
-        pytest.param(_swap, 2, "reordered", id="reordered"),
-        pytest.param(_garble, 3, "not_a_record", id="replaced"),
-    ],
-)
-def test_the_first_line_that_is_not_as_it_was_written_is_named(
-    path: Path, tamper: Callable[[list[bytes]], list[bytes]], line: int, reason: str
-) -> None:
-    path.write_bytes(b"\n".join(tamper(written(path))) + b"\n")
-    assert _audit_chain.read(str(path)).broken == {"file": str(path), "line": line, "reason": reason}
-
-
 @pytest.mark.parametrize("name", ["audit.jsonl.1", "audit.jsonl-20261122"])
 def test_rotation_keeps_the_chain(path: Path, name: str) -> None:
     written(path, 3)
@@ -209,29 +144,9 @@ def test_rotation_keeps_the_chain(path: Path, name: str) -> None:
     assert _audit_chain.read(str(path)).broken is not None
 
 
-def test_a_log_whose_rotated_files_are_gone_says_what_it_follows(path: Path) -> None:
-    lines = written(path, 2)
-    path.rename(path.with_name("audit.jsonl.1"))
-    written(path, 1)
-    path.with_name("audit.jsonl.1").unlink()
-    chain = _audit_chain.read(str(path))
-    assert (chain.broken, chain.follows) == (None, line_hash(lines[-1]))
-
-
 def test_a_writer_that_waited_for_the_lock_goes_on_in_the_new_file_after_a_rotation(path: Path) -> None:
     log = AuditLog(str(path))
     log.append(record())
     path.rename(path.with_name("audit.jsonl.1"))
     log.append(record())
     assert len(path.read_bytes().splitlines()) == 1
-
-
-def test_an_attempt_without_an_outcome_is_found(path: Path) -> None:
-    log = AuditLog(str(path))
-    ended, killed = (record("attempted")["data"]["attempt"] for _each in range(2))
-    for number, one in ((ended, "attempted"), (ended, "succeeded"), (killed, "attempted")):
-        made = record(one)
-        made["data"]["attempt"] = number
-        log.append(made)
-    found = _audit_chain.without_outcome(_audit_chain.read(str(path)).records)
-    assert [one["data"]["attempt"] for one in found] == [killed]

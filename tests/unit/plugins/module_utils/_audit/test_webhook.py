@@ -19,7 +19,7 @@ from ansible_collections.dalp.restate.tests.unit.loopback import HANG, RESET, An
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
-from tests.unit.plugins.module_utils._audit.test_log import record
+from tests.unit.audit_records import record
 
 TOKEN = "token-of-the-admin"
 HEADER = "value-of-a-header"

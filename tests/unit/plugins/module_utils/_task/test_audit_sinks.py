@@ -19,7 +19,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.loopback import LoopbackServer, Request, answer
 
-from tests.unit.plugins.module_utils._audit.test_log import record
+from tests.unit.audit_records import record
 
 ANSWERS = Path(__file__).resolve().parents[3] / "answers" / "1.7.12"
 SERVICE = "http://orders:9080"

@@ -13,7 +13,7 @@ from ansible_collections.dalp.restate.tests.unit.loopback import RESET, answer
 from ansible_collections.dalp.restate.tests.unit.scripted_admin import KILL, ScriptedAdmin
 from ansible_collections.dalp.restate.tests.unit.scripted_cleanup import cleaned, remaining
 
-REFUSED = answer(500, {"message": "no!"})
+REFUSED = answer(400, {"message": "no!"})
 DELETE_2 = "DELETE /deployments/dp_2?force=true"
 
 
@@ -23,6 +23,9 @@ DELETE_2 = "DELETE /deployments/dp_2?force=true"
         pytest.param(REFUSED, "RESTATE_UNEXPECTED_RESPONSE", "interrupted", NOT_DONE, id="refused"),
         pytest.param(
             answer(401), "RESTATE_PERMISSION_REQUIRED", "interrupted", NOT_DONE, id="the credentials expire"
+        ),
+        pytest.param(
+            answer(500), "RESTATE_UNEXPECTED_RESPONSE", "unknown", UNKNOWN, id="the server fails meanwhile"
         ),
         pytest.param(RESET, "RESTATE_ADMIN_UNREACHABLE", "unknown", UNKNOWN, id="the server is gone"),
     ],
@@ -45,7 +48,7 @@ def test_what_a_cleanup_did_not_come_to_remains_with_a_reason(
 
 def test_nothing_removed_is_nothing_changed_and_all_remains(serve: Serve) -> None:
     script = ScriptedAdmin()
-    script.faults["DELETE /deployments/dp_1?force=true"] = [answer(500)]
+    script.faults["DELETE /deployments/dp_1?force=true"] = [REFUSED]
     report = cleaned(serve, script)
     assert remaining(report) == {"dp_1": "interrupted", "dp_2": "interrupted"}
     assert not report.changed
@@ -66,12 +69,13 @@ def test_what_was_done_to_invocations_before_it_was_cut_off_is_shown(pending: st
     else:
         batch = {"succeeded": ["inv_1"], "failed": [{"invocation_id": "inv_2", "error": "no leader"}]}
         script.faults[f"POST {KILL}"] = [answer(200, batch)]
+        script.faults["PATCH /invocations/inv_2/kill"] = [answer(503)]
         expected = {"killed": ["inv_1"]}
     report = cleaned(serve, script, force_drain=True, pending=pending)
     assert {name: report.details[name] for name in expected} == expected
     assert report.changed
     assert report.details["removed"] == ["dp_2"]
-    assert remaining(report) == {"dp_1": "interrupted" if pending == "cancel" else "kill_failed"}
+    assert remaining(report) == {"dp_1": "interrupted" if pending == "cancel" else "unknown"}
 
 
 def test_the_oldest_goes_first_by_instant_and_not_by_text(serve: Serve) -> None:

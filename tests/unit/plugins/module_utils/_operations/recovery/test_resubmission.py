@@ -108,8 +108,11 @@ def test_a_submission_whose_answer_was_lost_is_sent_again_and_taken_once(when: s
 def test_a_submission_that_may_have_been_taken_stays_marked_as_sent(tmp_path: Path) -> None:
     restate = FakeRestate(run_of("a"), retries=1)
 
+    def gone() -> None:
+        raise GONE
+
     def first_lost() -> None:
-        restate.hook("before submit", GONE)
+        restate.hooks["before submit"] = gone
         raise lost()
 
     task = Task(restate, tmp_path, resubmit=True)
@@ -126,7 +129,7 @@ def test_a_submission_that_may_have_been_taken_stays_marked_as_sent(tmp_path: Pa
 def test_a_run_that_was_left_owes_no_resubmission(verb: str, tmp_path: Path) -> None:
     status = "paused" if verb == "kill" else "completed"
     restate = FakeRestate(run_of("a", status))
-    restate.answers["inv_a"] = "partition is lost"
+    restate.hook(f"before {verb}", REFUSED)
     task = Task(restate, tmp_path, resubmit=True, kill="stuck")
     assert task.recover("a")["a"].outcome == "blocked"
     assert task.files() == [".json"]
@@ -134,6 +137,21 @@ def test_a_run_that_was_left_owes_no_resubmission(verb: str, tmp_path: Path) -> 
     restate.rows.clear()
     assert outcomes(task.recover("a")) == {"a": "blank"}
     assert task.ingress.submitted == []
+
+
+@pytest.mark.parametrize("verb", ["kill", "purge"])
+def test_a_run_that_may_have_been_destroyed_owes_a_resubmission(verb: str, tmp_path: Path) -> None:
+    restate = FakeRestate(run_of("a", "paused" if verb == "kill" else "completed"))
+    restate.answers["inv_a"] = "rpc for partition 1 failed: connection closed"
+    task = Task(restate, tmp_path, resubmit=True, kill="stuck")
+    result = task.recover("a")["a"]
+    assert (result.outcome, result.reason) == ("failed", "unknown")
+    assert task.files() == [".open.json"]
+    # It was carried out, as the next task sees.
+    restate.answers.clear()
+    restate.rows.clear()
+    assert outcomes(task.recover("a")) == {"a": "recovered"}
+    assert [key for key, _payload, _headers in task.ingress.submitted] == ["a"]
 
 
 def test_a_run_that_succeeded_meanwhile_owes_no_resubmission(tmp_path: Path) -> None:

@@ -7,16 +7,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._operations.execution import Execution
-from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery.plan import RecoveryRequest
-from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery.restate import BACKEND
 from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery.snapshots import Snapshots
-from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
-from ansible_collections.dalp.restate.plugins.module_utils._restate.server import Restate
 from ansible_collections.dalp.restate.tests.unit.fake_restate import (
     Crash,
     FakeIngress,
@@ -66,6 +60,29 @@ def test_a_query_that_fails_blocks_the_keys_that_it_is_about_and_no_other() -> N
     assert report.after["Flow/a"] == {}
 
 
+@pytest.mark.parametrize("question", ["children", "inputs", "state_values"])
+def test_a_query_for_more_that_fails_blocks_what_was_to_be_destroyed_and_no_other(
+    question: str, tmp_path: Path
+) -> None:
+    restate = two_services()
+    restate.change("inv_a", status="paused", completion_result=None)
+    restate.rows["inv_s"] = run_of("s", result="success")
+    restate.state["o"] = {"x": b"1"}
+    restate.hook(f"before {question}", OperatorError("RESTATE_QUERY_FAILED", "no leader"))
+    task = Task(restate, tmp_path, resubmit=question == "inputs", kill="stuck", clear=True)
+    results = task.recover("a", "s", "o", "blank")
+    reasons = {key: result.reason or result.outcome for key, result in results.items()}
+    assert reasons == {"a": "query_failed", "s": "already_succeeded", "o": "query_failed", "blank": "blank"}
+    assert task.report is not None
+    assert task.report.error is not None
+    assert task.report.error.code == "RESTATE_WORKFLOW_RETRY_BLOCKED"
+    # What was read is shown, and nothing was done.
+    assert task.report.before["Flow/a"]["invocations"] == {"inv_a": "run paused"}
+    assert task.report.after == task.report.before
+    assert restate.writes == []
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_task_that_is_cut_off_before_anything_was_written_is_its_error() -> None:
     restate = two_services()
     restate.hook("before invocations_of_keys", GONE)
@@ -91,47 +108,6 @@ def test_a_task_that_only_submits_what_was_owed_has_written(tmp_path: Path) -> N
     assert report.details["results"][0]["resubmitted"] == "inv_a"
     assert "unknown" in report.after["Flow/a"]
     assert task.files() == [".submitting.json"]
-
-
-class Signal(BaseException):
-    """Ends a task from outside, as a signal does."""
-
-
-def ended(restate: FakeRestate, step: str, *workflows: str) -> Report:
-    """Return what a task reports that is ended from outside at a step."""
-    restate.hook(step, Signal())
-    names = [one.split("/") for one in workflows]
-    request = RecoveryRequest(
-        workflows=[{"service_name": service, "service_key": key} for service, key in names],
-        kill_active="any",
-        skip_blocked=False,
-    )
-    execution = Execution(BACKEND, Restate(cast("Any", restate), cast("Any", None)), request)
-    with pytest.raises(Signal):
-        execution.run()
-    report = execution.report(OperatorError("RESTATE_INTERRUPTED", "SIGTERM", reason="signal"))
-    assert report is not None
-    return report
-
-
-def test_a_task_that_is_ended_during_a_purge_says_what_was_killed_and_what_is_unknown() -> None:
-    restate = FakeRestate(run_of("a", "paused"), run_of("b"), run_of("c", "paused", target_service_name="Z"))
-    report = ended(restate, "before purge", "Flow/a", "Flow/b", "Z/c")
-    results = {one["service_key"]: one for one in report.details["results"]}
-    assert [results[key]["reason"] for key in "abc"] == ["interrupted", "interrupted", "not_tried"]
-    assert [results[key]["killed"] for key in "abc"] == [["inv_a"], [], []]
-    assert [results[key]["unknown"] for key in "abc"] == [["inv_a"], ["inv_b"], []]
-    assert report.changed
-    assert report.error is not None
-    assert (report.error.code, report.error.reason) == ("RESTATE_INTERRUPTED", "signal")
-    assert ["unknown" in report.after[name] for name in ("Flow/a", "Flow/b", "Z/c")] == [True, True, False]
-
-
-def test_a_task_that_is_ended_before_its_first_call_has_changed_nothing() -> None:
-    restate = FakeRestate(run_of("a"))
-    report = ended(restate, "before status_of", "Flow/a")
-    assert not report.changed
-    assert report.after == report.before
 
 
 @pytest.mark.parametrize(
