@@ -76,7 +76,7 @@ def test_a_read_is_tried_for_as_long_as_a_partition_may_be_without_a_leader(
     error = failure(lambda: client(server.url, clock, retries=3).version)
     assert len(server.requests) == 9
     expected = [0.2, 0.4, 0.8, 1.6, 3.2, 3.2, 3.2, 3.2]
-    assert [round(delay / each) for delay, each in zip(clock.sleeps, expected)] == [1] * 8
+    assert [round(delay / each) for delay, each in zip(clock.sleeps, expected, strict=True)] == [1] * 8
     assert not error.outcome_unknown
     assert "unknown" not in error.message
 
