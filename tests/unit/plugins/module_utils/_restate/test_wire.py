@@ -12,78 +12,25 @@ capture_answers.py writes the answers.
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
-from ansible_collections.dalp.restate.plugins.module_utils._http.transport import server_message
 from ansible_collections.dalp.restate.plugins.module_utils._restate import wire
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
-from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import columns
-from ansible_collections.dalp.restate.plugins.module_utils._restate.versions import (
-    RELEASES,
-    capabilities_of,
+from ansible_collections.dalp.restate.tests.unit.captured_answers import (
+    EACH,
+    MODELS,
+    SECRET,
+    captured,
+    parsed,
+    with_more,
 )
-from ansible_collections.dalp.restate.tests.unit.capture_answers import questions_of
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import answer
-from pydantic import ValidationError
-from restate_server import VERSIONS
-
-ANSWERS = Path(__file__).resolve().parents[3] / "answers"
-SECRET = "a-secret-header-value"
-EACH = pytest.mark.parametrize("version", VERSIONS)
-
-MODELS: dict[str, type[wire.Wire]] = {
-    "version": wire.Version,
-    "deployments": wire.Deployments,
-    "deployments_with_headers": wire.Deployments,
-    "deployment_drained": wire.DeploymentDetail,
-    "deployment_release-1": wire.DeploymentDetail,
-    "deployment_release-2": wire.DeploymentDetail,
-    "deployment_with_headers": wire.DeploymentDetail,
-    "services": wire.Services,
-    "service": wire.Service,
-    "service_patched": wire.Service,
-    "service_patched_again": wire.Service,
-    "registration": wire.Registration,
-    "registration_dry_run": wire.Registration,
-    "registration_again": wire.Registration,
-    "registration_again_dry_run": wire.Registration,
-}
-
-
-def captured(version: str, name: str) -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((ANSWERS / version / f"{name}.json").read_text())
-    return content
-
-
-def parsed(version: str, name: str) -> Any:
-    return MODELS[name].model_validate(captured(version, name)["body"])
-
-
-def rows_of(version: str, question: str) -> list[dict[str, Any]]:
-    return wire.Rows.model_validate(captured(version, f"query_{question}")["body"]).rows
-
-
-def typed_rows_of(version: str, answer: str) -> list[Any]:
-    """Return the rows of an answer, of the type that their question says."""
-    asked = captured(version, f"query_{answer}")["question"]
-    row = getattr(questions_of(version), asked["name"])(**asked["arguments"]).row
-    return [row(**columns) for columns in rows_of(version, answer)]
-
-
-def with_more(value: Any) -> Any:
-    """Add a field to each object, as a later server might."""
-    if isinstance(value, dict):
-        return {**{key: with_more(item) for key, item in value.items()}, "added_later": {"x": [1]}}
-    return [with_more(item) for item in value] if isinstance(value, list) else value
-
 
 # Every answer, of every version
 
@@ -232,171 +179,3 @@ def test_the_userinfo_of_a_registered_url_is_not_shown() -> None:
         id="dp_1", uri="http://u:hunter22@h:9080/x?token=1", created_at="2026-01-01T00:00:00Z"
     )
     assert seen.shown_url == "http://h:9080/x"
-
-
-# What a server leaves out
-
-
-@pytest.mark.parametrize(("model", "body"), [
-    (wire.Version, {"version": "1.1.0"}),
-    (wire.Deployment, {"id": "dp_1", "uri": "http://h/", "created_at": "2026-01-01T00:00:00Z"}),
-    (wire.Deployment, {"id": "dp_1", "arn": "arn:aws:lambda:x:1:function:f", "created_at": "2026-01-01T00:00:00Z"}),
-    (wire.Deployment, {"id": "dp_1", "uri": None, "http_version": None, "sdk_version": None, "auth": None, "created_at": "2026-01-01T00:00:00Z"}),
-    (wire.DeploymentDetail, {"id": "dp_1", "uri": "http://h/", "created_at": "2026-01-01T00:00:00Z"}),
-    (wire.Service, {"name": "A", "ty": "Service", "deployment_id": "dp_1", "revision": 1}),
-    (wire.Handler, {"name": "run"}),
-    (wire.Registration, {"id": "dp_1"}),
-    (wire.Rows, {"rows": []}),
-])  # fmt: skip
-def test_what_is_optional_may_be_absent(model: type[wire.Wire], body: dict[str, Any]) -> None:
-    assert isinstance(model.model_validate(body), model)
-
-
-def test_absent_settings_are_no_settings() -> None:
-    body = {
-        "name": "A",
-        "ty": "Service",
-        "deployment_id": "dp_1",
-        "revision": 1,
-        "public": False,
-        "abort_timeout": None,
-    }
-    assert wire.Service.model_validate(body).settings == {"public": False}
-
-
-@pytest.mark.parametrize(("model", "body"), [
-    (wire.Version, {}),
-    (wire.Deployments, {}),
-    (wire.Deployments, {"deployments": [{"uri": "http://h/"}]}),
-    (wire.Services, {"services": None}),
-    (wire.Service, {"name": "A"}),
-    (wire.Registration, {}),
-    (wire.Rows, {"rows": None}),
-])  # fmt: skip
-def test_what_is_needed_may_not(model: type[wire.Wire], body: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        model.model_validate(body)
-
-
-@pytest.mark.parametrize(("text", "expected"), [
-    ("1.7.12", (1, 7, 12)), ("1.8.0-rc.1", (1, 8, 0)), ("2.0.0", (2, 0, 0)), ("1.7", (1, 7)),
-])  # fmt: skip
-def test_version_numbers(text: str, expected: tuple[int, ...]) -> None:
-    assert wire.Version(version=text).numbers == expected
-
-
-@pytest.mark.parametrize(("text", "expected"), [
-    ("1.5.3", False), ("1.6.0", True), ("1.6.0-rc.1", True), ("1.10.0", True), ("2.0.0", True), ("0.9.9", False), ("2", True),
-])  # fmt: skip
-def test_what_a_server_can_do_follows_from_its_release(text: str, expected: bool) -> None:
-    assert capabilities_of(wire.Version(version=text).release).can_pause is expected
-
-
-@EACH
-def test_each_version_that_is_tested_has_a_release_of_its_own(version: str) -> None:
-    assert wire.Version(version=version).release in RELEASES
-    assert len(RELEASES) == len(VERSIONS)
-
-
-# Errors, as each version words them
-
-
-@EACH
-@pytest.mark.parametrize(("name", "status", "words", "code"), [
-    pytest.param("error_no_deployment", 404, "does not exist", None, id="no such deployment"),
-    pytest.param("error_no_service", 404, "does not exist", None, id="no such service"),
-    pytest.param("error_bad_deployment_id", 400, "Invalid URL", None, id="no deployment id"),
-    pytest.param("error_unreachable", 500, "unable to reach|Connection refused", "META0003", id="the service is down"),
-    pytest.param("error_type_change", 409, "Service type cannot be changed", "META0006", id="a change of type"),
-    pytest.param("error_bad_uri", 422, "Failed to deserialize", None, id="no URL"),
-    pytest.param("error_bad_body", 422, "Failed to deserialize", None, id="a number as a header"),
-    pytest.param("error_not_forced", 501, "Not Implemented", None, id="a delete without force"),
-    pytest.param("error_purge_unfinished", 409, "is not yet completed", None, id="a purge of what is not completed"),
-    pytest.param("error_bad_sql", 500, "Error during planning", None, id="bad SQL"),
-])  # fmt: skip
-def test_the_words_of_an_error(version: str, name: str, status: int, words: str, code: str | None) -> None:
-    seen = captured(version, name)
-    assert seen["status"] == status
-    shown, restate_code = server_message(_response(seen))
-    assert any(word in shown for word in words.split("|"))
-    assert restate_code == code
-
-
-@pytest.mark.parametrize(("version", "status"), [("1.5.3", 409), ("1.6.2", 200), ("1.7.12", 200)])
-def test_a_known_url_without_force_is_a_conflict_before_1_6_and_unchanged_from_then_on(
-    version: str, status: int
-) -> None:
-    assert captured(version, "known_not_forced")["status"] == status
-
-
-@EACH
-def test_a_delete_is_accepted_and_then_not_found(version: str) -> None:
-    assert [captured(version, name)["status"] for name in ("deletion", "deletion_again")] == [202, 404]
-
-
-def _response(seen: dict[str, Any]) -> httpx.Response:
-    body = seen["body"]
-    content = body if isinstance(body, str) else json.dumps(body)
-    return httpx.Response(seen["status"], content=content.encode())
-
-
-# Rows: a column that is NULL is absent
-
-
-QUESTIONS = sorted(path.stem.removeprefix("query_") for path in (ANSWERS / VERSIONS[0]).glob("query_*.json"))
-
-
-@EACH
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_a_question_is_answered_with_rows(version: str, question: str) -> None:
-    assert captured(version, f"query_{question}")["status"] == 200
-    assert all(None not in row.values() for row in rows_of(version, question))
-
-
-@EACH
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_an_answer_is_to_the_question_that_is_asked_today(version: str, question: str) -> None:
-    # Where this fails, the question was changed: capture_answers.py asks the servers again.
-    kept = captured(version, f"query_{question}")["question"]
-    asked = getattr(questions_of(version), kept["name"])(**kept["arguments"])
-    assert asked.sql == kept["sql"]
-
-
-@EACH
-@pytest.mark.parametrize("question", QUESTIONS)
-def test_a_row_has_the_columns_that_its_type_says_and_no_other(version: str, question: str) -> None:
-    assert [columns(row) for row in typed_rows_of(version, question)] == rows_of(version, question)
-
-
-@EACH
-def test_columns_that_are_null_are_absent(version: str) -> None:
-    rows = {row["target"]: row for row in rows_of(version, "invocations")}
-    assert rows["OrderWorkflow/order-1001/run"]["completion_result"] == "failure"
-    assert "completion_result" not in rows["OrderWorkflow/order-1004/run"]
-    assert "completion_failure" not in rows["OrderWorkflow/order-1005/run"]
-    assert "retry_count" not in rows["PaymentWorkflow/payment-2001/run"]
-
-
-@EACH
-def test_the_zombie_is_found_and_nothing_else(version: str) -> None:
-    assert [row["target"] for row in rows_of(version, "zombies")] == ["OrderWorkflow/order-1007/run"]
-
-
-@EACH
-def test_values_of_state_are_hexadecimal(version: str) -> None:
-    assert {row["key"]: bytes.fromhex(row["value"]) for row in rows_of(version, "state_values")} == {
-        "step": b'"started"'
-    }
-
-
-@EACH
-def test_a_hostile_key_is_a_key_that_is_not_there(version: str) -> None:
-    assert rows_of(version, "hostile_key") == []
-
-
-@EACH
-def test_why_something_paused_is_in_the_events(version: str) -> None:
-    paused = next(row for row in typed_rows_of(version, "latest_unsettled") if row.status == "paused")
-    events = [row for row in typed_rows_of(version, "last_events") if row.id == paused.id]
-    assert paused.last_failure is None
-    assert "bank gateway timed out" in events[-1].failure.message

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A query is answered whole, or it failed."""
+
+# ruff: noqa: E501 (a case is a line)
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
+from ansible_collections.dalp.restate.plugins.module_utils._http.guard import (
+    WriteGuard,
+)
+from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
+from ansible_collections.dalp.restate.plugins.module_utils._restate.questions import Question
+from ansible_collections.dalp.restate.tests.unit.admin_calls import (
+    ROWS,
+    Number,
+    client,
+    failure,
+)
+from ansible_collections.dalp.restate.tests.unit.conftest import Serve
+from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
+from ansible_collections.dalp.restate.tests.unit.loopback import HANG, answer, chunked
+
+# Queries: anything but a whole answer is a failure
+
+
+def test_rows_are_of_the_type_that_the_question_says(serve: Serve) -> None:
+    server = serve(answer(200, {"rows": [{"n": 3}, {"n": 4}]}))
+    assert client(server.url).query(Question(Number, "SELECT 1")) == [Number(3), Number(4)]
+    assert server.requests[0].json == {"query": "SELECT 1"}
+    assert client(serve(answer(200, {"rows": []})).url).query(Question(Number, "SELECT 1")) == []
+
+
+@pytest.mark.parametrize("content", [
+    pytest.param(answer(200, {"rows": [], "warnings": [{"origin": "node 2", "message": "no leader"}]}), id="warnings in the body"),
+    pytest.param(answer(200, {"rows": []}, {"x-restate-query-warnings": "1"}), id="warnings in the header"),
+    pytest.param(answer(200, b'{"rows": [{"id": "inv_1"}, {"id"'), id="JSON that is cut short"),
+    pytest.param(answer(200, b'{"rows": [', missing=3), id="a body that is cut short"),
+    pytest.param(chunked(b'{"rows": []}', ends=False), id="a stream without its end, whole as it looks"),
+    pytest.param(answer(200, b"ARROW1\x00\x00"), id="Arrow"),
+    pytest.param(answer(200, b"<html>"), id="a web page"),
+    pytest.param(answer(200, b""), id="an empty body"),
+    pytest.param(answer(200, {}), id="no rows"),
+    pytest.param(answer(200, {"rows": None}), id="null rows"),
+    pytest.param(answer(200, {"rows": {}}), id="rows that are no list"),
+    pytest.param(answer(200, {"rows": [1]}), id="a row that is none"),
+    pytest.param(answer(200, {"rows": [{}]}), id="a row without its column"),
+    pytest.param(answer(200, {"rows": [{"n": 1, "m": 2}]}), id="a row with a column too many"),
+    pytest.param(answer(200, []), id="a list"),
+    pytest.param(answer(204), id="no content"),
+    pytest.param(answer(400, {"message": "Datafusion error: table 'nowhere' not found"}), id="400"),
+    pytest.param(answer(404), id="404"),
+    pytest.param(answer(500, {"message": "Datafusion error: Resources exhausted"}), id="500"),
+    pytest.param(answer(503), id="503"),
+])  # fmt: skip
+def test_a_query_that_is_not_answered_whole_failed(content: bytes, serve: Serve) -> None:
+    error = failure(lambda: client(serve(content).url).query(Question(Number, "SELECT 1")))
+    assert error.code == "RESTATE_QUERY_FAILED"
+    assert "partitions" in error.remedy
+    assert not error.outcome_unknown
+
+
+def test_the_warnings_of_a_partial_answer_are_shown_and_its_rows_are_not(serve: Serve) -> None:
+    server = serve(answer(200, {"rows": [{"key": "hunter22"}], "warnings": [{"message": "no leader"}]}))
+    error = failure(lambda: client(server.url).query(Question(Number, "SELECT 1")))
+    assert error.reason == "partial_answer"
+    assert "no leader" in error.message
+    assert "hunter22" not in error.message
+
+
+def test_a_query_that_gets_no_answer_is_no_empty_answer(serve: Serve) -> None:
+    admin = AdminClient(
+        Connection(url=serve(HANG).url, request_timeout=0.1), WriteGuard(check_mode=True), FakeClock()
+    )
+    assert failure(lambda: admin.query(Question(Number, "SELECT 1"))).code == "RESTATE_ADMIN_UNREACHABLE"
+
+
+EXTERNAL = answer(500, {"message": "Datafusion error: External error: connection closed"})
+
+
+def test_a_query_is_tried_again_while_a_cluster_loses_a_node(serve: Serve) -> None:
+    server = serve(EXTERNAL, EXTERNAL, ROWS)
+    assert client(server.url, retries=2).query(Question(Number, "SELECT 1")) == [Number(1)]
+    assert len(server.requests) == 3
+
+
+def test_a_query_that_keeps_failing_fails(serve: Serve) -> None:
+    server = serve(EXTERNAL)
+    error = failure(lambda: client(server.url, retries=2).query(Question(Number, "SELECT 1")))
+    assert error.code == "RESTATE_CLUSTER_UNAVAILABLE"
+    assert "connection closed" in error.message
+    assert len(server.requests) == 9
+
+
+@pytest.mark.parametrize("status", [400, 500])
+def test_a_query_that_is_wrong_is_not_tried_again(status: int, serve: Serve) -> None:
+    server = serve(answer(status, {"message": "Datafusion error: Error during planning"}))
+    failure(lambda: client(server.url).query(Question(Number, "SELECT")))
+    assert len(server.requests) == 1
+
+
+def test_an_external_error_of_another_call_is_not_tried_again(serve: Serve) -> None:
+    server = serve(EXTERNAL)
+    failure(lambda: client(server.url).deployments())
+    assert len(server.requests) == 1
