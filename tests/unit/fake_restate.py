@@ -136,7 +136,7 @@ class FakeRestate:
         self.guard.authorize_write("a write")
         self.writes.append((verb, tuple(ids)))
         self.reach(f"before {verb}")
-        answers = [(each, self.answers.get(each) or self._terminate_one(verb, each)) for each in ids]
+        answers = [(each, self.answers.get(each) or self.end_one(verb, each)) for each in ids]
         self.reach(f"after {verb}")
         yield from answers
 
@@ -150,7 +150,8 @@ class FakeRestate:
 
     # What it does
 
-    def _terminate_one(self, verb: str, id_: str) -> str:
+    def end_one(self, verb: str, id_: str) -> str:
+        """Kill or purge an invocation, and return the answer."""
         row = self.rows.get(id_)
         if row is None:
             return "gone"

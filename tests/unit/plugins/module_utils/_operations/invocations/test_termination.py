@@ -105,7 +105,7 @@ def test_a_successful_shared_handler_is_purged() -> None:
 
 def test_one_that_a_cascade_took_along_counts_as_killed() -> None:
     restate = FakeRestate(*PAUSED[:2])
-    restate.hook("before kill", lambda: restate._terminate_one("kill", "inv_b"))
+    restate.hook("before kill", lambda: restate.end_one("kill", "inv_b"))
     assert done(killed(restate, *PAUSED[:2])) == {"inv_a", "inv_b"}
     assert restate.writes == [("kill", ("inv_a", "inv_b"))]
 
@@ -123,11 +123,11 @@ def test_one_that_ended_by_itself_before_the_kill_does_not_count_as_killed(retri
 
 def test_a_purge_waits_for_what_is_being_killed() -> None:
     restate = FakeRestate(*PAUSED[:2])
-    restate._terminate_one("kill", "inv_a")
+    restate.end_one("kill", "inv_a")
 
     def look() -> None:
         if len(restate.clock.sleeps) > 3:
-            restate._terminate_one("kill", "inv_b")
+            restate.end_one("kill", "inv_b")
 
     restate.hooks["before status_of"] = look
     result = purged(restate, *PAUSED[:2])

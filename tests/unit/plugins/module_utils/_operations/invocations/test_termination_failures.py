@@ -52,7 +52,7 @@ def test_of_half_a_batch_only_the_other_half_is_repeated() -> None:
     restate = FakeRestate(*PAUSED)
 
     def half() -> None:
-        restate._terminate_one("kill", "inv_a")
+        restate.end_one("kill", "inv_a")
         raise lost()
 
     restate.hook("before kill", half)
@@ -145,7 +145,7 @@ def test_items_that_were_carried_out_though_they_were_answered_as_failed_count_a
     planned = PAUSED if verb == "kill" else FAILED
     restate = FakeRestate(*planned)
     restate.answers |= dict.fromkeys(IDS, "rpc for partition 1 failed: connection closed")
-    restate.hook(f"after {verb}", lambda: [restate._terminate_one(verb, each) for each in IDS])
+    restate.hook(f"after {verb}", lambda: [restate.end_one(verb, each) for each in IDS])
     result = killed(restate, *planned) if verb == "kill" else purged(restate, *planned)
     assert done(result) == IDS
     assert restate.names() == [verb]
@@ -171,7 +171,7 @@ def single_calls(restate: FakeRestate, fails: str, error: OperatorError) -> Any:
             if each == fails:
                 error.invocation_ids = [each]
                 raise error
-            yield each, restate._terminate_one(verb, each)
+            yield each, restate.end_one(verb, each)
 
     return terminate
 
