@@ -107,12 +107,20 @@ options:
       - The files hold what the workflows hold, secrets included. The folder is made (mode 0700) where it is missing.
       - Not with O(backend=dalp).
     type: path
+  snapshot_cluster:
+    description:
+      - A snapshot that owes a resubmission belongs to the cluster whose deployments it names, at whichever of its URLs.
+        Another cluster's is left, with a warning. Where neither can be told, since none of those deployments is
+        registered any more and O(admin_url) is another one, nothing is touched; V(this) says that it is this one.
+      - Not with O(backend=dalp).
+    type: str
+    choices: [this]
   resubmit:
     description:
       - Submit each recovered workflow again. V(original_input) takes the run's own input, byte for byte with its
         content type and headers, from the journal before the purge.
       - Needs O(snapshot_dir). A task that was cut off and is run again submits what it still owed, and nothing twice.
-        What the folder owes to a Restate at another O(admin_url) is left, with a warning.
+        What the folder owes to another cluster is left, with a warning (see O(snapshot_cluster)).
       - Where O(auth_token) or O(headers) go to O(ingress_url), they stand before the input's own of the same name.
       - A key whose input is no longer retained is left, as is everything where the ingress does not answer.
       - Not with O(backend=dalp).
@@ -178,7 +186,7 @@ results:
     - For V(blocked), C(reason) is V(active_invocation), V(already_succeeded), V(run_unknown), V(promise_without_run),
       V(query_failed), V(kill_failed), V(purge_failed), V(clear_failed), V(snapshot_failed), V(input_unavailable)
       or V(resubmission_unknown).
-    - For V(failed), it is V(resubmission_failed), V(interrupted) or V(not_tried).
+    - For V(failed), it is V(unknown), V(resubmission_failed), V(interrupted) or V(not_tried).
     - With O(backend=dalp) a key that DALP acknowledged is V(recovered), C(reason) is DALP's own or, for V(failed),
       V(unknown), V(refused) or V(not_tried); what was killed and purged is not told.
     - C(unknown) are the invocations of which no answer tells whether they were killed or purged. Not with
@@ -387,6 +395,7 @@ ARGUMENT_SPEC = {
     "stuck_after_retries": {"type": "int"},
     "clear_orphaned_state": {"type": "bool"},
     "snapshot_dir": {"type": "path"},
+    "snapshot_cluster": {"type": "str", "choices": ["this"]},
     "resubmit": {"type": "str", "choices": ["original_input"]},
     "skip_blocked": {"type": "bool", "default": False},
 }

@@ -109,7 +109,7 @@ def test_a_kill_that_is_never_routed_fails_and_says_that_its_outcome_is_unknown(
 ) -> None:
     server.release("release-1")
     server.order(KEY, "retry")
-    proxy.once("PATCH", "/kill$", *[answer(503, {"message": "no leader"})] * 4)
+    proxy.once("PATCH", "/kill$", *[answer(503, {"message": "no leader"})] * 20)
 
     failed = recover_through(server, proxy, kill_active="stuck")
 
@@ -153,7 +153,7 @@ def test_an_answer_that_is_not_whole_is_no_answer(
     server.order(KEY, "fail")
     new = server.release("release-2")
     # A cut connection is tried again, as all reads are.
-    proxy.once("POST", "^/query$", *[fault] * 20)
+    proxy.once("POST", "^/query$", *[fault] * 60)
 
     if module == "cleanup":
         refused = server.task("cleanup", admin_url=proxy.url, service_url=new.url)

@@ -70,6 +70,7 @@ READS: dict[str, tuple[Callable[[AdminClient], object], bytes, str]] = {
     "questions": (lambda admin: admin.questions, answer(200, {"version": "1.7.12"}), "GET /version"),
     "deployments": (AdminClient.deployments, answer(200, {"deployments": []}), "GET /deployments"),
     "deployment": (lambda admin: admin.deployment("dp_1"), answer(404), "GET /deployments/dp_1"),
+    "cluster_name": (AdminClient.cluster_name, answer(404), "GET /cluster-health"),
     "services": (AdminClient.services, answer(200, {"services": []}), "GET /services"),
     "service": (lambda admin: admin.service("A"), answer(404), "GET /services/A"),
     "capabilities": (lambda admin: admin.capabilities, answer(200, {"version": "1.7.12"}), "GET /version"),

@@ -25,9 +25,14 @@ from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import 
     StateEntry,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._restate.versions import capabilities_of
-from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Service, Version
+from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Deployment, Service, Version
 from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
-from ansible_collections.dalp.restate.tests.unit.wire_objects import invocation, service, status_of
+from ansible_collections.dalp.restate.tests.unit.wire_objects import (
+    deployment,
+    invocation,
+    service,
+    status_of,
+)
 
 KILLED = "[409] killed"
 BORN, BORN_AGAIN = "2026-01-01T00:00:00.000Z", "2026-02-02T00:00:00.000Z"
@@ -113,6 +118,14 @@ class FakeRestate:
         self.hooks.get(when, lambda: None)()
 
     # What AdminClient has
+
+    def cluster_name(self) -> str:
+        """Tell the name."""
+        return "production"
+
+    def deployments(self) -> list[Deployment]:
+        """List the one deployment."""
+        return [deployment("dp_1")]
 
     def service(self, name: str) -> Service:
         """Say of any name that it is a workflow."""

@@ -58,9 +58,11 @@ class Journal:
         """Note that a write is about to be sent: until its answer is noted, what became of it is unknown."""
         self._append(Entry(action, UNKNOWN, UNKNOWN), subjects)
 
-    def unknown(self, action: str, subjects: t.Iterable[str], message: str) -> None:
+    def unknown(
+        self, action: str, subjects: t.Iterable[str], message: str, http: dict[str, t.Any] | None = None
+    ) -> None:
         """Note that what became of a write cannot be told, and why."""
-        self._append(Entry(action, UNKNOWN, UNKNOWN, message), subjects)
+        self._append(Entry(action, UNKNOWN, UNKNOWN, message, http), subjects)
 
     def done(self, action: str, subjects: t.Iterable[str], **facts: t.Any) -> None:
         """Note that a write was acknowledged, or was seen to have happened."""

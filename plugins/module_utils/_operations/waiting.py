@@ -51,8 +51,9 @@ def repeat_while_lost(
     """Return what a write returns; where its answer was lost, look whether it happened, and else send it again.
 
     O(look) returns what stands for the answer, or None where the write did not happen. O(delay_after) returns for how
-    long to wait after so many tries, in seconds, or None to give up. Raises what the write raises; without O(look) the
-    outcome is unknown where that is so of any try.
+    long to wait after so many tries, in seconds, or None to give up. Without O(look), what no answer came of in time is
+    not sent again: a request that is held somewhere may be delivered later. Raises what the write raises; without
+    O(look) the outcome is unknown where that is so of any try.
     """
     tries = 0
     may_have_happened = False
@@ -62,7 +63,8 @@ def repeat_while_lost(
         except OperatorError as exc:
             tries += 1
             may_have_happened = may_have_happened or exc.outcome_unknown
-            delay = delay_after(tries) if may_have_happened else None
+            repeats = may_have_happened and (look is not None or exc.reason != "timeout")
+            delay = delay_after(tries) if repeats else None
             if delay is None and may_have_happened:
                 raise dataclasses.replace(exc, outcome_unknown=True) from exc
             if delay is None:

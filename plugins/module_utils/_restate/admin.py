@@ -54,6 +54,11 @@ class AdminClient(AdminCalls):
         """The questions in the SQL that this server understands."""
         return Questions(has_scopes=self.capabilities.has_scopes)
 
+    def cluster_name(self) -> str | None:
+        """Return the name of the cluster, or None from a server that does not tell it (it is deprecated since 1.6)."""
+        health = self.read_or_none(wire.ClusterHealth, "/cluster-health")
+        return health.cluster_name if health else None
+
     def deployments(self) -> tuple[wire.Deployment, ...]:
         """Return every registered deployment. On a cluster the list can be 10 s old."""
         return self.read(wire.Deployments, "/deployments").deployments

@@ -30,6 +30,12 @@ class Wire(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
 
+class ClusterHealth(Wire):
+    """GET /cluster-health."""
+
+    cluster_name: str | None = None
+
+
 class Version(Wire):
     """GET /version. O(ingress_endpoint) is what the server advertises; it need not be reachable from here."""
 

@@ -88,7 +88,7 @@ class Drain:
                 if exc.status is None or not exc.outcome_unknown:
                     raise
                 # A second cancel would interrupt what the first one began.
-                self._journal.unknown("cancel", [row.id], exc.message)
+                self._journal.unknown("cancel", [row.id], exc.message, exc.http)
                 self._journal.warn(f"Whether {row.id} was cancelled is unknown: {exc.message}")
                 continue
             if not is_there:

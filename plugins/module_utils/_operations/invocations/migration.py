@@ -120,7 +120,7 @@ class _Migration:
             if exc.status is None:
                 raise
             if exc.outcome_unknown:
-                self._journal.unknown("migrate", [invocation_id], exc.message)
+                self._journal.unknown("migrate", [invocation_id], exc.message, exc.http)
                 return False
             self._journal.not_done("migrate", [invocation_id], self._failed, exc.message, exc.http)
             return True

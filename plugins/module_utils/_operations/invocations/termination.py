@@ -93,7 +93,7 @@ class _Termination:
             if exc.status is None or not exc.outcome_unknown:
                 raise
             lost = [row.id for row in self._open if self._state(row.id) == UNKNOWN]
-            self._journal.unknown(self.verb, lost, exc.message)
+            self._journal.unknown(self.verb, lost, exc.message, exc.http)
 
     def _round(self) -> bool:
         """Read what is there, send a call for what is still to be done, and return whether all is settled."""

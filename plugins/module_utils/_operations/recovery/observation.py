@@ -16,6 +16,7 @@ from ..._restate.rows import Invocation, Promise, StateEntry
 from ..._restate.server import Restate
 from ..invocations.chunks import chunks
 from ..invocations.selection import select_runs
+from .cluster import Cluster
 from .inputs import read_inputs
 from .key_plan import plan_key
 from .key_state import KeyState
@@ -36,9 +37,12 @@ def observe(restate: Restate, request: RecoveryRequest) -> Observed:
     """
     admin = restate.admin
     pending: dict[Name, PendingResubmission] = {}
-    snapshots = None
+    snapshots = cluster = None
     if request.snapshot_dir:
-        snapshots = Snapshots(request.snapshot_dir, admin_url=admin.connection.shown_url)
+        cluster = Cluster.read(admin)
+        snapshots = Snapshots(
+            request.snapshot_dir, cluster=cluster, takes_unknown=request.snapshot_cluster == "this"
+        )
         snapshots.check_usable()
         pending = snapshots.pending() if request.resubmit else {}
     names, beyond_limit = _names(admin, request, pending)
@@ -61,6 +65,7 @@ def observe(restate: Restate, request: RecoveryRequest) -> Observed:
         retained=frozenset(reader.retained),
         pending=pending,
         foreign=tuple(snapshots.foreign) if snapshots else (),
+        cluster=cluster,
         beyond_limit=beyond_limit,
         snapshots=SnapshotNames(snapshots.folder) if snapshots else None,
         content_digests=reader.content_digests,

@@ -16,6 +16,7 @@ from ..._restate.rows import Invocation
 from ..invocations.selection import Select
 from ..journal import Journal
 from ..operation import options
+from .cluster import Cluster
 from .key_plan import BLANK, BLOCKED, RECOVERED, KeyPlan, Rules, plan_key
 from .key_state import KeyState
 from .snapshots import PendingResubmission, SnapshotNames
@@ -37,6 +38,7 @@ class RecoveryRequest:
     stuck_after_retries: int = 3
     clear_orphaned_state: bool = False
     snapshot_dir: str | None = None
+    snapshot_cluster: str | None = None
     resubmit: str | None = None
     skip_blocked: bool
 
@@ -70,8 +72,8 @@ class Observed:
 
     O(seen) has, by name, what Restate holds of a key, and O(failed_reads) why something of it could not be read;
     O(children) the unfinished invocations below what may be killed, by id; O(retained) the runs whose input can be
-    submitted again. O(pending) are the resubmissions that an earlier task left, and O(foreign) the files of those that
-    another Restate is owed.
+    submitted again. O(pending) are the resubmissions that an earlier task left, and O(foreign) those that another
+    Restate is owed. O(cluster) is the one that is asked, where snapshots are kept.
     """
 
     names: tuple[Name, ...]
@@ -83,7 +85,8 @@ class Observed:
     children: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     retained: frozenset[str] = frozenset()
     pending: t.Mapping[Name, PendingResubmission] = field(default_factory=dict)
-    foreign: tuple[Path, ...] = ()
+    foreign: tuple[PendingResubmission, ...] = ()
+    cluster: Cluster | None = None
     beyond_limit: int = 0
     snapshots: SnapshotNames | None = None
     content_digests: t.Mapping[Name, str] = field(default_factory=dict)
@@ -133,7 +136,8 @@ class Plan:
     request: RecoveryRequest
     workflows: t.Mapping[str, Workflow]
     recoveries: tuple[KeyRecovery, ...]
-    foreign: tuple[Path, ...]
+    foreign: tuple[PendingResubmission, ...]
+    cluster: Cluster | None
     beyond_limit: int
     releases_killed_at_once: bool
     failed_reads: t.Mapping[str, OperatorError]
@@ -149,6 +153,7 @@ def make_plan(observed: Observed, request: RecoveryRequest) -> Plan:
         workflows=observed.workflows,
         recoveries=tuple(planner.recovery(name) for name in observed.names),
         foreign=observed.foreign,
+        cluster=observed.cluster,
         beyond_limit=observed.beyond_limit,
         releases_killed_at_once=observed.releases_killed_at_once,
         failed_reads={"/".join(name): error for name, error in observed.failed_reads.items()},

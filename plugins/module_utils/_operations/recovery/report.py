@@ -101,8 +101,8 @@ def _refusal(message: str, results: list[KeyResult], plan: Plan) -> OperatorErro
 def _warnings(plan: Plan, results: list[KeyResult]) -> t.Iterator[str]:
     if plan.foreign:
         yield (
-            f"{count(len(plan.foreign), 'snapshot')} in snapshot_dir owe a resubmission to another admin_url, and were "
-            f"left: {sample(str(path) for path in plan.foreign)}."
+            f"{count(len(plan.foreign), 'snapshot')} in snapshot_dir owe a resubmission to another cluster "
+            f"({plan.foreign[0].cluster.shown}), and were left: {sample(str(each.path) for each in plan.foreign)}."
         )
     children = [child for result in results for child in result.children]
     if children:

@@ -34,8 +34,8 @@ from .workflow import Workflow
 def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
     """Recover the keys chunk by chunk; one key's trouble does not stop the others."""
     snapshots = None
-    if plan.request.snapshot_dir:
-        snapshots = Snapshots(plan.request.snapshot_dir, admin_url=restate.admin.connection.shown_url)
+    if plan.request.snapshot_dir and plan.cluster:
+        snapshots = Snapshots(plan.request.snapshot_dir, cluster=plan.cluster)
         snapshots.make_folder()
     resubmissions = (
         Resubmissions(restate, snapshots, journal) if snapshots and plan.request.resubmit else None

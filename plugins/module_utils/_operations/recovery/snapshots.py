@@ -23,6 +23,7 @@ from pathlib import Path
 from ... import _timestamps
 from ..._errors import OperatorError
 from ..report import digest
+from .cluster import Cluster
 from .inputs import Input
 
 OPEN, SUBMITTING, CLOSED = ".open.json", ".submitting.json", ".json"
@@ -35,7 +36,7 @@ class PendingResubmission:
     """A snapshot whose resubmission is pending; O(was_sent) says that it may have been sent."""
 
     path: Path
-    admin_url: str
+    cluster: Cluster
     service: str
     key: str
     run_id: str
@@ -48,11 +49,11 @@ class PendingResubmission:
     def read(cls, path: Path) -> PendingResubmission:
         """Return it; raise OSError, ValueError, KeyError or TypeError for what is no whole snapshot of ours."""
         content = json.loads(path.read_bytes())
-        names = ("admin_url", "service_name", "service_key", "run_id", "created_at", "taken_at")
-        admin_url, service, key, run_id, created_at, taken_at = (str(content[name]) for name in names)
+        names = ("service_name", "service_key", "run_id", "created_at", "taken_at")
+        service, key, run_id, created_at, taken_at = (str(content[name]) for name in names)
         return cls(
             path=path,
-            admin_url=admin_url,
+            cluster=Cluster.from_json(content),
             service=service,
             key=key,
             run_id=run_id,
@@ -83,14 +84,15 @@ class SnapshotNames:
 class Snapshots:
     """The snapshots in a folder.
 
-    O(admin_url) tells the Restate that they are of from another that shares the folder; O(foreign) are the snapshots
-    whose resubmission another one is waiting for.
+    O(cluster) is the Restate that is asked; O(foreign) are the snapshots whose resubmission another one that shares the
+    folder is waiting for. With O(takes_unknown) those that may be of either are taken to be of this one.
     """
 
-    def __init__(self, folder: str, *, admin_url: str) -> None:
+    def __init__(self, folder: str, *, cluster: Cluster, takes_unknown: bool = False) -> None:
         self.folder = Path(folder)
-        self.foreign: list[Path] = []
-        self._admin_url = admin_url
+        self.foreign: list[PendingResubmission] = []
+        self._cluster = cluster
+        self._takes_unknown = takes_unknown
         self._names = SnapshotNames(self.folder)
 
     def check_usable(self) -> None:
@@ -117,7 +119,7 @@ class Snapshots:
         """Keep a snapshot, and return where. Raises OSError where it cannot be kept whole."""
         service, key = content["service_name"], content["service_key"]
         path = self._names.path(service, key, created_at, OPEN if is_pending else CLOSED)
-        self._write(path, {"format": _FORMAT, "admin_url": self._admin_url, **content})
+        self._write(path, {"format": _FORMAT, **self._cluster.to_json(), **content})
         return path
 
     def mark_submitting(self, service: str, key: str, created_at: str) -> Path:
@@ -156,21 +158,34 @@ class Snapshots:
     def pending(self) -> dict[tuple[str, str], PendingResubmission]:
         """Return, by service and key, the newest snapshot whose resubmission to this Restate is pending.
 
-        Raises RESTATE_INVALID_ARGUMENT for one that cannot be read: its resubmission would be forgotten.
+        Raises RESTATE_INVALID_ARGUMENT for one that cannot be read, or of which it cannot be told whether it is of this
+        Restate: its resubmission would be forgotten.
         """
         found: dict[tuple[str, str], PendingResubmission] = {}
         for path in sorted(self.folder.glob("*.json")) if self.folder.exists() else []:
             if not path.name.endswith((OPEN, SUBMITTING)):
                 continue
             entry = _read_pending(path)
-            if entry.admin_url != self._admin_url:
-                self.foreign.append(path)
+            if not self._is_of_this_cluster(entry):
+                self.foreign.append(entry)
                 continue
             name = (entry.service, entry.key)
             # Of one run, what may have been sent is what is true; of several, the newest.
             if name not in found or _age(entry) > _age(found[name]):
                 found[name] = entry
         return found
+
+    def _is_of_this_cluster(self, entry: PendingResubmission) -> bool:
+        is_same = entry.cluster.is_same_as(self._cluster)
+        if is_same is None and not self._takes_unknown:
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                f"The snapshot {entry.path} owes a resubmission to {entry.cluster.shown}. Whether that is this cluster "
+                "cannot be told: no deployment that was registered then is registered here. Nothing was touched.",
+                reason="snapshot_cluster_unknown",
+                remedy="Set snapshot_cluster: this where it is this one; else use another snapshot_dir.",
+            )
+        return is_same is not False
 
     def _write(self, path: Path, content: dict[str, t.Any]) -> None:
         # mkstemp makes the file 0600; the rename shows it whole or not at all.

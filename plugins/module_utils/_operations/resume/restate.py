@@ -159,7 +159,7 @@ def _resume_in_place(admin: AdminClient, invocation_id: str, journal: Journal) -
         if not exc.outcome_unknown:
             journal.not_done("resume", [invocation_id], "not_resumed", exc.message, exc.http)
         else:
-            journal.unknown("resume", [invocation_id], exc.message)
+            journal.unknown("resume", [invocation_id], exc.message, exc.http)
         if exc.status is None:
             raise
         return

@@ -10,7 +10,6 @@ import json
 import os
 import stat
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
@@ -18,36 +17,17 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery.
     CLOSED,
     OPEN,
     SUBMITTING,
-    SnapshotNames,
     Snapshots,
 )
-
-URL = "http://restate:9070"
-BORN, LATER = "2026-01-01T00:00:00.000Z", "2026-01-02T00:00:00.000Z"
-
-
-def content(key: str = "k", service: str = "Flow", **more: Any) -> dict[str, Any]:
-    return {
-        "service_name": service,
-        "service_key": key,
-        "taken_at": "2026-01-03T00:00:00.000+00:00",
-        "created_at": BORN,
-        "run_id": "inv_1",
-        "failure": "[500] no",
-        "input": {"payload": "AP8=", "headers": {"content-type": "text/plain"}},
-        "state": {"a": "AA=="},
-        **more,
-    }
-
-
-def snapshots(folder: Path, *, url: str = URL) -> Snapshots:
-    kept = Snapshots(str(folder), admin_url=url)
-    kept.make_folder()
-    return kept
-
-
-def path_of(folder: Path, service: str, key: str, created_at: str, suffix: str = CLOSED) -> Path:
-    return SnapshotNames(folder).path(service, key, created_at, suffix)
+from ansible_collections.dalp.restate.tests.unit.kept_snapshots import (
+    BORN,
+    CLUSTER,
+    LATER,
+    URL,
+    content,
+    path_of,
+    snapshots,
+)
 
 
 def names(folder: Path) -> list[str]:
@@ -66,7 +46,7 @@ def test_a_snapshot_is_seen_by_its_owner_alone_and_holds_all(tmp_path: Path) -> 
     assert names(folder) == [path.name]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert json.loads(path.read_text()) == {"format": 1, "admin_url": URL, **content()}
+    assert json.loads(path.read_text()) == {"format": 1, **CLUSTER.to_json(), **content()}
 
 
 @pytest.mark.parametrize("fails", ["fsync", "rename", "content"])
@@ -163,15 +143,6 @@ def test_of_one_run_what_may_have_been_sent_is_owed(tmp_path: Path) -> None:
     assert kept.pending()["Flow", "k"].was_sent
 
 
-def test_what_is_owed_to_another_restate_is_left_and_named(tmp_path: Path) -> None:
-    other = snapshots(tmp_path, url="http://staging:9070")
-    other.write(content(), BORN, is_pending=True)
-    kept = snapshots(tmp_path)
-    assert kept.pending() == {}
-    assert kept.foreign == [path_of(tmp_path, "Flow", "k", BORN, OPEN)]
-    assert list(other.pending()) == [("Flow", "k")]
-
-
 def _without(name: str) -> str:
     return json.dumps({key: value for key, value in {"admin_url": URL, **content()}.items() if key != name})
 
@@ -228,7 +199,7 @@ def test_closing_renames_and_keeps_the_content(sent: bool, tmp_path: Path) -> No
     path = path_of(tmp_path, "Flow", "k", BORN)
     assert names(tmp_path) == [path.name]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert json.loads(path.read_text()) == {"format": 1, "admin_url": URL, **content(), "resubmitted": new}
+    assert json.loads(path.read_text()) == {"format": 1, **CLUSTER.to_json(), **content(), "resubmitted": new}
     assert kept.pending() == {}
 
 
@@ -260,7 +231,7 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_touche
 ) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OperatorError) as raised:
-        Snapshots(str(tmp_path / place), admin_url=URL).check_usable()
+        Snapshots(str(tmp_path / place), cluster=CLUSTER).check_usable()
     assert raised.value.code == "RESTATE_INVALID_ARGUMENT"
     assert "snapshot_dir" in raised.value.message
 
@@ -268,12 +239,12 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_anything_is_touche
 def test_a_folder_without_permission_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda _path, _mode: False)
     with pytest.raises(OperatorError) as raised:
-        Snapshots(str(tmp_path), admin_url=URL).check_usable()
+        Snapshots(str(tmp_path), cluster=CLUSTER).check_usable()
     assert raised.value.code == "RESTATE_INVALID_ARGUMENT"
 
 
 def test_looking_makes_no_folder_and_its_absence_is_no_error(tmp_path: Path) -> None:
-    kept = Snapshots(str(tmp_path / "a" / "b"), admin_url=URL)
+    kept = Snapshots(str(tmp_path / "a" / "b"), cluster=CLUSTER)
     kept.check_usable()
     assert kept.pending() == {}
     assert names(tmp_path) == []

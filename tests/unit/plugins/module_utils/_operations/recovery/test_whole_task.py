@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery.cluster import Cluster
 from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery.snapshots import Snapshots
 from ansible_collections.dalp.restate.tests.unit.fake_restate import (
     Crash,
@@ -129,7 +130,7 @@ def test_an_attempt_that_may_go_on_is_said_before_and_after(
 
 
 def test_what_is_owed_to_another_restate_is_said_and_left(tmp_path: Path) -> None:
-    other = Snapshots(str(tmp_path), admin_url="http://staging:9070")
+    other = Snapshots(str(tmp_path), cluster=Cluster("http://staging:9070", "staging"))
     owed = {
         "service_name": "Flow",
         "service_key": "a",
@@ -145,4 +146,4 @@ def test_what_is_owed_to_another_restate_is_said_and_left(tmp_path: Path) -> Non
     report = recovered(restate, ingress, "Flow/a", **more)
     assert report.details["summary"]["blank"] == 1
     assert ingress.submitted == []
-    assert [word for word in report.warnings if "another admin_url" in word]
+    assert [word for word in report.warnings if "another cluster" in word]
