@@ -27,16 +27,20 @@ options:
   admin_url:
     description:
       - URL of Restate's admin API, with a base path where a proxy wants one. A Unix socket is C(unix:/path).
+      - Of a cluster, several nodes may be named, as a list or as a text with commas. Where one cannot be connected to,
+        the next is asked, also in the middle of a task; the C(source) of the audit record is the last one asked.
       - Userinfo in it is used for the requests and never shown.
       - If not set, the environment variable E(RESTATE_ADMIN_URL) is used, where the module runs.
-    type: str
-    default: http://localhost:9070
+    type: list
+    elements: str
+    default: [http://localhost:9070]
   ingress_url:
     description:
-      - URL of Restate's ingress.
-      - If not set, the environment variable E(RESTATE_INGRESS_URL) is used; without that the admin's host at port
+      - URL of Restate's ingress; several as with O(admin_url).
+      - If not set, the environment variable E(RESTATE_INGRESS_URL) is used; without that the admin's hosts at port
         8080 or what the server advertises, whichever answers.
-    type: str
+    type: list
+    elements: str
   auth_token:
     description:
       - Bearer token for the admin API, and for O(ingress_url) where that is given.

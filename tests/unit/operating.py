@@ -24,7 +24,7 @@ def restate_at(
 ) -> Restate:
     """Return the Restate that a scripted server stands for; nobody waits for its clock."""
     to = Connection(url=server.url, **{"request_timeout": 2.0, "retries": 0, **connection})
-    return Restate.at(to, server.url, WriteGuard(check_mode=check_mode), clock or FakeClock())
+    return Restate.at(to, [server.url], WriteGuard(check_mode=check_mode), clock or FakeClock())
 
 
 def operate(backend: Backend, server: Any, request: Any) -> Report:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ssl
 from dataclasses import dataclass, field
 
@@ -17,9 +18,13 @@ from .retry import Retry
 
 @dataclass(frozen=True)
 class Connection:
-    """How an endpoint is reached. O(request_timeout) is in seconds; O(retries) counts what follows the first try."""
+    """How an endpoint is reached. O(request_timeout) is in seconds; O(retries) counts what follows the first try.
+
+    O(alternatives) are the URLs of other nodes, in the order in which they are tried.
+    """
 
     url: str
+    alternatives: tuple[str, ...] = ()
     auth_token: str | None = field(default=None, repr=False)
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     ca_path: str | None = None
@@ -28,6 +33,11 @@ class Connection:
     validate_certs: bool = True
     request_timeout: float = 10.0
     retries: int = 3
+
+    @property
+    def each(self) -> list[Connection]:
+        """A connection for each of the URLs."""
+        return [dataclasses.replace(self, url=url, alternatives=()) for url in (self.url, *self.alternatives)]
 
     @property
     def socket_path(self) -> str | None:

@@ -33,6 +33,9 @@ class Event(enum.Enum):
 MAY_HAVE_BEEN_CARRIED_OUT = frozenset({Event.LOST, Event.TIMED_OUT, Event.BROKEN})
 """Nobody answered, and the server may have done what it was asked."""
 
+NOT_THERE = frozenset({Event.NOT_CONNECTED, Event.CONNECT_TIMED_OUT})
+"""Nothing was sent, and another node may be there."""
+
 _NOT_CARRIED_OUT = frozenset({Event.NOT_CONNECTED, Event.RATE_LIMITED})
 # What has used up the time of a request is not waited for again. Of a connection, TCP itself has tried several times
 # by then.

@@ -18,7 +18,7 @@ from .._thirdparty import httpx
 from . import urls
 from .clock import Clock
 from .connection import Connection, client_of
-from .retry import MAY_HAVE_BEEN_CARRIED_OUT, Event, Outcome
+from .retry import MAY_HAVE_BEEN_CARRIED_OUT, NOT_THERE, Event, Outcome
 
 _SHOWN_TEXT = 2000
 _TRANSIENT_STATUSES = (502, 503, 504)
@@ -45,18 +45,32 @@ class _Failure:
     response: httpx.Response | None
 
 
+@dataclass(frozen=True, eq=False)
+class _Node:
+    """A node, and the client that reaches it."""
+
+    connection: Connection
+    client: httpx.Client
+
+
 class Transport:
-    """Sends requests to one endpoint. Safe to share between threads."""
+    """Sends requests to one endpoint, or to the first of several nodes that is there. Safe to share between threads."""
 
     def __init__(self, connection: Connection, clock: Clock, *, is_of_cluster: bool = False) -> None:
-        self.connection = connection
         self._clock = clock
         self._is_of_cluster = is_of_cluster
-        self._client = client_of(connection)
+        self._nodes = [_Node(each, client_of(each)) for each in connection.each]
+        self._asked = self._nodes[0]
+
+    @property
+    def connection(self) -> Connection:
+        """How the node that is asked is reached: the first one, until it was not there."""
+        return self._asked.connection
 
     def close(self) -> None:
         """Close all connections."""
-        self._client.close()
+        for node in self._nodes:
+            node.client.close()
 
     def send(
         self,
@@ -68,30 +82,45 @@ class Transport:
     ) -> httpx.Response:
         """Return the answer, whatever its status.
 
-        L(Retry.decide) says when a request is sent again. O(repeatable) says whether it does no harm to carry it out
+        Where a node cannot be connected to, the next one is asked at once. L(Retry.decide) says when a request is sent
+        again. O(repeatable) says whether it does no harm to carry it out
         twice; O(transient) recognises answers, besides 502, 503 and 504, that are likely to be others soon.
         Raises OperatorError: RESTATE_ADMIN_UNREACHABLE without an answer, RESTATE_UNEXPECTED_RESPONSE for one that is
         cut short; outcome_unknown where O(writes) and any try may have been carried out.
         """
         attempt = 1
         unknown = False
+        away: list[_Node] = []
         while True:
-            result = self._try(request)
+            node = self._asked
+            result = self._try(request, node.client)
             outcome = self._outcome_of(result, repeatable=repeatable, transient=transient)
             unknown = unknown or (writes and outcome.event in MAY_HAVE_BEEN_CARRIED_OUT)
-            delay = self.connection.retry.decide(outcome, attempt)
+            if outcome.event in NOT_THERE and self._go_on_after(node, away):
+                continue
+            delay = node.connection.retry.decide(outcome, attempt)
             if delay is None:
                 break
             self._clock.sleep(delay)
             attempt += 1
         if isinstance(result, _Failure):
-            raise self._no_answer(request, result, unknown=unknown) from result.error
+            raise _no_answer(node.connection, request, result, unknown=unknown) from result.error
         return result
 
-    def _try(self, request: Request) -> httpx.Response | _Failure:
+    def _go_on_after(self, node: _Node, away: list[_Node]) -> bool:
+        """Ask another node from now on, unless all were tried in this round."""
+        away.append(node)
+        others = [each for each in self._nodes if each not in away]
+        if not others:
+            away.clear()
+            return False
+        self._asked = others[0]
+        return True
+
+    def _try(self, request: Request, client: httpx.Client) -> httpx.Response | _Failure:
         response = None
         try:
-            response = self._client.send(self._built(request), stream=True)
+            response = client.send(_built(request, client), stream=True)
             _acknowledge(response)
             response.read()
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as exc:
@@ -117,34 +146,6 @@ class Transport:
         else:
             event = Event.ANSWERED
         return Outcome(event, repeatable, retry_after(result), self._is_of_cluster)
-
-    def _built(self, request: Request) -> httpx.Request:
-        return self._client.build_request(
-            request.method,
-            request.path,
-            json=request.body,
-            content=request.content,
-            headers=[(name.encode(), text.encode()) for name, text in (request.headers or {}).items()],
-            params=request.params,
-        )
-
-    def _no_answer(self, request: Request, failure: _Failure, *, unknown: bool) -> OperatorError:
-        http: dict[str, t.Any] = {"method": request.method, "url": self.connection.shown_url + request.path}
-        code, reason = "RESTATE_ADMIN_UNREACHABLE", None
-        why = str(failure.error) or type(failure.error).__name__
-        if failure.response is not None:
-            code, reason, why = "RESTATE_UNEXPECTED_RESPONSE", "cut_short", "the answer was cut short"
-            http["status"] = failure.response.status_code
-        if isinstance(failure.error, httpx.TimeoutException):
-            reason = reason or "timeout"
-            why = f"no answer within {self.connection.request_timeout:g} s"
-        return OperatorError(
-            code,
-            f"{http['method']} {http['url']} failed: {why}.{_DOUBT if unknown else ''}",
-            reason=reason,
-            http=http,
-            outcome_unknown=unknown,
-        )
 
     def checked(self, response: httpx.Response) -> httpx.Response:
         """Return the answer of Restate, or of what stands in front of it, unless it lets nobody in.
@@ -184,6 +185,38 @@ class Transport:
             reason=reason,
             outcome_unknown=outcome_unknown,
         )
+
+
+def _built(request: Request, client: httpx.Client) -> httpx.Request:
+    return client.build_request(
+        request.method,
+        request.path,
+        json=request.body,
+        content=request.content,
+        headers=[(name.encode(), text.encode()) for name, text in (request.headers or {}).items()],
+        params=request.params,
+    )
+
+
+def _no_answer(
+    connection: Connection, request: Request, failure: _Failure, *, unknown: bool
+) -> OperatorError:
+    http: dict[str, t.Any] = {"method": request.method, "url": connection.shown_url + request.path}
+    code, reason = "RESTATE_ADMIN_UNREACHABLE", None
+    why = str(failure.error) or type(failure.error).__name__
+    if failure.response is not None:
+        code, reason, why = "RESTATE_UNEXPECTED_RESPONSE", "cut_short", "the answer was cut short"
+        http["status"] = failure.response.status_code
+    if isinstance(failure.error, httpx.TimeoutException):
+        reason = reason or "timeout"
+        why = f"no answer within {connection.request_timeout:g} s"
+    return OperatorError(
+        code,
+        f"{http['method']} {http['url']} failed: {why}.{_DOUBT if unknown else ''}",
+        reason=reason,
+        http=http,
+        outcome_unknown=unknown,
+    )
 
 
 def _event_of(error: Exception) -> Event:

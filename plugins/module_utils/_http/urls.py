@@ -6,9 +6,28 @@
 
 from __future__ import annotations
 
+import re
+import typing as t
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
+_BEGINS_A_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|unix:")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+def several(value: str | t.Iterable[str] | None) -> list[str]:
+    """Return the URLs of a list, or of a text with commas; a comma that stands before no URL is a part of one."""
+    parts = (
+        value.split(",")
+        if isinstance(value, str)
+        else [part for each in value or () for part in each.split(",")]
+    )
+    found: list[str] = []
+    for part in parts:
+        if found and not _BEGINS_A_URL.match(part.strip()):
+            found[-1] += f",{part}"
+        else:
+            found.append(part.strip())
+    return [url for url in found if url]
 
 
 def parse(url: str) -> SplitResult:

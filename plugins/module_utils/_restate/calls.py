@@ -54,11 +54,15 @@ class AdminCalls:
     """
 
     def __init__(self, connection: Connection, guard: WriteGuard, clock: Clock) -> None:
-        self.connection = connection
         self.clock = clock
         self.check_mode = guard.check_mode
         self.guard = guard
         self.transport = Transport(connection, clock, is_of_cluster=True)
+
+    @property
+    def connection(self) -> Connection:
+        """How the node that is asked is reached."""
+        return self.transport.connection
 
     def close(self) -> None:
         """Close all connections."""

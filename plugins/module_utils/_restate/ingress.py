@@ -23,21 +23,21 @@ DEFAULT_PORT = 8080
 class Ingress:
     """Finds the ingress.
 
-    O(url) is the operator's. Without it, the ingress is looked for on the admin's host, at O(guessed_port), and then
-    where the server advertises it.
+    O(given) are the operator's URLs. Without any, the ingress is looked for on the admin's hosts, at O(guessed_port),
+    and then where the server advertises it.
     """
 
     def __init__(
         self,
         admin: Connection,
-        url: str | None,
+        given: t.Sequence[str],
         guard: WriteGuard,
         clock: Clock,
         *,
         guessed_port: int = DEFAULT_PORT,
     ) -> None:
         self._admin = admin
-        self._url = url
+        self._given = given
         self._guard = guard
         self._clock = clock
         self._guessed_port = guessed_port
@@ -45,15 +45,17 @@ class Ingress:
     @property
     def shown_url(self) -> str:
         """Where it is looked for first, without what may be secret."""
-        return urls.without_secrets(self._first).rstrip("/")
+        return urls.without_secrets(self._urls[0]).rstrip("/")
 
     @property
-    def _first(self) -> str:
-        if self._url:
-            return self._url
-        if self._admin.socket_path:
-            return f"http://localhost:{self._guessed_port}"
-        return urls.on_port(self._admin.url, self._guessed_port)
+    def _urls(self) -> t.Sequence[str]:
+        guesses = [
+            f"http://localhost:{self._guessed_port}"
+            if each.socket_path
+            else urls.on_port(each.url, self._guessed_port)
+            for each in self._admin.each
+        ]
+        return self._given or list(dict.fromkeys(guesses))
 
     def health(self, advertised: t.Callable[[], str | None]) -> str:
         """Return the URL at which an ingress answers, as it may be shown; raises as L(connect) does."""
@@ -67,20 +69,23 @@ class Ingress:
         Raises OperatorError as L(Transport.send) and L(Transport.checked) do, and RESTATE_UNEXPECTED_RESPONSE where
         what answers is no ingress. O(advertised) is asked for the server's own word only where the first guess fails.
         """
-        if self._url:
-            return self._answering(dataclasses.replace(self._admin, url=self._url))
+        first, *others = self._urls
+        if self._given:
+            named = dataclasses.replace(self._admin, url=first, alternatives=tuple(others))
+            return self._answering(named)
         try:
-            return self._answering(self._without_secrets(self._first, retries=0))
+            return self._answering(self._without_secrets(first, *others, retries=0))
         except OperatorError:
             second = advertised()
             if not second:
                 raise
             return self._answering(self._without_secrets(second, retries=self._admin.retries))
 
-    def _without_secrets(self, url: str, *, retries: int) -> Connection:
+    def _without_secrets(self, url: str, *others: str, retries: int) -> Connection:
         # Credentials go where the operator said, never to a host that was guessed or that a server named.
         return Connection(
             url=url,
+            alternatives=others,
             ca_path=self._admin.ca_path,
             validate_certs=self._admin.validate_certs,
             request_timeout=self._admin.request_timeout,
@@ -101,11 +106,15 @@ class IngressClient:
     """Calls an ingress. A submission passes the O(guard) first, which refuses it in check mode."""
 
     def __init__(self, connection: Connection, guard: WriteGuard, clock: Clock) -> None:
-        self.shown_url = connection.shown_url
         self._own_headers = {"authorization"} if connection.auth_token else set()
         self._own_headers |= {name.lower() for name in connection.headers}
         self._guard = guard
         self._transport = Transport(connection, clock)
+
+    @property
+    def shown_url(self) -> str:
+        """Where the ingress is that is asked, without what may be secret."""
+        return self._transport.connection.shown_url
 
     def close(self) -> None:
         """Close all connections."""
@@ -138,4 +147,5 @@ class IngressClient:
                 return str(response.json()["invocationId"])
         except (ValueError, KeyError, TypeError):
             pass
-        raise self._transport.unexpected(response, outcome_unknown=response.status_code in (502, 503, 504))
+        says_no = 400 <= response.status_code < 500 or response.status_code == 501
+        raise self._transport.unexpected(response, outcome_unknown=not says_no)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import typing as t
 from dataclasses import dataclass
 
 from .._http.clock import Clock
@@ -28,9 +29,16 @@ class Restate:
         return self.admin.clock
 
     @classmethod
-    def at(cls, connection: Connection, ingress_url: str | None, guard: WriteGuard, clock: Clock) -> Restate:
+    def at(
+        cls, connection: Connection, ingress_urls: t.Sequence[str], guard: WriteGuard, clock: Clock
+    ) -> Restate:
         """Return the server that a connection leads to; nothing is sent yet."""
-        return cls(AdminClient(connection, guard, clock), Ingress(connection, ingress_url, guard, clock))
+        return cls(AdminClient(connection, guard, clock), Ingress(connection, ingress_urls, guard, clock))
+
+    @property
+    def shown_url(self) -> str:
+        """The URL of the admin API that is asked, without what may be secret."""
+        return self.admin.connection.shown_url
 
     @property
     def check_mode(self) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import OperatorError
+from .._http import urls
 from .._http.clock import Clock
 from .._http.connection import Connection
 from .._http.guard import WriteGuard
@@ -19,7 +20,8 @@ _OWN_URL = {"restate": "admin_url", "dalp": "dalp_url"}
 
 def shown_server(params: dict[str, t.Any]) -> str:
     """Return the URL of what the options lead to, without what may be secret."""
-    return Connection(url=params[_OWN_URL[params["backend"]]] or "").shown_url or "dalp"
+    first = urls.several(params[_OWN_URL[params["backend"]]])[:1]
+    return Connection(url="".join(first)).shown_url or "dalp"
 
 
 def connection_of(params: dict[str, t.Any]) -> Connection:
@@ -41,13 +43,16 @@ def connection_of(params: dict[str, t.Any]) -> Connection:
 
 
 def _to_restate(params: dict[str, t.Any]) -> dict[str, t.Any]:
-    if params["auth_token"] and "@" in params["admin_url"].partition("://")[2].partition("/")[0]:
+    first, *others = urls.several(params["admin_url"]) or [""]
+    has_userinfo = any("@" in url.partition("://")[2].partition("/")[0] for url in (first, *others))
+    if params["auth_token"] and has_userinfo:
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT",
             "Give auth_token or userinfo in admin_url, not both: one would hide the other.",
         )
     return {
-        "url": params["admin_url"],
+        "url": first,
+        "alternatives": tuple(others),
         "auth_token": params["auth_token"],
         "headers": string_values("headers", params["headers"]),
     }
@@ -73,4 +78,4 @@ def server_of(params: dict[str, t.Any], connection: Connection, guard: WriteGuar
         return DalpClient(connection, params["dalp_route_prefix"], guard, clock)
     from .._restate.server import Restate
 
-    return Restate.at(connection, params["ingress_url"], guard, clock)
+    return Restate.at(connection, urls.several(params["ingress_url"]), guard, clock)

@@ -41,7 +41,8 @@ def secrets_of(params: dict[str, t.Any], secret_names: t.Collection[str]) -> set
     """Return what must never be shown: the values of secret options, and the userinfo of URLs."""
     secrets = {text for name in secret_names for text in secrets_in(params[name])}
     for name in URL_OPTIONS:
-        secrets |= userinfo_secrets(params.get(name) or "")
+        for url in urls.several(params.get(name)):
+            secrets |= userinfo_secrets(url)
     return secrets
 
 
@@ -117,7 +118,7 @@ class _Door:
     def result(self, error: OperatorError | None, trace: str | None) -> dict[str, t.Any]:
         """Return the result of the task, with its audit record; O(error) is what ended it."""
         report = self._report(error)
-        record = self._attempt.outcome(report, wrote=self.wrote, restate_version=self._version)
+        record = self._begun().outcome(report, wrote=self.wrote, restate_version=self._version)
         try:
             self._recorder.keep(record)
         except OperatorError as exc:
@@ -147,7 +148,12 @@ class _Door:
         )
 
     def _before_first_write(self) -> None:
-        self._recorder.keep_attempted(self._attempt, self._target(), self._version)
+        self._recorder.keep_attempted(self._begun(), self._target(), self._version)
+
+    def _begun(self) -> Attempt:
+        """Return the attempt, with the node that answered."""
+        source = self._server.shown_url if self._server else self._attempt.source
+        return dataclasses.replace(self._attempt, source=source)
 
     @property
     def _version(self) -> str | None:

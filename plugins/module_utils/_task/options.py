@@ -18,11 +18,12 @@ from . import values
 CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
     "backend": {"type": "str", "choices": ["restate", "dalp"], "default": "restate"},
     "admin_url": {
-        "type": "str",
-        "default": "http://localhost:9070",
+        "type": "list",
+        "elements": "str",
+        "default": ["http://localhost:9070"],
         "fallback": (env_fallback, ["RESTATE_ADMIN_URL"]),
     },
-    "ingress_url": {"type": "str", "fallback": (env_fallback, ["RESTATE_INGRESS_URL"])},
+    "ingress_url": {"type": "list", "elements": "str", "fallback": (env_fallback, ["RESTATE_INGRESS_URL"])},
     "auth_token": {"type": "str", "no_log": True, "fallback": (env_fallback, ["RESTATE_AUTH_TOKEN"])},
     "headers": {"type": "dict", "no_log": True, "default": {}},
     "ca_path": {"type": "path"},

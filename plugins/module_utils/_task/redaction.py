@@ -80,8 +80,14 @@ def shown_arguments(
     """Return the options of a task as they may be shown, also those that are refused."""
     shown = redacted_arguments(params, secret_options)
     for name in url_options:
-        url = str(shown.get(name, ""))
-        # It is refused, since there may be a secret in it, and would be shown with the refusal.
-        if "?" in url or "#" in url:
-            shown[name] = urls.without_secrets(url)
+        given = shown.get(name, "")
+        if isinstance(given, list):
+            shown[name] = [_without_query(url) for url in urls.several(given)]
+        elif given:
+            shown[name] = _without_query(str(given))
     return shown
+
+
+def _without_query(url: str) -> str:
+    # It is refused, since there may be a secret in it, and would be shown with the refusal.
+    return urls.without_secrets(url) if "?" in url or "#" in url else url

@@ -26,7 +26,9 @@ ADMIN = Connection(
 
 
 def ingress(url: str | None, *, admin: Connection = ADMIN, guessed_port: int = DEFAULT_PORT) -> Ingress:
-    return Ingress(admin, url, WriteGuard(check_mode=False), FakeClock(), guessed_port=guessed_port)
+    return Ingress(
+        admin, [url] if url else [], WriteGuard(check_mode=False), FakeClock(), guessed_port=guessed_port
+    )
 
 
 def nothing() -> None:
