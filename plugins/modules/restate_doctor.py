@@ -71,15 +71,34 @@ healthy:
   type: bool
   sample: true
 ingress:
-  description: Whether the ingress answers, at which C(url), and its C(latency_ms).
+  description:
+    - Whether the ingress answers, at which C(url), and its C(latency_ms).
+    - Of several nodes, C(nodes) tells the same of each by itself.
   returned: when the server was asked
   type: dict
-  sample: {status: ok, latency_ms: 12, url: "http://localhost:8080", error: null}
+  sample:
+    status: ok
+    latency_ms: 12
+    url: http://n1.example.com:8080
+    error: null
+    nodes:
+      - {url: "http://n1.example.com:8080", status: ok, latency_ms: 12, error: null}
+      - {url: "http://n2.example.com:8080", status: ok, latency_ms: 14, error: null}
 admin:
-  description: Whether the admin API answers, at which C(url), its C(latency_ms) and the server's C(version).
+  description:
+    - Whether the admin API answers, at which C(url), its C(latency_ms) and the server's C(version).
+    - Where O(admin_url) names several nodes, C(nodes) tells the same of each by itself.
   returned: when the server was asked
   type: dict
-  sample: {status: ok, latency_ms: 9, version: 1.7.12, url: "http://localhost:9070", error: null}
+  sample:
+    status: ok
+    latency_ms: 9
+    version: 1.7.12
+    url: http://n1.example.com:9070
+    error: null
+    nodes:
+      - {url: "http://n1.example.com:9070", status: ok, latency_ms: 9, version: 1.7.12, error: null}
+      - {url: "http://n2.example.com:9070", status: ok, latency_ms: 11, version: 1.7.12, error: null}
 deployments:
   description:
     - The registered deployments under C(items), the oldest first.

@@ -35,6 +35,7 @@ class Server:
         self.services = services
         self.version = sandbox.version
         self.admin_url = sandbox.admin_url
+        self.ingress_url = sandbox.ingress_url
         self.connection = {"admin_url": sandbox.admin_url, "ingress_url": sandbox.ingress_url}
         """The options by which tasks reach it."""
         self.api: RestateApi = sandbox.api()

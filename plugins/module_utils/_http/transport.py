@@ -67,6 +67,11 @@ class Transport:
         """How the node that is asked is reached: the first one, until it was not there."""
         return self._asked.connection
 
+    @property
+    def each(self) -> list[Connection]:
+        """How each node is reached."""
+        return [node.connection for node in self._nodes]
+
     def close(self) -> None:
         """Close all connections."""
         for node in self._nodes:

@@ -57,6 +57,16 @@ class Ingress:
         ]
         return self._given or list(dict.fromkeys(guesses))
 
+    @property
+    def each(self) -> list[Ingress]:
+        """The ingress of each node by itself."""
+        if self._given:
+            return [Ingress(self._admin, [url], self._guard, self._clock) for url in self._given]
+        return [
+            Ingress(node, [], self._guard, self._clock, guessed_port=self._guessed_port)
+            for node in self._admin.each
+        ]
+
     def health(self, advertised: t.Callable[[], str | None]) -> str:
         """Return the URL at which an ingress answers, as it may be shown; raises as L(connect) does."""
         client = self.connect(advertised)

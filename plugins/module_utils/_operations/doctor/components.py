@@ -51,6 +51,27 @@ class Component:
         return {"status": self.status, **(contents if is_told else {}), "error": error}
 
 
+@dataclass(frozen=True)
+class Node:
+    """What answers at one of several URLs, as it may be shown."""
+
+    url: str
+    asked: Component
+
+    @property
+    def version(self) -> str | None:
+        """The version of the server."""
+        return getattr(self.asked.value, "version", None)
+
+    def to_result(self) -> dict[str, t.Any]:
+        """Return the node as the result shows it."""
+        told = {"latency_ms": self.asked.latency_ms, "version": self.version}
+        return {
+            "url": self.url,
+            **self.asked.to_result({name: value for name, value in told.items() if value is not None}),
+        }
+
+
 Components = t.Mapping[str, Component]
 
 
@@ -75,13 +96,15 @@ class Invocations:
 class Observed:
     """What was observed of a server, at its URLs as they may be shown.
 
-    O(silent) says, by deployment id, why those that are the latest for a service do not answer discovery.
+    O(silent) says, by deployment id, why those that are the latest for a service do not answer discovery. O(nodes) are,
+    by component, the answers of each of several URLs.
     """
 
     components: Components
     admin_url: str
     ingress_url: str
     silent: t.Mapping[str, OperatorError] = field(default_factory=dict)
+    nodes: t.Mapping[str, t.Sequence[Node]] = field(default_factory=dict)
 
 
 def registry_of(components: Components) -> Registry | None:

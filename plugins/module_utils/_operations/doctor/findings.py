@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
+from ..._errors import OperatorError
 from ..._restate.versions import RELEASES
 from ..._restate.wire import Version
 from .components import Components
@@ -61,6 +62,9 @@ def of_components(
         )
         if component.error is None or says_what_admin_says:
             continue
+        if component.error.code == "RESTATE_CLUSTER_UNAVAILABLE":
+            yield _of_cluster(name, component.error)
+            continue
         is_down = component.status == "unreachable" and name in ("admin", "ingress")
         remedy = component.error.remedy or ""
         yield Finding(
@@ -71,6 +75,17 @@ def of_components(
             subjects=[ingress_url if name == "ingress" else admin_url],
             remedy=ingress_remedy if is_down and name == "ingress" and ingress_remedy else remedy,
         )
+
+
+def _of_cluster(component: str, error: OperatorError) -> Finding:
+    return Finding(
+        code="CLUSTER_UNAVAILABLE",
+        severity="critical",
+        component=component,
+        message=f"A partition has no leader, or the cluster has no quorum: {error.message}",
+        subjects=[component],
+        remedy=error.remedy or "",
+    )
 
 
 def of_version(version: Version | None) -> t.Iterator[Finding]:

@@ -19,6 +19,7 @@ from ..journal import Journal
 from ..report import SAMPLE, count
 from .components import LONG_RETRYING, Invocations, Observed, registry_of
 from .findings import Finding, gravest_first, of_components, of_version
+from .nodes import of_nodes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,7 @@ def diagnose(observed: Observed) -> list[Finding]:
     components = observed.components
     findings = [
         *of_components(components, observed.admin_url, observed.ingress_url),
+        *of_nodes(components, observed.nodes),
         *of_version(components["admin"].value),
     ]
     registry = registry_of(components)

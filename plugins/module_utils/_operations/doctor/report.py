@@ -13,7 +13,15 @@ from ..deployments.pending import Pending, count_pending, state_of
 from ..deployments.registry import Registry
 from ..journal import Journal
 from ..report import Report
-from .components import FAILURE_TEXT, RECENT_FAILURES, Component, Components, Invocations, registry_of
+from .components import (
+    FAILURE_TEXT,
+    RECENT_FAILURES,
+    Component,
+    Components,
+    Invocations,
+    Observed,
+    registry_of,
+)
 from .findings import is_healthy
 from .plan import Diagnosis
 from .verdict import gate, sentence
@@ -32,8 +40,13 @@ def make_report(diagnosis: Diagnosis, _journal: Journal) -> Report:
             "ingress": {
                 **_latency(components["ingress"]),
                 "url": components["ingress"].value or observed.ingress_url,
+                **_nodes(observed, "ingress"),
             },
-            "admin": {**_admin(components["admin"]), "url": observed.admin_url},
+            "admin": {
+                **_admin(components["admin"]),
+                "url": observed.admin_url,
+                **_nodes(observed, "admin"),
+            },
             "deployments": _deployments(components),
             "services": _services(components["services"]),
             "invocations": _invocations(components["invocations"]),
@@ -43,6 +56,12 @@ def make_report(diagnosis: Diagnosis, _journal: Journal) -> Report:
         error=gate(diagnosis.fail_on, components, findings),
         is_write=False,
     )
+
+
+def _nodes(observed: Observed, component: str) -> dict[str, t.Any]:
+    """Return what each of several nodes answered; of one alone, the component says it."""
+    nodes = observed.nodes.get(component)
+    return {"nodes": [node.to_result() for node in nodes]} if nodes else {}
 
 
 def _latency(component: Component) -> dict[str, t.Any]:

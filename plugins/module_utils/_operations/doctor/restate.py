@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from ..._errors import OperatorError
 from ..._http.clock import Clock
 from ..._restate.admin import AdminClient
+from ..._restate.ingress import Ingress
 from ..._restate.server import Restate
 from ..._restate.wire import Deployment
 from ..deployments.registration import as_registered
@@ -19,7 +20,7 @@ from ..deployments.registry import Registry
 from ..journal import Journal
 from ..operation import Backend
 from ..report import SAMPLE
-from .components import LONG_RETRYING, RECENT_FAILURES, Component, Invocations, Observed, registry_of
+from .components import LONG_RETRYING, RECENT_FAILURES, Component, Invocations, Node, Observed, registry_of
 from .plan import Diagnosis, DoctorRequest, make_plan, nothing_to_do
 from .report import make_report
 
@@ -34,6 +35,7 @@ def observe(restate: Restate, request: DoctorRequest) -> Observed:
             "deployments": pool.submit(_ask, admin.clock, admin.deployments),
             "services": pool.submit(_ask, admin.clock, admin.services),
         }
+        admins, ingresses = _ask_nodes(restate, pool)
         invocations = _ask(admin.clock, lambda: _read_invocations(admin, pool, version))
         components = {
             "admin": version.result(),
@@ -42,7 +44,32 @@ def observe(restate: Restate, request: DoctorRequest) -> Observed:
         }
         registry = registry_of(components) if request.probe_services else None
         silent = _silent_deployments(admin, pool, registry) if registry else {}
-    return Observed(components, admin.connection.shown_url, ingress.shown_url, silent)
+        nodes = {
+            "admin": [each.result() for each in admins],
+            "ingress": [each.result() for each in ingresses],
+        }
+    return Observed(components, admin.connection.shown_url, ingress.shown_url, silent, nodes)
+
+
+def _ask_nodes(restate: Restate, pool: ThreadPoolExecutor) -> tuple[list[Future[Node]], list[Future[Node]]]:
+    """Ask each of several nodes by itself, its admin API and its ingress."""
+    admin, ingresses = restate.admin, restate.ingress.each
+    admins = [AdminClient(node, admin.guard, admin.clock) for node in admin.transport.each]
+    return (
+        [pool.submit(_ask_admin, each) for each in admins] if len(admins) > 1 else [],
+        [pool.submit(_ask_ingress, each, restate.clock) for each in ingresses] if len(ingresses) > 1 else [],
+    )
+
+
+def _ask_admin(admin: AdminClient) -> Node:
+    try:
+        return Node(admin.connection.shown_url, _ask(admin.clock, lambda: admin.version))
+    finally:
+        admin.close()
+
+
+def _ask_ingress(ingress: Ingress, clock: Clock) -> Node:
+    return Node(ingress.shown_url, _ask(clock, lambda: ingress.health(lambda: None)))
 
 
 def _ask(clock: Clock, read: t.Callable[[], t.Any]) -> Component:

@@ -1,0 +1,46 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an operator should know of the nodes of a cluster."""
+
+from __future__ import annotations
+
+import typing as t
+
+from .components import Components, Node
+from .findings import Finding
+
+
+def of_nodes(components: Components, nodes: t.Mapping[str, t.Sequence[Node]]) -> t.Iterator[Finding]:
+    """Yield which nodes do not answer, and that those that do have several versions.
+
+    Where none answers the component's own finding says so.
+    """
+    for name, several in nodes.items():
+        if components[name].error is None:
+            yield from _of_dead(name, several)
+    versions = {node.url: node.version for node in nodes.get("admin", ()) if node.version}
+    if len(set(versions.values())) > 1:
+        told = ", ".join(f"{url} has {version}" for url, version in versions.items())
+        yield Finding(
+            code="NODE_VERSIONS_DIFFER",
+            severity="info",
+            component="admin",
+            message=f"The nodes have different versions: {told}.",
+            subjects=list(versions),
+            remedy="Finish the upgrade of the cluster.",
+        )
+
+
+def _of_dead(name: str, nodes: t.Sequence[Node]) -> t.Iterator[Finding]:
+    for node in nodes:
+        if node.asked.error:
+            yield Finding(
+                code=f"{name.upper()}_NODE_{node.asked.status.upper()}",
+                severity="warning",
+                component=name,
+                message=f"The node {node.url} does not answer as it should: {node.asked.error.message}",
+                subjects=[node.url],
+                remedy="Bring the node back, or take its URL out of admin_url and ingress_url.",
+            )
