@@ -74,9 +74,9 @@ options:
       - A connection that is refused is tried again so often, for a write, too, since nothing was sent. What is not
         there or not answered within O(request_timeout) is not tried again, nor is a connection, since TCP itself has
         tried several times by then.
-      - An answer that a node of a cluster may soon give otherwise (503, an external error of a query), or that was lost,
-        is waited for up to 15 seconds in all, whatever this number; V(0) switches that off, too. A write is repeated
-        only after it was read whether it had happened. With O(backend=dalp), what may have happened never is.
+      - An answer that a node of a cluster may soon give otherwise (503, an external error of a query), or that was
+        lost, is waited for up to 15 seconds in all, whatever this number; V(0) switches that off, too. A write is
+        repeated only after it was read whether it had happened. With O(backend=dalp), what may have happened never is.
     type: int
     default: 3
   dalp_url:
