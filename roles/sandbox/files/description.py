@@ -20,9 +20,9 @@ Planting = Literal["nothing", "all", "unreleased"]
 def serve_releases(sandbox: Sandbox, planting: Planting) -> dict[str, Any]:
     """Serve both releases and plant what is asked; give the description that can be written as JSON.
 
-    Keys: version, admin_url, ingress_url, release_1_url, release_2_url, planting, trouble (what
-    planted_invocations.plant gives, or null), pid and python (of the process that owns the sandbox), directory
-    (of the logs).
+    Keys: version, admin_url, ingress_url, nodes (a list: name, admin_url, ingress_url and pid of each),
+    release_1_url, release_2_url, planting, trouble (what planted_invocations.plant gives, or null), pid and python
+    (of the process that owns the sandbox), directory (of the logs).
     """
     planted = None
     if planting == "nothing":
@@ -36,6 +36,15 @@ def serve_releases(sandbox: Sandbox, planting: Planting) -> dict[str, Any]:
         "version": sandbox.version,
         "admin_url": sandbox.admin_url,
         "ingress_url": sandbox.ingress_url,
+        "nodes": [
+            {
+                "name": node.name,
+                "admin_url": node.admin_url,
+                "ingress_url": node.ingress_url,
+                "pid": node.process.pid,
+            }
+            for node in sandbox.nodes
+        ],
         "release_1_url": release_1_url,
         "release_2_url": release_2_url,
         "planting": planting,

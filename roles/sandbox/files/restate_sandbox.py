@@ -8,6 +8,10 @@
         planted = sandbox.plant()
         ...  # sandbox.admin_url, sandbox.ingress_url, sandbox.serve("extra-service").url
 
+    with Sandbox(nodes=3) as sandbox:
+        sandbox.kill(sandbox.leaders()[0])
+        ...  # sandbox.nodes[1].admin_url
+
 Nothing stays behind, whatever happens to the process that owns a sandbox; `owned_processes.py` says how.
 """
 
@@ -22,6 +26,7 @@ from types import TracebackType
 from typing import Any
 
 import planted_invocations
+import restate_cluster
 import restate_server
 from log_tail import log_tail
 from owned_processes import OwnedProcesses
@@ -69,6 +74,7 @@ class Service:
 class Sandbox:
     """A Restate server and the services that are served to it, from `with` until its end.
 
+    With 3 `nodes`, the server is a cluster.
     `cache` keeps installed servers (default: SANDBOX_CACHE, else the user's cache directory).
     `service_python` is a Python with the packages of requirements.txt. Every method raises SandboxError with
     what was seen.
@@ -79,19 +85,22 @@ class Sandbox:
         version: str = restate_server.DEFAULT_VERSION,
         cache: Path | None = None,
         service_python: str = sys.executable,
+        nodes: int = 1,
     ) -> None:
         self.version = version
+        self.node_count = nodes
         self._cache = cache or restate_server.default_cache()
         self._service_python = service_python
         self._processes: OwnedProcesses | None = None
-        self._server: restate_server.RestateServer | None = None
+        self._cluster: restate_cluster.Cluster | None = None
         self._services: list[Service] = []
 
     def __enter__(self) -> Sandbox:
         self._processes = OwnedProcesses("restate-sandbox-")
         try:
-            binary = restate_server.install(self.version, self._cache.absolute(), self._processes)
-            self._server = restate_server.start(self.version, binary, self._processes)
+            self._cluster = restate_cluster.start(
+                self.version, self._processes, self._cache.absolute(), self.node_count
+            )
         except BaseException:
             self._processes.close()
             raise
@@ -105,20 +114,34 @@ class Sandbox:
 
     @property
     def admin_url(self) -> str:
-        """The URL of the admin API, without a slash at its end."""
-        return self.server.admin_url
+        """The URL of the (first node's) admin API, without a slash at its end."""
+        return self.nodes[0].admin_url
 
     @property
     def ingress_url(self) -> str:
-        """The URL of the ingress, without a slash at its end."""
-        return self.server.ingress_url
+        """The URL of the (first node's) ingress, without a slash at its end."""
+        return self.nodes[0].ingress_url
 
     @property
-    def server(self) -> restate_server.RestateServer:
-        """The server's process and log."""
-        if self._server is None:
-            raise SandboxError("the sandbox is not started: use it in a with statement")
-        return self._server
+    def nodes(self) -> tuple[restate_server.RestateServer, ...]:
+        """The nodes, each with its name, admin_url, ingress_url, process and log; a server alone is one."""
+        return self._running().nodes
+
+    def kill(self, name: str) -> None:
+        """End a node with SIGKILL, and wait until it is gone."""
+        self._running().node(name).kill()
+
+    def restart(self, name: str) -> None:
+        """Start a node that was killed, and wait until the cluster is whole again: some eight seconds."""
+        self._running().restart(name)
+
+    def wait_until_queries_answer(self) -> None:
+        """Wait until all nodes that run answer queries: some two seconds after the death of a leader."""
+        self._running().wait_until_queries_answer()
+
+    def leaders(self) -> dict[int, str]:
+        """Give the name of the node that leads, by partition; a partition without a leader is missing."""
+        return self._running().leaders()
 
     @property
     def processes(self) -> OwnedProcesses:
@@ -169,6 +192,11 @@ class Sandbox:
         for service in self._services:
             service.stop()
         self._services.clear()
+
+    def _running(self) -> restate_cluster.Cluster:
+        if self._cluster is None:
+            raise SandboxError("the sandbox is not started: use it in a with statement")
+        return self._cluster
 
     def _serve_all(
         self, variants: list[str], port: int | None = None, required_header: str | None = None

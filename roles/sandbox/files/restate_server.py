@@ -2,13 +2,15 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A real Restate server: installed from npm into a cache, and started on free ports of 127.0.0.1."""
+"""A real Restate server: installed from npm into a cache, and started on free ports of 127.0.0.1.
+
+It is one node, alone or of a cluster (`restate_cluster.py`).
+"""
 
 from __future__ import annotations
 
 import os
 import re
-import secrets
 import socket
 import subprocess
 from dataclasses import dataclass
@@ -25,6 +27,8 @@ VERSIONS = ("1.7.12", "1.6.2", "1.5.3")
 
 DEFAULT_VERSION = VERSIONS[0]
 
+PARTITIONS = 4
+
 # Restate 1.5 refuses services that declare `on-max-attempts: pause` unless the server's own default does,
 # too. Newer servers have these values as their default.
 _RETRY_POLICY_1_5 = (
@@ -32,19 +36,7 @@ _RETRY_POLICY_1_5 = (
     'max-interval="10s",on-max-attempts="pause"}'
 )
 
-_START_ATTEMPTS = 3
 _START_TIMEOUT = 60.0
-
-
-@dataclass(frozen=True)
-class RestateServer:
-    """A server that answers on its admin API, its ingress and its SQL."""
-
-    version: str
-    admin_url: str
-    ingress_url: str
-    log: Path
-    process: subprocess.Popen[bytes]
 
 
 class PortTakenError(SandboxError):
@@ -87,89 +79,131 @@ def install(version: str, cache: Path, processes: OwnedProcesses) -> Path:
     return npm.install("restate-server", version, cache / version, cache, processes)
 
 
-def start(version: str, binary: Path, processes: OwnedProcesses) -> RestateServer:
-    """Start the server and wait until it is ready. Raises SandboxError with the end of its log when it is not."""
-    for attempt in range(1, _START_ATTEMPTS + 1):
+@dataclass(frozen=True)
+class NodeSettings:
+    """What tells one node from others: its name, its ports, and the environment that only a cluster needs."""
+
+    name: str
+    cluster: str
+    admin_port: int
+    ingress_port: int
+    fabric_port: int
+    """Where nodes talk to each other, and restatectl to them."""
+    of_cluster: dict[str, str]
+
+
+class RestateServer:
+    """A node, which can be killed and started again: its ports and its data stay.
+
+    Made, it does not run yet.
+    """
+
+    def __init__(
+        self, version: str, binary: Path, processes: OwnedProcesses, home: Path, settings: NodeSettings
+    ) -> None:
+        self.version = version
+        self.name = settings.name
+        self.admin_url = f"http://127.0.0.1:{settings.admin_port}"
+        self.ingress_url = f"http://127.0.0.1:{settings.ingress_port}"
+        self.fabric_url = f"http://127.0.0.1:{settings.fabric_port}"
+        self.log = processes.directory / f"{settings.name}.log"
+        self._binary = binary
+        self._processes = processes
+        self._home = home
+        self._settings = settings
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The process that was started last."""
+        if self._process is None:
+            raise SandboxError(f"{self.name} was never started")
+        return self._process
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the process, and do not wait for it."""
+        (self._home / "tmp").mkdir(parents=True, exist_ok=True)
+        self.log.unlink(missing_ok=True)
+        self._process = self._processes.spawn(
+            [str(self._binary), "--node-name", self.name], env=self._environment(), log=self.log
+        )
+
+    def kill(self) -> None:
+        """End the process with SIGKILL, and wait until it is gone. Does nothing the second time."""
+        if self.is_running:
+            self._processes.stop(self.process)
+
+    def wait(self) -> None:
+        """Wait until the node is ready. Raises SandboxError with the end of its log when it is not."""
+        wait_until(
+            f"Restate {self.version} ready", self._is_ready, _START_TIMEOUT, seen=lambda: log_tail(self.log)
+        )
+
+    def answers_queries(self) -> bool:
+        """Tell whether SQL over all partitions is answered now."""
+        query = {"query": "SELECT count(1) AS invocations FROM sys_invocation_status"}
         try:
-            return _start_once(version, binary, processes, processes.directory / f"server-{attempt}")
-        except PortTakenError:
-            if attempt == _START_ATTEMPTS:
-                raise
-    raise AssertionError("unreachable")
-
-
-def _start_once(version: str, binary: Path, processes: OwnedProcesses, home: Path) -> RestateServer:
-    home.mkdir()
-    (home / "tmp").mkdir()
-    admin, ingress, node = free_ports(3)
-    cluster = f"sandbox-{secrets.token_hex(4)}"
-    log = processes.directory / "server.log"
-    log.unlink(missing_ok=True)
-    process = processes.spawn(
-        [str(binary), "--node-name", "sandbox"],
-        env=_environment(version, home, cluster, admin, ingress, node),
-        log=log,
-    )
-    server = RestateServer(version, f"http://127.0.0.1:{admin}", f"http://127.0.0.1:{ingress}", log, process)
-
-    def ready() -> bool:
-        if process.poll() is not None:
-            text = log_tail(log)
-            kind = PortTakenError if port_taken(text) else SandboxError
-            raise kind(f"Restate {version} ended with status {process.returncode} while starting: {text}")
-        return _answers(server, cluster)
-
-    try:
-        wait_until(f"Restate {version} ready", ready, _START_TIMEOUT, seen=lambda: log_tail(log))
-    except BaseException:
-        processes.stop(process)
-        raise
-    return server
-
-
-def _environment(
-    version: str, home: Path, cluster: str, admin: int, ingress: int, node: int
-) -> dict[str, str]:
-    # The caller's RESTATE_* variables mean another server: none of them may configure this one.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("RESTATE_")}
-    environment |= {
-        "RESTATE_ADMIN__BIND_ADDRESS": f"127.0.0.1:{admin}",
-        "RESTATE_ADVERTISED_ADDRESS": f"http://127.0.0.1:{node}",
-        "RESTATE_BASE_DIR": str(home / "data"),
-        "RESTATE_BIND_ADDRESS": f"127.0.0.1:{node}",
-        "RESTATE_CLUSTER_NAME": cluster,
-        "RESTATE_DEFAULT_NUM_PARTITIONS": "4",
-        "RESTATE_DISABLE_TELEMETRY": "true",
-        "RESTATE_INGRESS__BIND_ADDRESS": f"127.0.0.1:{ingress}",
-        # A Unix socket in a temporary directory with a long name exceeds what the kernel allows.
-        "RESTATE_LISTEN_MODE": "tcp",
-        # Without it, 1.5 joins whatever listens on the default port, and both die.
-        "RESTATE_METADATA_CLIENT__ADDRESSES": f'["http://127.0.0.1:{node}"]',
-        "NO_COLOR": "1",
-        # The server makes directories in the temporary directory that it leaves behind.
-        "TMPDIR": str(home / "tmp"),
-    }
-    if version.startswith("1.5."):
-        environment["RESTATE_DEFAULT_RETRY_POLICY"] = _RETRY_POLICY_1_5
-    return environment
-
-
-def _answers(server: RestateServer, cluster: str) -> bool:
-    """Tell whether the admin API, SQL over all partitions and the ingress answer, and are this server's."""
-    with httpx.Client(timeout=2.0, trust_env=False) as client:
-        try:
-            version = client.get(f"{server.admin_url}/version")
-            health = client.get(f"{server.admin_url}/cluster-health")
-            query = client.post(
-                f"{server.admin_url}/query",
+            answer = httpx.post(
+                f"{self.admin_url}/query",
                 headers={"Accept": "application/json"},
-                json={"query": "SELECT count(1) AS invocations FROM sys_invocation_status"},
+                json=query,
+                timeout=2.0,
+                trust_env=False,
             )
-            ingress = client.get(f"{server.ingress_url}/restate/health")
         except httpx.TransportError:
             return False
-    if not all(answer.status_code == httpx.codes.OK for answer in (version, health, query, ingress)):
-        return False
-    return bool(
-        health.json().get("cluster_name") == cluster and version.json().get("version") == server.version
-    )
+        return answer.status_code == httpx.codes.OK
+
+    def _is_ready(self) -> bool:
+        if not self.is_running:
+            text = log_tail(self.log)
+            kind = PortTakenError if port_taken(text) else SandboxError
+            status = self.process.returncode
+            raise kind(f"Restate {self.version} ended with status {status} while starting: {text}")
+        return self._answers() and self.answers_queries()
+
+    def _answers(self) -> bool:
+        """Tell whether the admin API and the ingress answer, and are this server's."""
+        with httpx.Client(timeout=2.0, trust_env=False) as client:
+            try:
+                version = client.get(f"{self.admin_url}/version")
+                health = client.get(f"{self.admin_url}/cluster-health")
+                ingress = client.get(f"{self.ingress_url}/restate/health")
+            except httpx.TransportError:
+                return False
+        if not all(answer.status_code == httpx.codes.OK for answer in (version, health, ingress)):
+            return False
+        return bool(
+            health.json().get("cluster_name") == self._settings.cluster
+            and version.json().get("version") == self.version
+        )
+
+    def _environment(self) -> dict[str, str]:
+        # The caller's RESTATE_* variables mean another server: none of them may configure this one.
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("RESTATE_")}
+        settings = self._settings
+        environment |= {
+            "RESTATE_ADMIN__BIND_ADDRESS": f"127.0.0.1:{settings.admin_port}",
+            "RESTATE_ADVERTISED_ADDRESS": self.fabric_url,
+            "RESTATE_BASE_DIR": str(self._home / "data"),
+            "RESTATE_BIND_ADDRESS": f"127.0.0.1:{settings.fabric_port}",
+            "RESTATE_CLUSTER_NAME": settings.cluster,
+            "RESTATE_DEFAULT_NUM_PARTITIONS": str(PARTITIONS),
+            "RESTATE_DISABLE_TELEMETRY": "true",
+            "RESTATE_INGRESS__BIND_ADDRESS": f"127.0.0.1:{settings.ingress_port}",
+            # A Unix socket in a temporary directory with a long name exceeds what the kernel allows.
+            "RESTATE_LISTEN_MODE": "tcp",
+            # Without it, 1.5 joins whatever listens on the default port, and both die.
+            "RESTATE_METADATA_CLIENT__ADDRESSES": f'["{self.fabric_url}"]',
+            "NO_COLOR": "1",
+            # The server makes directories in the temporary directory that it leaves behind.
+            "TMPDIR": str(self._home / "tmp"),
+        }
+        if self.version.startswith("1.5."):
+            environment["RESTATE_DEFAULT_RETRY_POLICY"] = _RETRY_POLICY_1_5
+        return environment | settings.of_cluster

@@ -19,6 +19,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import restate_cluster
 import restate_server
 import supervisor
 from description import Planting, environment, serve_releases
@@ -53,6 +54,13 @@ def _parser() -> argparse.ArgumentParser:
     contents = argparse.ArgumentParser(add_help=False)
     contents.add_argument(
         "--version", default=restate_server.DEFAULT_VERSION, help="of the server; %(default)s"
+    )
+    contents.add_argument(
+        "--nodes",
+        type=int,
+        choices=restate_cluster.NODE_COUNTS,
+        default=1,
+        help="of the server, three of which are a cluster; %(default)s",
     )
     contents.add_argument(
         "--cache",
@@ -107,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _sandbox(options: argparse.Namespace) -> Sandbox:
-    return Sandbox(options.version, options.cache, options.service_python)
+    return Sandbox(options.version, options.cache, options.service_python, options.nodes)
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -151,6 +159,7 @@ def _up(options: argparse.Namespace) -> int:
     supervise = [sys.executable, __file__, "supervise"]
     supervise += [
         f"--version={options.version}",
+        f"--nodes={options.nodes}",
         f"--cache={options.cache.absolute()}",
         f"--file={options.file}",
     ]

@@ -40,10 +40,11 @@ def up(file: Path, sandbox: Sandbox, planting: Planting, supervise: list[str]) -
         running = state_file.read_running(file)
         if running is None:
             raise SandboxError(output.strip() or "the sandbox ended while it was starting")
-    if (running["version"], running["planting"]) != (sandbox.version, planting):
+    kind = (running["version"], running["planting"], len(running["nodes"]))
+    if kind != (sandbox.version, planting, sandbox.node_count):
         raise SandboxError(
-            f"a sandbox of Restate {running['version']} with {running['planting']} planted runs with {file}:"
-            " stop it first"
+            f"a sandbox of Restate {running['version']} on {len(running['nodes'])} nodes with"
+            f" {running['planting']} planted runs with {file}: stop it first"
         )
     return running, running["pid"] == started
 
@@ -120,7 +121,7 @@ def _watch(sandbox: Sandbox, owner: int | None, deadline: float) -> None:
     watched = _Owner(owner)
     while (
         time.monotonic() < deadline
-        and sandbox.server.process.poll() is None
+        and any(node.is_running for node in sandbox.nodes)
         and not watched.ends_within(_WATCH_INTERVAL)
     ):
         pass
