@@ -58,13 +58,14 @@ def delays(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+def run(capsys: pytest.CaptureFixture[str]) -> Any:
     """Run a module in this process and return what it prints for Ansible, as text and as JSON."""
 
     def start(name: str, **arguments: Any) -> tuple[str, dict[str, Any]]:
         module = importlib.import_module(f"ansible_collections.dalp.restate.plugins.modules.{name}")
         # Ansible keeps the warnings of a process, which is else that of one module.
-        monkeypatch.setattr(warnings, "_global_warnings", type(warnings._global_warnings)())
+        # Where its module is loaded again, they are forgotten.
+        importlib.reload(warnings)
         with patch_module_args(arguments), pytest.raises(SystemExit):
             module.main()
         text = capsys.readouterr().out

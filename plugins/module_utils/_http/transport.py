@@ -126,7 +126,7 @@ class Transport:
         response = None
         try:
             response = client.send(_built(request, client), stream=True)
-            _acknowledge(response)
+            acknowledge_head(response)
             response.read()
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as exc:
             return _Failure(exc, response)
@@ -237,7 +237,7 @@ def _event_of(error: Exception) -> Event:
     return Event.BROKEN
 
 
-def _acknowledge(response: httpx.Response) -> None:
+def acknowledge_head(response: httpx.Response) -> None:
     """Have the kernel acknowledge the head of an answer at once.
 
     Restate sends the body of /query only then (it leaves Nagle's algorithm on; seen on 1.5.3, 1.6.2 and 1.7.12), and on

@@ -155,12 +155,12 @@ def test_the_head_of_an_answer_is_acknowledged_before_its_body_is_awaited(
 ) -> None:
     monkeypatch.setattr(socket, "TCP_QUICKACK", 12, raising=False)
     stream = Stream(error)
-    transport._acknowledge(httpx.Response(200, extensions={"network_stream": stream}))
+    transport.acknowledge_head(httpx.Response(200, extensions={"network_stream": stream}))
     assert stream.options == [(socket.IPPROTO_TCP, 12, 1)]
 
 
 def test_where_the_system_cannot_do_so_nothing_is_asked_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(socket, "TCP_QUICKACK", raising=False)
     stream = Stream()
-    transport._acknowledge(httpx.Response(200, extensions={"network_stream": stream}))
+    transport.acknowledge_head(httpx.Response(200, extensions={"network_stream": stream}))
     assert stream.options == []

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._audit.log import AuditLog, line_hash
+from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 from ansible_collections.dalp.restate.tests.unit.audited_task import (
     SERVICE,
@@ -148,8 +149,8 @@ def test_a_log_that_cannot_be_used_refuses_before_anything_is_sent(
 def test_a_log_that_cannot_take_the_attempt_refuses_before_the_write(
     redeploy: Any, serve: Serve, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(self: AuditLog, _record: Any) -> str:
-        raise self._unavailable("No space left on device")
+    def full(_log: AuditLog, _record: Any) -> str:
+        raise OperatorError("RESTATE_AUDIT_UNAVAILABLE", "No space left on device")
 
     monkeypatch.setattr(AuditLog, "append", full)
     admin = Restate(serve)
