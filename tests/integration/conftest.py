@@ -22,7 +22,7 @@ if str(ROOT) not in sys.path:
     sys.path.append(str(ROOT))
 
 pytest.register_assert_rewrite(
-    *(f"tests.integration.{name}" for name in ("server", "three_runs", "recovery_of_one"))
+    *(f"tests.integration.{name}" for name in ("server", "three_runs", "recovery_of_one", "cluster"))
 )
 
 import restate_server  # noqa: E402
@@ -78,11 +78,17 @@ def services() -> Iterator[Services]:
 
 
 @pytest.fixture(scope="session")
-def servers(services: Services) -> Iterator[Callable[[str], Server]]:
+def python() -> Iterator[str]:
+    """The interpreter that modules run on."""
+    with preloaded_python() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def servers(services: Services, python: str) -> Iterator[Callable[[str], Server]]:
     """Give the server of a version, which is started when it is first asked for."""
     with contextlib.ExitStack() as stack:
         started: dict[str, Server] = {}
-        python = stack.enter_context(preloaded_python())
 
         def server_of(version: str) -> Server:
             if version not in started:

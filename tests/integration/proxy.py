@@ -58,8 +58,10 @@ Fault = Callable[[Request, Forward], Answer]
 class Proxy:
     """What stands in front of the server."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, refuse: Callable[[], None]) -> None:
         self.url = url
+        self.refuse = refuse
+        """Refuse all connections from now on, as the address of a server that died does."""
         self.requests: list[Request] = []
         self._faults: list[tuple[str, re.Pattern[str], Fault]] = []
         self._lock = threading.Lock()
@@ -121,6 +123,31 @@ def before(act: Callable[[], object]) -> Fault:
     return fault
 
 
+def during(seconds: float, act: Callable[[], object]) -> Fault:
+    """Let something else happen so long after the server got the request, whether or not it has answered by then."""
+
+    def fault(_request: Request, forward: Forward) -> Answer:
+        acting = threading.Timer(seconds, act)
+        acting.start()
+        try:
+            return forward()
+        finally:
+            acting.join()
+
+    return fault
+
+
+def after(act: Callable[[], object]) -> Fault:
+    """Let something else happen between the server's action and its answer."""
+
+    def fault(_request: Request, forward: Forward) -> Answer:
+        whole = forward()
+        act()
+        return whole
+
+    return fault
+
+
 def changed(change: Callable[[Any], Any], **headers: str) -> Fault:
     """Change what the JSON of the server's answer says."""
 
@@ -140,7 +167,11 @@ class _ProxyServer(ThreadingHTTPServer):
     def __init__(self, target: httpx.Client) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.target = target
-        self.proxy = Proxy(f"http://127.0.0.1:{self.server_address[1]}")
+        self.proxy = Proxy(f"http://127.0.0.1:{self.server_address[1]}", self.refuse)
+
+    def refuse(self) -> None:
+        self.shutdown()
+        self.server_close()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -169,7 +200,10 @@ class _Handler(BaseHTTPRequestHandler):
             headers["content-type"] = "application/json"
         if "x-api-key" in self.headers:
             headers["x-api-key"] = self.headers["x-api-key"]
-        reply = self.server.target.request(self.command, url, content=content, headers=headers)
+        try:
+            reply = self.server.target.request(self.command, url, content=content, headers=headers)
+        except httpx.TransportError as error:
+            raise LostError from error
         kept = {name: reply.headers[name] for name in ("content-type",) if name in reply.headers}
         return Answer(reply.status_code, reply.content, kept)
 

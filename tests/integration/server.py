@@ -14,6 +14,7 @@ from urllib.parse import quote
 import httpx
 from restate_api import RestateApi
 from restate_sandbox import Sandbox
+from restate_server import RestateServer
 from waiting import wait_until
 
 from tests.integration.ansible_task import Result, run_task
@@ -29,18 +30,22 @@ _IN_PROGRESS = ("invoked", "suspended")
 class Server:
     """One server, whatever was registered there, and the tasks that are run against it."""
 
-    def __init__(self, sandbox: Sandbox, services: Services, python: str) -> None:
+    def __init__(
+        self, sandbox: Sandbox, services: Services, python: str, node: RestateServer | None = None
+    ) -> None:
+        """Use a node of the sandbox: the first one unless another one is given."""
+        at = node or sandbox.nodes[0]
         self.sandbox = sandbox
         self.python = python
         self.services = services
         self.version = sandbox.version
-        self.admin_url = sandbox.admin_url
-        self.ingress_url = sandbox.ingress_url
-        self.connection = {"admin_url": sandbox.admin_url, "ingress_url": sandbox.ingress_url}
+        self.admin_url = at.admin_url
+        self.ingress_url = at.ingress_url
+        self.connection = {"admin_url": at.admin_url, "ingress_url": at.ingress_url}
         """The options by which tasks reach it."""
-        self.api: RestateApi = sandbox.api()
-        self.http = httpx.Client(base_url=sandbox.admin_url, trust_env=False, timeout=30)
-        self.ingress = httpx.Client(base_url=sandbox.ingress_url, trust_env=False, timeout=30)
+        self.api = RestateApi(at.admin_url, at.ingress_url)
+        self.http = httpx.Client(base_url=at.admin_url, trust_env=False, timeout=30)
+        self.ingress = httpx.Client(base_url=at.ingress_url, trust_env=False, timeout=30)
 
     def close(self) -> None:
         """Close the connections."""
