@@ -55,6 +55,10 @@ unit: setup ## the quick tests
 benchmark: setup ## what tasks cost beside other ways of doing the same; with BENCHMARK='--keys 100 --only doctor', a part
 	$(IN_VENV) python tests/benchmark/benchmark.py $(BENCHMARK)
 
+.PHONY: proof
+proof: setup ## kill nodes of a cluster in the middle of tasks, and look for what is lost or said wrongly; with PROOF='--kills 10', fewer
+	$(IN_VENV) python tests/proof/proof.py $(PROOF)
+
 .PHONY: lint
 lint: ruff mypy ansible-lint sanity ## all static checks
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import httpx
 from restate_sandbox import Sandbox
-from waiting import wait_until
+from waiting import SandboxError, wait_until
 
 from tests.integration.server import Deployment, Server
 from tests.integration.services import Services
 
 _SETTLED_TIMEOUT = 30.0
+_RESET_TIMEOUT = 90.0
 _ROWS = (
     "SELECT id, target_service_name, target_service_key, target_handler_name, status, created_at, completion_result, "
     "pinned_deployment_id FROM sys_invocation_status"
@@ -73,7 +74,7 @@ class Cluster:
         for node in self.sandbox.nodes:
             if not node.is_running:
                 self.sandbox.restart(node.name)
-        next(iter(self.nodes.values())).reset()
+        wait_until("the cluster is blank", self._has_reset, _RESET_TIMEOUT)
 
     def release(self, name: str) -> Deployment:
         """Serve and register a variant, and wait until each node that runs knows it."""
@@ -84,6 +85,14 @@ class Cluster:
             lambda: all(deployment.id in server.deployment_ids() for server in servers),
         )
         return deployment
+
+    def _has_reset(self) -> bool:
+        """Make it blank; False where a partition was just going from one node to another."""
+        try:
+            next(iter(self.nodes.values())).reset()
+        except SandboxError:
+            return False
+        return True
 
     def truth(self) -> Truth:
         """What the nodes that run hold, once all of them say the same twice in a row."""
@@ -108,7 +117,7 @@ def _truth(server: Server) -> Truth | None:
             state = states.setdefault((row["service_name"], row["service_key"]), {})
             state[row["key"]] = row.get("value_utf8", "")
         return Truth(invocations, states, frozenset(server.deployment_ids()))
-    except (RuntimeError, httpx.TransportError):
+    except (SandboxError, httpx.TransportError):
         return None
 
 

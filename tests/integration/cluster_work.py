@@ -20,8 +20,12 @@ def failed_payments(cluster: Cluster, count: int) -> list[dict[str, str]]:
     """Make runs of PaymentWorkflow that failed, and would succeed if they were submitted again; give their keys."""
     keys = paused_payments(cluster, count)
     server = _server(cluster)
-    server.api.kill(str(row["id"]) for row in server.query(f"{_ROWS} status = 'paused'"))
-    _wait_for(server, "completion_result = 'failure'", count)
+
+    def have_failed() -> bool:
+        server.api.kill(str(row["id"]) for row in server.query(f"{_ROWS} status = 'paused'"))
+        return len(server.query(f"{_ROWS} completion_result = 'failure'")) == count
+
+    wait_until(f"{count} failed", have_failed)
     server.serve("release-1", "release-2")
     return keys
 

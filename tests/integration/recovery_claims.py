@@ -104,7 +104,7 @@ def _wrong_of_purged(claimed: _Claimed, now: Seen | None) -> list[str]:
 
 
 def _wrong_of_kept(claimed: _Claimed, seen: Seen, now: Seen | None) -> list[str]:
-    was_killed = now is not None and now.is_completed and not seen.is_completed
+    was_killed = now is not None and now.result == "failure" and seen.result != "failure"
     is_killing_told = claimed.is_killed or claimed.is_unknown
     checks = [
         (claimed.is_purged, "is said to be purged, and is there"),
