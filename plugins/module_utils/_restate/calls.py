@@ -24,6 +24,7 @@ _UNAVAILABLE = (
     "node lookup for partition",
     "metadata store",
     "metadata server",
+    "retries for operation on key",
 )
 
 

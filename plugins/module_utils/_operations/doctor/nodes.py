@@ -20,6 +20,7 @@ def of_nodes(components: Components, nodes: t.Mapping[str, t.Sequence[Node]]) ->
     for name, several in nodes.items():
         if components[name].error is None:
             yield from _of_dead(name, several)
+    yield from _of_quorum(nodes.get("admin", ()))
     versions = {node.url: node.version for node in nodes.get("admin", ()) if node.version}
     if len(set(versions.values())) > 1:
         told = ", ".join(f"{url} has {version}" for url, version in versions.items())
@@ -30,6 +31,20 @@ def of_nodes(components: Components, nodes: t.Mapping[str, t.Sequence[Node]]) ->
             message=f"The nodes have different versions: {told}.",
             subjects=list(versions),
             remedy="Finish the upgrade of the cluster.",
+        )
+
+
+def _of_quorum(nodes: t.Sequence[Node]) -> t.Iterator[Finding]:
+    """Yield that most nodes do not answer: queries may go on for a while, but nothing can be registered or removed."""
+    dead = [node.url for node in nodes if node.asked.error]
+    if len(nodes) > len(dead) > len(nodes) / 2:
+        yield Finding(
+            code="NO_QUORUM",
+            severity="critical",
+            component="admin",
+            message=f"{len(dead)} of {len(nodes)} nodes do not answer: the cluster has no quorum.",
+            subjects=dead,
+            remedy="Bring the nodes back; nothing can be registered or removed before.",
         )
 
 

@@ -133,6 +133,7 @@ def test_queries_are_answered_in_their_order(serve: Serve) -> None:
     pytest.param(answer(500, {"message": "m", "restate_code": "META0013"}), "RESTATE_REGISTRATION_REFUSED", "META0013", id="no discovery that Restate understands"),
     pytest.param(answer(409, {"message": "m", "restate_code": None}), "RESTATE_REGISTRATION_REFUSED", None, id="exists already"),
     pytest.param(answer(422, b"Failed to deserialize"), "RESTATE_REGISTRATION_REFUSED", None, id="a body that is not understood"),
+    pytest.param(answer(500, {"message": "internal error: retries for operation on key 'schema_registry' exhausted"}), "RESTATE_CLUSTER_UNAVAILABLE", None, id="no quorum"),
     pytest.param(answer(503), "RESTATE_UNEXPECTED_RESPONSE", None, id="a gateway's error is no refusal"),
     pytest.param(answer(201, {"id": None}), "RESTATE_UNEXPECTED_RESPONSE", "not_restate", id="no registration"),
 ])  # fmt: skip
