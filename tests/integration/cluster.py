@@ -90,7 +90,7 @@ class Cluster:
         """Make it blank; False where a partition was just going from one node to another."""
         try:
             next(iter(self.nodes.values())).reset()
-        except SandboxError:
+        except (SandboxError, httpx.TransportError):
             return False
         return True
 

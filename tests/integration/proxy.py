@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -171,6 +172,9 @@ class _ProxyServer(ThreadingHTTPServer):
 
     def refuse(self) -> None:
         self.shutdown()
+        # A task's process was forked with this socket open: closed here alone, it would go on listening there.
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
         self.server_close()
 
 

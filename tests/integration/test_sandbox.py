@@ -22,6 +22,7 @@ import pytest
 import restate_server
 from restate_api import RestateApi
 from restate_sandbox import Sandbox
+from waiting import SandboxError
 
 ROOT = Path(__file__).resolve().parents[2]
 CLI = [sys.executable, str(ROOT / "roles" / "sandbox" / "files" / "sandbox.py")]
@@ -181,6 +182,11 @@ def test_a_failing_command_gives_the_status_and_leaves_nothing(tmp_path: Path) -
 
     assert running.process.wait(30) == 7
     assert running.is_gone()
+
+
+def test_a_cluster_of_two_is_refused() -> None:
+    with pytest.raises(SandboxError, match="1 or 3 nodes, not 2"), Sandbox(nodes=2):
+        pass
 
 
 def test_a_version_that_does_not_exist_is_named() -> None:

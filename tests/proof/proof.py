@@ -30,7 +30,7 @@ from restate_sandbox import Sandbox  # noqa: E402
 from stop_signals import Stopped, StopSignals  # noqa: E402
 
 from tests.integration.cluster import Cluster  # noqa: E402
-from tests.integration.kills import VICTIMS, Kill, killing  # noqa: E402
+from tests.integration.kills import VICTIMS, Kill, Moment, killing  # noqa: E402
 from tests.integration.preloaded_python import preloaded_python  # noqa: E402
 from tests.integration.services import Services  # noqa: E402
 from tests.proof.recoveries import RecoverFailed, Recovery, RecoveryOfPaused, Resubmission  # noqa: E402
@@ -55,7 +55,19 @@ class Outcome:
 
     work: str
     victim: str
+    moment: Moment
     wrong: list[str]
+
+    def summary(self) -> str:
+        """Say what was wrong: how often, and of which key first."""
+        if not self.wrong:
+            return "nothing wrong"
+        alike: dict[str, list[str]] = {}
+        for each in self.wrong:
+            subject, _, text = each.rpartition(": ")
+            alike.setdefault(text, []).append(subject)
+        lines = [f"\n    {len(subjects)} {text}, first {subjects[0]}" for text, subjects in alike.items()]
+        return f"WRONG, at {self.moment}" + "".join(lines)
 
 
 def main() -> int:
@@ -88,9 +100,7 @@ def _prove(kills: int, seed: int, only: str | None) -> list[Outcome]:
             # each kill has a seed of its own: what one chooses does not depend on what others met
             outcome = _kill_once(cluster, work, victim, Random(f"{seed}-{number}"))
             outcomes.append(outcome)
-            _say(f"{number}/{kills} {outcome.work}, {outcome.victim}: {len(outcome.wrong)} wrong")
-            for each in outcome.wrong[:5]:
-                _say(f"    {each}")
+            _say(f"{number}/{kills} {outcome.work}, {outcome.victim}: {outcome.summary()}")
         cluster.close()
     return outcomes
 
@@ -105,9 +115,9 @@ def _kill_once(cluster: Cluster, kind: type[Work], victim: str, random: Random) 
         with killing(cluster, kill) as proxy:
             first = work.attempt(cluster.nodes[kill.used], proxy.url)
             if not proxy.is_used_up:
-                return Outcome(work.name, victim, [f"nobody was killed: no {kill.moment}; {first.message}"])
+                return Outcome(work.name, victim, kill.moment, [f"nobody was killed; {first.message}"])
         wrong = first.wrong + _rerun(cluster, work, random) + work.wrong_at_end()
-        return Outcome(work.name, victim, [f"{each} ({kill.moment})" for each in wrong])
+        return Outcome(work.name, victim, kill.moment, wrong)
 
 
 def _rerun(cluster: Cluster, work: Work, random: Random) -> list[str]:
