@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import re
+import typing as t
 from random import Random
 from typing import Any
 
@@ -17,6 +19,7 @@ from tests.integration.superseded_deployments import FORCED
 from tests.proof.work import Attempt, Work, choose
 
 _ORDERS = 20
+_LEFT_PAUSED = re.compile(r"restate_invocation_ids=([\w,]+)")
 _REMOVAL = ("DELETE", "^/deployments/", 1)
 _MOVE = ("PATCH", "/resume$", _ORDERS // 2)
 
@@ -25,6 +28,8 @@ class CleanupOfSuspended(Work):
     """Suspended runs are moved, and their deployment is removed."""
 
     name = "cleanup of suspended work"
+    left_paused: t.Sequence[str] = ()
+    """What an attempt said to have left paused, to be let go on."""
 
     def prepare(self) -> None:
         self.old, self.new = suspended_orders(self.cluster, _ORDERS)
@@ -34,7 +39,12 @@ class CleanupOfSuspended(Work):
         return choose(random, _MOVE, _REMOVAL)
 
     def attempt(self, server: Server, admin_url: str) -> Attempt:
+        if self.left_paused:
+            # As the warning of the attempt before says.
+            server.task("resume", invocation_ids=self.left_paused, admin_url=admin_url)
         result = server.task("cleanup", service_url=self.new.url, admin_url=admin_url, **FORCED)
+        named = _LEFT_PAUSED.findall(" ".join(result.get("warnings", [])))
+        self.left_paused = [each for ids in named for each in ids.split(",")]
         before, now = self.look()
         return Attempt(not result["failed"], result["msg"], wrong_of_cleanup(result, before, now))
 

@@ -11,7 +11,7 @@ import typing as t
 
 from ..._errors import OperatorError
 from ..commands import runbook
-from ..journal import NOT_DONE, Journal
+from ..journal import NOT_DONE, UNKNOWN, Journal
 from ..report import count
 from ..waiting import wait_until
 from .chunks import chunks
@@ -86,6 +86,11 @@ class _Migration:
             except OperatorError:
                 untried = [each for each in ids if self._journal.state("migrate", each) is None]
                 self._journal.not_done("migrate", untried, "not_tried", "there was no connection any more")
+                lost = [each for each in ids if self._journal.state("migrate", each) == UNKNOWN]
+                if lost:
+                    self._journal.warn(
+                        f"Whether {count(len(lost), 'invocation')} moved is unknown: {', '.join(lost)}."
+                    )
                 raise
             finally:
                 self._let_paused_go_on()
@@ -124,8 +129,10 @@ class _Migration:
                 return False
             self._journal.not_done("migrate", [invocation_id], self._failed, exc.message, exc.http)
             return True
-        if not is_busy and invocation_id in self._paused:
-            self._paused.remove(invocation_id)
+        if not is_busy:
+            # What was acknowledged is done; the verification sees whether it lasts.
+            self._journal.done("migrate", [invocation_id])
+            self._paused = [each for each in self._paused if each != invocation_id]
         return not is_busy
 
     def _pause(self, invocation_id: str) -> None:
