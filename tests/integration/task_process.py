@@ -2,13 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs a module as a process of its own, so that a test can kill it or run two at once."""
+"""Runs a task as a process of its own, so that a test can run two at once, or time one out."""
 
 from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -43,16 +42,7 @@ class TaskProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            start_new_session=True,
         )
-
-    def kill(self) -> None:
-        """End the module's process, and whatever else the task started, at once."""
-        os.killpg(self._process.pid, signal.SIGKILL)
-
-    def wait(self) -> None:
-        """Wait until the task has ended, however it does."""
-        self._process.wait(timeout=120)
 
     def result(self) -> dict[str, Any]:
         """Wait for the end, and give the result."""

@@ -6,14 +6,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from waiting import wait_until
 
+from tests.integration.audit_log import module_process
 from tests.integration.proxy import LostError, Proxy, lose, proxy_of
 from tests.integration.recovery_of_many import created_at_by_key, of_order, outcomes
 from tests.integration.server import Server
@@ -80,7 +83,7 @@ def test_a_task_that_was_killed_and_is_run_again_forgets_nobody_and_submits_nobo
         "skip_blocked": True,
         **({"workflows": listed} if chosen == "listed" else {"select": {"limit": 9}}),
     }
-    started: list[TaskProcess] = []
+    started: list[subprocess.Popen[str]] = []
     proxy, path = (admin, BATCH_PURGE) if "purge" in where else (ingress, SUBMIT_TWO)
 
     def kill(_request: Any, forward: Any) -> Any:
@@ -90,8 +93,9 @@ def test_a_task_that_was_killed_and_is_run_again_forgets_nobody_and_submits_nobo
         raise LostError
 
     proxy.once("POST", path, kill)
-    started.append(TaskProcess("recover_workflow", args))
-    started[0].wait()
+    # The module itself: SIGKILL of a play leaves it running, since the worker that started it has a session of its own.
+    started.append(module_process("recover_workflow", args))
+    started[0].communicate(timeout=120)
     assert proxy.is_used_up
     by_then = created_at_by_key(server, "PaymentWorkflow")
     submitted_by_then = {key: time for key, time in by_then.items() if time != earlier[key]}
@@ -109,32 +113,48 @@ def test_a_task_that_was_killed_and_is_run_again_forgets_nobody_and_submits_nobo
 # Others at work
 
 
+@contextlib.contextmanager
+def submitting(server: Server, keys: list[str], mode_of: Callable[[int], str]) -> Iterator[dict[str, int]]:
+    """Submit all keys over and over, and once more at the end; give how often each was taken.
+
+    O(mode_of) returns the mode of a key's run by its number.
+    """
+    accepted: dict[str, int] = {}
+    over = threading.Event()
+
+    def submit_all() -> None:
+        for number, key in enumerate(keys):
+            mode = mode_of(number)
+            answer = server.ingress.post(f"/OrderWorkflow/{key}/run/send", json={"mode": mode}).json()
+            if answer["status"] == "Accepted":
+                accepted[key] = accepted.get(key, 0) + 1
+
+    def keep_submitting() -> None:
+        while not over.is_set():
+            submit_all()
+        # What was purged after its turn.
+        submit_all()
+
+    client = threading.Thread(target=keep_submitting)
+    client.start()
+    try:
+        yield accepted
+    finally:
+        over.set()
+        client.join()
+
+
 def test_what_a_client_submits_and_completes_meanwhile_is_never_purged_or_killed(server: Server) -> None:
     server.release("release-1")
     keys = [f"key-{number}" for number in range(60)]
     for key in keys:
         server.order(key, "fail")
-    accepted: set[str] = set()
-    over = threading.Event()
 
-    def keep_submitting() -> None:
-        while not over.is_set():
-            for number, key in enumerate(keys):
-                mode = "ok" if number % 2 else "wait"
-                answer = server.ingress.post(f"/OrderWorkflow/{key}/run/send", json={"mode": mode}).json()
-                if answer["status"] == "Accepted":
-                    accepted.add(key)
-
-    client = threading.Thread(target=keep_submitting)
-    client.start()
-    try:
+    with submitting(server, keys, lambda number: "ok" if number % 2 else "wait") as accepted:
         result = server.task("recover_workflow", workflows=of_order(*keys))
-    finally:
-        over.set()
-        client.join()
 
     assert not [each for each in result["results"] if each["killed"]]
-    assert accepted <= set(created_at_by_key(server))
+    assert set(accepted) <= set(created_at_by_key(server))
     assert {row["completion_failure"] for row in _failed(server)} <= set()
 
 
@@ -146,25 +166,11 @@ def test_two_tasks_on_the_same_keys_at_once_lose_no_more_than_the_window_allows(
     for key in keys:
         server.api.submit("OrderWorkflow", key, "run", {"mode": "fail"})
     wait_until("all failed", lambda: len(_failed(server)) == len(keys), 60)
-    accepted: dict[str, int] = {}
-    over = threading.Event()
-
-    def keep_submitting() -> None:
-        while not over.is_set():
-            for key in keys:
-                answer = server.ingress.post(f"/OrderWorkflow/{key}/run/send", json={"mode": "ok"}).json()
-                if answer["status"] == "Accepted":
-                    accepted[key] = accepted.get(key, 0) + 1
-
     args = {"admin_url": server.admin_url, "workflows": of_order(*keys), "skip_blocked": True}
-    client = threading.Thread(target=keep_submitting)
-    client.start()
-    try:
+
+    with submitting(server, keys, lambda _number: "ok") as accepted:
         tasks = [TaskProcess("recover_workflow", args) for _each in range(2)]
         results = [task.result() for task in tasks]
-    finally:
-        over.set()
-        client.join()
 
     # A run that was purged in the window could be submitted once more: that is how it shows.
     lost = sum(times - 1 for times in accepted.values())
