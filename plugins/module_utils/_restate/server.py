@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 import typing as t
 from dataclasses import dataclass
 
@@ -34,6 +35,14 @@ class Restate:
     ) -> Restate:
         """Return the server that a connection leads to; nothing is sent yet."""
         return cls(AdminClient(connection, guard, clock), Ingress(connection, ingress_urls, guard, clock))
+
+    @property
+    def admins(self) -> list[t.Callable[[], AdminClient]]:
+        """What makes a client of the admin API of each node by itself; it is to be closed."""
+        admin = self.admin
+        return [
+            functools.partial(AdminClient, node, admin.guard, admin.clock) for node in admin.transport.each
+        ]
 
     @property
     def shown_url(self) -> str:

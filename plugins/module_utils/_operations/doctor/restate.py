@@ -53,15 +53,15 @@ def observe(restate: Restate, request: DoctorRequest) -> Observed:
 
 def _ask_nodes(restate: Restate, pool: ThreadPoolExecutor) -> tuple[list[Future[Node]], list[Future[Node]]]:
     """Ask each of several nodes by itself, its admin API and its ingress."""
-    admin, ingresses = restate.admin, restate.ingress.each
-    admins = [AdminClient(node, admin.guard, admin.clock) for node in admin.transport.each]
+    admins, ingresses = restate.admins, restate.ingress.each
     return (
         [pool.submit(_ask_admin, each) for each in admins] if len(admins) > 1 else [],
         [pool.submit(_ask_ingress, each, restate.clock) for each in ingresses] if len(ingresses) > 1 else [],
     )
 
 
-def _ask_admin(admin: AdminClient) -> Node:
+def _ask_admin(start: t.Callable[[], AdminClient]) -> Node:
+    admin = start()
     try:
         return Node(admin.connection.shown_url, _ask(admin.clock, lambda: admin.version))
     finally:
