@@ -140,7 +140,8 @@ class AdminClient(AdminCalls):
     def delete_deployment(self, deployment_id: str) -> bool:
         """Delete a deployment (forced: no server can do it without); return False where it was gone already."""
         path = f"/deployments/{_segment(deployment_id)}"
-        response = self.send(Request("DELETE", path, params={"force": "true"}))
+        request = Request("DELETE", path, params={"force": "true"})
+        response = self.send(request, transient=is_unavailable)
         if response.status_code == 404:
             return False
         self.expect(response, 200, 202)
@@ -148,7 +149,8 @@ class AdminClient(AdminCalls):
 
     def patch_service(self, name: str, settings: dict[str, t.Any]) -> None:
         """Set settings of the latest revision of a service."""
-        response = self.send(Request("PATCH", f"/services/{_segment(name)}", body=settings))
+        request = Request("PATCH", f"/services/{_segment(name)}", body=settings)
+        response = self.send(request, transient=is_unavailable)
         self.expect(response, 200)
 
     def clear_state(self, service: str, key: str, version: str) -> None:

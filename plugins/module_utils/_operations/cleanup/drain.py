@@ -18,7 +18,7 @@ from ..invocations.migration_plan import ServedHandlers, plan_migration, served_
 from ..invocations.termination import kill
 from ..journal import NOT_DONE, UNKNOWN, Entry, Journal
 from ..report import count, sample
-from ..waiting import repeat_while_lost, wait_until
+from ..waiting import wait_until
 from .plan import Plan, Removal
 from .prediction import note_remaining
 
@@ -148,31 +148,21 @@ class Drain:
     # The removal
 
     def _remove(self, removal: Removal, *, abandon: bool = False) -> None:
-        """Delete a deployment, and where no answer tells of it, look again, and repeat it."""
-        is_gone = repeat_while_lost(
-            lambda: self._try_to_remove(removal, abandon=abandon),
-            clock=self._clock,
-            delay_after=self._admin.connection.retry.patient_delay_after,
-        )
-        if is_gone:
-            self._wait_until_gone(removal)
-            self._look_for_zombies(removal, set(self._journal.subjects("abandon")))
-
-    def _try_to_remove(self, removal: Removal, *, abandon: bool) -> bool:
-        """Delete a deployment, unless what was read just before forbids it, and return whether it is gone by this."""
+        """Delete a deployment, unless what was read just before forbids it."""
         registry = self._registry_now(removal)
         if registry is None:
-            return self._journal.is_done("remove", removal.id)
+            return
         if read_pending(self._admin, registry)[removal.id].total and not abandon:
-            return False
+            return
         if self._has_become_latest(removal, registry):
-            return False
+            return
         abandoned = [row.id for row in self._unfinished_on(removal, registry)] if abandon else []
         with self._journal.attempt("remove", removal.id, reason="interrupted"):
             self._admin.delete_deployment(removal.id)
         self._journal.done("abandon", abandoned)
         self._waiting.remove(removal)
-        return True
+        self._wait_until_gone(removal)
+        self._look_for_zombies(removal, set(abandoned))
 
     def _registry_now(self, removal: Removal) -> Registry | None:
         """Return what is registered now, or None where somebody else has removed the deployment meanwhile."""
@@ -187,12 +177,7 @@ class Drain:
             )
         if removal.id in registry.ids:
             return registry
-        if self._journal.state("remove", removal.id) == UNKNOWN:
-            self._journal.done("remove", [removal.id])
-        else:
-            self._journal.not_done(
-                "remove", [removal.id], "already_gone", "somebody else removed it meanwhile"
-            )
+        self._journal.not_done("remove", [removal.id], "already_gone", "somebody else removed it meanwhile")
         self._waiting.remove(removal)
         return None
 

@@ -132,6 +132,19 @@ def test_the_answer_of_a_write(
     assert call(client(serve(answer(status)).url)) == expected
 
 
+@pytest.mark.parametrize("call", [
+    pytest.param(lambda admin: admin.delete_deployment("dp_1"), id="a delete"),
+    pytest.param(lambda admin: admin.patch_service("A", {}), id="settings"),
+])  # fmt: skip
+def test_a_write_that_ends_the_same_is_repeated_while_a_cluster_has_no_quorum(
+    call: Callable[[AdminClient], object], serve: Serve
+) -> None:
+    exhausted = {"message": "internal error: retries for operation on key 'schema_registry' exhausted"}
+    server = serve(answer(500, exhausted), answer(500, exhausted), answer(200))
+    call(client(server.url))
+    assert len(server.requests) == 3
+
+
 @pytest.mark.parametrize(("call", "status"), [
     pytest.param(lambda admin: purged(admin, "inv_1"), 500, id="a purge that fails"),
     pytest.param(lambda admin: killed(admin, "inv_1"), 400, id="a kill of no invocation id"),

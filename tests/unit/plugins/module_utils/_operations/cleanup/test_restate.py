@@ -7,9 +7,12 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup.restate import BACKEND
 from ansible_collections.dalp.restate.plugins.module_utils._operations.journal import DONE, NOT_DONE, UNKNOWN
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.loopback import RESET, answer
+from ansible_collections.dalp.restate.tests.unit.operating import operate, restate_at
+from ansible_collections.dalp.restate.tests.unit.operators_requests import cleanup_request
 from ansible_collections.dalp.restate.tests.unit.scripted_admin import KILL, ScriptedAdmin
 from ansible_collections.dalp.restate.tests.unit.scripted_cleanup import cleaned, remaining
 
@@ -82,3 +85,20 @@ def test_the_oldest_goes_first_by_instant_and_not_by_text(serve: Serve) -> None:
     script = ScriptedAdmin()
     script.ids = ["dp_2", "dp_1", "dp_new"]
     assert cleaned(serve, script).details["removed"] == ["dp_1", "dp_2"]
+
+
+def test_what_was_abandoned_is_said_and_not_moved_also_where_the_removals_answer_was_lost(
+    serve: Serve,
+) -> None:
+    script = ScriptedAdmin(pinned="dp_1")
+    delete = "DELETE /deployments/dp_1?force=true"
+    script.before[delete] = lambda: script.ids.remove("dp_1")
+    script.faults[delete] = [answer(503)]
+    restate = restate_at(serve(script), clock=script.clock, retries=1)
+    asked = cleanup_request(drain_timeout=0, force_drain=True, pending="abandon")
+    report = operate(BACKEND, restate, asked)
+    assert report.error is None
+    assert report.details["removed"] == ["dp_2", "dp_1"]
+    assert report.details["abandoned"] == ["inv_1", "inv_2"]
+    assert [write for write in script.writes if write.startswith("PATCH")] == []
+    assert report.warnings == []
