@@ -251,6 +251,11 @@ def acknowledge_head(response: httpx.Response) -> None:
             stream.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, option, 1)
 
 
+def is_refusal(response: httpx.Response) -> bool:
+    """Whether a status says that a write was not carried out; after any other, what became of it is unknown."""
+    return 400 <= response.status_code < 500 or response.status_code == 501
+
+
 def server_message(response: httpx.Response) -> tuple[str, str | None]:
     """Return the message of an error answer and its Restate code; other bodies (a proxy's page) are cut short.
 

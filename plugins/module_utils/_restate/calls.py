@@ -12,7 +12,7 @@ from .._errors import OperatorError
 from .._http.clock import Clock
 from .._http.connection import Connection
 from .._http.guard import WriteGuard
-from .._http.transport import Request, Transport
+from .._http.transport import Request, Transport, is_refusal
 from .._thirdparty import ValidationError, httpx
 from . import wire
 
@@ -101,23 +101,17 @@ class AdminCalls:
         return self.parsed(model, self.expect(response, 200))
 
     def expect(self, response: httpx.Response, *statuses: int) -> httpx.Response:
-        """Return an answer that has one of these statuses; raise for any other.
-
-        Only a status that says so (4xx, 501) refuses a write: after another one, what became of it is unknown.
-        """
+        """Return an answer that has one of these statuses; raise for any other."""
         if response.status_code in statuses:
             return response
         raise self.unexpected(response)
 
-    def unexpected(self, response: httpx.Response, *, reason: str | None = None) -> OperatorError:
+    def unexpected(self, response: httpx.Response) -> OperatorError:
         """Return (not raise) the error of an answer that is not known."""
-        says_no = 400 <= response.status_code < 500 or response.status_code == 501
-        is_refused = response.request.method == "GET" or says_no
         return self.transport.unexpected(
             response,
             code="RESTATE_CLUSTER_UNAVAILABLE" if is_unavailable(response) else "RESTATE_UNEXPECTED_RESPONSE",
-            reason=reason,
-            outcome_unknown=not is_refused,
+            outcome_unknown=response.request.method != "GET" and not is_refusal(response),
         )
 
     def parsed(self, model: type[_M], response: httpx.Response) -> _M:

@@ -15,7 +15,7 @@ from .._http import urls
 from .._http.clock import Clock
 from .._http.connection import Connection
 from .._http.guard import WriteGuard
-from .._http.transport import Request, Transport
+from .._http.transport import Request, Transport, is_refusal
 
 DEFAULT_PORT = 8080
 
@@ -157,5 +157,4 @@ class IngressClient:
                 return str(response.json()["invocationId"])
         except (ValueError, KeyError, TypeError):
             pass
-        says_no = 400 <= response.status_code < 500 or response.status_code == 501
-        raise self._transport.unexpected(response, outcome_unknown=not says_no)
+        raise self._transport.unexpected(response, outcome_unknown=not is_refusal(response))
