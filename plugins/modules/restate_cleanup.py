@@ -140,7 +140,7 @@ remaining:
     - The other deployments that stay, each with the reason. That is one of V(keep), V(lambda), V(latest), V(min_age),
       V(drain_timeout), V(paused_invocations), V(handler_not_served), V(migrate_unsupported), V(migration_failed),
       V(kill_failed), V(became_latest) and, where an error ended the task before it was come to, V(interrupted), or
-      V(unknown) where no answer tells whether it was removed.
+      V(unknown) where no answer tells whether it was removed, or what pends on it killed or moved.
   returned: when a plan could be made
   type: list
   elements: dict

@@ -38,6 +38,11 @@ class KeyPlan:
     clear_state: bool = False
 
     @property
+    def calls(self) -> list[tuple[str, str]]:
+        """The kills and purges in their order, each as its action and the invocation's id."""
+        return [("kill", row.id) for row in self.kill] + [("purge", row.id) for row in self.purge]
+
+    @property
     def has_steps(self) -> bool:
         """Whether anything is to be destroyed."""
         return bool(self.kill or self.purge or self.clear_state)

@@ -29,6 +29,7 @@ _REMEDIES = {
     "purge_failed": "Wait a minute and run the task again: it goes on where it was.",
     "kill_failed": "Read the server's own words, then run the same task again.",
     "clear_failed": "Read the server's own words, then run the same task again.",
+    "unknown": "Wait a minute and run the same task again: it reads what there is, and goes on from there.",
     "interrupted": "Run the same task again: it takes up what is left.",
 }
 
@@ -67,9 +68,9 @@ def make_report(plan: Plan, journal: Journal) -> Report:
 def _steps(recovery: KeyRecovery, journal: Journal) -> list[tuple[dict[str, t.Any], str | None]]:
     """Return the write calls of a key in their order, each with what became of it."""
     steps = recovery.steps
-    calls = [("kill", row.id) for row in steps.kill] + [("purge", row.id) for row in steps.purge]
     shown: list[tuple[dict[str, t.Any], str | None]] = [
-        ({"action": action, "invocation_id": each}, journal.state(action, each)) for action, each in calls
+        ({"action": action, "invocation_id": each}, journal.state(action, each))
+        for action, each in steps.calls
     ]
     if steps.clear_state:
         shown.append(({"action": "clear_state"}, journal.state("clear_state", recovery.name)))

@@ -128,13 +128,10 @@ def _verdict(recovery: KeyRecovery, plan: Plan, journal: Journal) -> _Verdict:
 
 def is_purged(recovery: KeyRecovery, journal: Journal) -> bool:
     """Whether all that was to be destroyed was acknowledged."""
-    calls = [("kill", row.id) for row in recovery.steps.kill] + [
-        ("purge", row.id) for row in recovery.steps.purge
-    ]
     if recovery.steps.clear_state:
         # The server answers before it clears a state: only reading it again tells.
         return False
-    return all(journal.is_done(action, each) for action, each in calls)
+    return all(journal.is_done(action, each) for action, each in recovery.steps.calls)
 
 
 def _snapshot(recovery: KeyRecovery, journal: Journal, verdict: _Verdict) -> str | None:
@@ -158,8 +155,7 @@ def _resubmitted(recovery: KeyRecovery, journal: Journal) -> tuple[str | None, s
 
 
 def _unknown(recovery: KeyRecovery, journal: Journal) -> list[str]:
-    ids = [row.id for row in recovery.steps.kill if journal.state("kill", row.id) == UNKNOWN]
-    return ids + [row.id for row in recovery.steps.purge if journal.state("purge", row.id) == UNKNOWN]
+    return [each for action, each in recovery.steps.calls if journal.state(action, each) == UNKNOWN]
 
 
 def state_after(recovery: KeyRecovery, result: KeyResult, journal: Journal) -> dict[str, t.Any]:
@@ -182,6 +178,5 @@ def _is_untouched(recovery: KeyRecovery, journal: Journal) -> bool:
 
 def _states(recovery: KeyRecovery, journal: Journal) -> list[str | None]:
     """Return what became of each write of a key."""
-    states = [journal.state("kill", row.id) for row in recovery.steps.kill]
-    states += [journal.state("purge", row.id) for row in recovery.steps.purge]
+    states = [journal.state(action, each) for action, each in recovery.steps.calls]
     return states + [journal.state(action, recovery.name) for action in ("clear_state", "resubmit")]

@@ -18,6 +18,7 @@ _REMEDIES = {
     "deployment_gone": "Set deployment to latest, or to the id of a deployment that serves it.",
     "handler_not_served": "Name a deployment that serves the handler, or register one.",
     "service_not_registered": "Register the service first (restate_redeploy).",
+    "unknown": "Run the same task again: what goes on already is left.",
     "not_found": "Run restate_doctor and use ids that it shows.",
 }
 
