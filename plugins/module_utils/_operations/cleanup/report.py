@@ -21,6 +21,7 @@ _DISPOSALS = {"migrate": "migrated", "cancel": "cancelled", "kill": "killed", "a
 _REMEDIES = {
     "paused_invocations": "They may have been paused on purpose: resume them, or set migrate_paused to true.",
     "handler_not_served": "Keep this deployment, or let the work finish: the kept one does not serve its handler.",
+    "unknown": "Wait a minute and run the same task again: it reads what there is, and goes on from there.",
     "became_latest": "Another release was registered meanwhile: run restate_doctor.",
 }
 

@@ -14,7 +14,7 @@ from ..commands import runbook
 from ..journal import NOT_DONE, UNKNOWN, Journal
 from ..report import count
 from ..waiting import wait_until
-from .chunks import chunks
+from .chunks import rows_about
 
 if t.TYPE_CHECKING:
     from ..._restate.admin import AdminClient
@@ -210,5 +210,4 @@ class _Migration:
         return sorted(ids)
 
     def _read(self, ids: t.Sequence[str]) -> list[Invocation]:
-        questions = self._admin.questions
-        return [row for chunk in chunks(ids) for row in self._admin.query(questions.invocations(chunk))]
+        return rows_about(self._admin, self._admin.questions.invocations, ids)

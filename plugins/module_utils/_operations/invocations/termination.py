@@ -11,7 +11,7 @@ import typing as t
 from ..._errors import OperatorError
 from ..journal import DONE, UNKNOWN, Journal
 from ..waiting import repeat_while_lost, wait_until
-from .chunks import chunks
+from .chunks import chunks, rows_about
 
 if t.TYPE_CHECKING:
     from ..._restate.admin import AdminClient
@@ -37,8 +37,7 @@ def still_there(admin: AdminClient, planned: t.Iterable[Invocation]) -> dict[str
     created_at = {row.id: row.created_at for row in planned}
     return {
         row.id: row
-        for chunk in chunks(list(created_at))
-        for row in admin.query(admin.questions.status_of(chunk))
+        for row in rows_about(admin, admin.questions.status_of, list(created_at))
         if row.created_at == created_at[row.id]
     }
 

@@ -11,7 +11,7 @@ import json
 import typing as t
 from dataclasses import dataclass
 
-from ..invocations.chunks import chunks
+from ..invocations.chunks import rows_about
 
 if t.TYPE_CHECKING:
     from ..._restate.admin import AdminClient
@@ -60,11 +60,10 @@ class Input:
 def read_inputs(admin: AdminClient, ids: t.Sequence[str]) -> dict[str, Input]:
     """Return, by invocation id, what each was submitted with; those whose input is not retained are absent."""
     found = {}
-    for chunk in chunks(ids):
-        for row in admin.query(admin.questions.inputs(chunk)):
-            content = _input(row.entry_json)
-            if content:
-                found[row.id] = content
+    for row in rows_about(admin, admin.questions.inputs, ids):
+        content = _input(row.entry_json)
+        if content:
+            found[row.id] = content
     return found
 
 

@@ -14,7 +14,7 @@ from ..._errors import OperatorError
 from ..._restate.admin import AdminClient
 from ..._restate.rows import Invocation, Promise, StateEntry
 from ..._restate.server import Restate
-from ..invocations.chunks import chunks
+from ..invocations.chunks import chunks, rows_about
 from ..invocations.selection import select_runs
 from .cluster import Cluster
 from .inputs import read_inputs
@@ -180,11 +180,7 @@ def read_keys(admin: AdminClient, workflow: Workflow, keys: t.Sequence[str]) -> 
 def _read_retries(admin: AdminClient, rows: t.Iterable[Invocation]) -> dict[str, int]:
     """Return, by id, how often those that are under way were tried."""
     invoked = [row.id for row in rows if row.status == "invoked"]
-    return {
-        row.id: row.retry_count or 0
-        for chunk in chunks(invoked)
-        for row in admin.query(admin.questions.invocations(chunk))
-    }
+    return {row.id: row.retry_count or 0 for row in rows_about(admin, admin.questions.invocations, invoked)}
 
 
 def read_children(admin: AdminClient, parents: t.Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -193,7 +189,7 @@ def read_children(admin: AdminClient, parents: t.Sequence[str]) -> dict[str, tup
     root = {parent: parent for parent in parents}
     level = list(parents)
     for _depth in range(_DEPTH):
-        below = [row for chunk in chunks(level) for row in admin.query(admin.questions.children(chunk))]
+        below = rows_about(admin, admin.questions.children, level)
         level = []
         for row in below:
             if row.id not in root:

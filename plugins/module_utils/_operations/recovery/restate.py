@@ -13,7 +13,7 @@ from ..._restate.admin import AdminClient
 from ..._restate.rows import Invocation
 from ..._restate.server import Restate
 from ..._restate.state_version import state_version
-from ..invocations.chunks import chunks
+from ..invocations.chunks import chunks, rows_about
 from ..invocations.termination import kill, purge
 from ..journal import UNKNOWN, Entry, Journal
 from ..operation import Backend
@@ -188,12 +188,8 @@ class _ChunkRecovery:
         }
 
         def are_released() -> bool:
-            ids = {
-                row.id
-                for chunk in chunks(list(held))
-                for row in self._admin.query(self._admin.questions.held_by_invoker(chunk))
-            }
-            for run_id in held.keys() - ids:
+            rows = rows_about(self._admin, self._admin.questions.held_by_invoker, list(held))
+            for run_id in held.keys() - {row.id for row in rows}:
                 del held[run_id]
             return not held
 

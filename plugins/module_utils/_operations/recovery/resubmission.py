@@ -13,7 +13,7 @@ from pathlib import Path
 from ..._errors import OperatorError
 from ..._restate.ingress import IngressClient
 from ..._restate.server import Restate
-from ..invocations.chunks import chunks
+from ..invocations.chunks import rows_about
 from ..journal import DONE, UNKNOWN, Journal
 from ..waiting import repeat_while_lost, wait_until
 from .inputs import Input
@@ -129,7 +129,7 @@ class Resubmissions:
         created_at: dict[str, str] = {}
 
         def are_all_seen() -> bool:
-            rows = [row for chunk in chunks(ids) for row in admin.query(admin.questions.status_of(chunk))]
+            rows = rows_about(admin, admin.questions.status_of, ids)
             created_at.update((row.id, row.created_at) for row in rows)
             return len(created_at) == len(ids)
 

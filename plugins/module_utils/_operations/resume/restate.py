@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing as t
 
 from ..._errors import OperatorError
@@ -14,7 +15,7 @@ from ..._restate.admin import AdminClient
 from ..._restate.rows import Invocation
 from ..._restate.server import Restate
 from ..deployments.registry import Registry
-from ..invocations.chunks import chunks
+from ..invocations.chunks import rows_about
 from ..invocations.migration import migrate
 from ..invocations.migration_plan import ServedHandlers, served_handlers
 from ..invocations.selection import select_runs
@@ -60,7 +61,7 @@ def _ids(admin: AdminClient, request: ResumeRequest) -> tuple[list[str], int]:
 
 
 def _read(admin: AdminClient, ids: t.Sequence[str]) -> dict[str, Invocation]:
-    return {row.id: row for chunk in chunks(ids) for row in admin.query(admin.questions.invocations(chunk))}
+    return {row.id: row for row in rows_about(admin, admin.questions.invocations, ids)}
 
 
 def _look_twice(admin: AdminClient, rows: dict[str, Invocation]) -> dict[str, Invocation]:
@@ -90,8 +91,9 @@ def _unfinished_of(admin: AdminClient, workflows: t.Iterable[dict[str, str]]) ->
     return [
         row.id
         for service, names in keys.items()
-        for chunk in chunks(list(dict.fromkeys(names)))
-        for row in admin.query(admin.questions.invocations_of_keys(service, chunk))
+        for row in rows_about(
+            admin, functools.partial(admin.questions.invocations_of_keys, service), list(dict.fromkeys(names))
+        )
         if row.status != "completed"
     ]
 
