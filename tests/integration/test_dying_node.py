@@ -98,11 +98,14 @@ def test_what_no_answer_tells_of_is_unknown_and_the_next_task_submits_it(
     assert created_at_by_key(server).keys() == before.keys()
 
 
+@pytest.mark.parametrize("call", ["pause", "resume"])
 @pytest.mark.parametrize("mode", ["wait", "retry"])
-def test_a_move_that_is_not_routed_for_a_while_is_repeated(server: Server, proxy: Proxy, mode: str) -> None:
+def test_a_move_that_is_not_routed_for_a_while_is_repeated(
+    server: Server, proxy: Proxy, mode: str, call: str
+) -> None:
     old, new = superseded(server, ("order-1", mode))
     (row,) = server.query("SELECT id FROM sys_invocation_status")
-    proxy.once("PATCH", "/resume$", NO_ROUTE, NO_ROUTE)
+    proxy.once("PATCH", f"/{call}$", NO_ROUTE, NO_ROUTE)
 
     cleaned = server.task("cleanup", admin_url=proxy.url, service_url=new.url, **FORCED)
 

@@ -65,6 +65,9 @@ class _Migration:
         self._failed = failed
         self._open: list[str] = []
         self._paused: list[str] = []
+        """What is paused by this, or may be."""
+        self._pausing: set[str] = set()
+        """What the server has acknowledged that it pauses."""
         self._running_since: dict[str, float] = {}
 
     def send(self, ids: t.Sequence[str]) -> None:
@@ -119,7 +122,7 @@ class _Migration:
         self._journal.sending("migrate", [invocation_id])
         try:
             is_busy = self._admin.resume(invocation_id, self._deployment_id) == "busy"
-            if is_busy and invocation_id not in self._paused:
+            if is_busy and invocation_id not in self._pausing:
                 self._pause(invocation_id)
         except OperatorError as exc:
             if exc.status is None:
@@ -137,8 +140,12 @@ class _Migration:
 
     def _pause(self, invocation_id: str) -> None:
         # Noted before it is sent: whatever ends the task, what may be paused is let go on.
-        self._paused.append(invocation_id)
-        if not self._admin.pause(invocation_id):
+        was_sent = invocation_id in self._paused
+        if not was_sent:
+            self._paused.append(invocation_id)
+        if self._admin.pause(invocation_id):
+            self._pausing.add(invocation_id)
+        elif not was_sent:
             self._paused.remove(invocation_id)
 
     def _let_paused_go_on(self) -> None:
