@@ -64,9 +64,11 @@ class Outcome:
             return "nothing wrong"
         alike: dict[str, list[str]] = {}
         for each in self.wrong:
-            subject, _, text = each.rpartition(": ")
-            alike.setdefault(text, []).append(subject)
-        lines = [f"\n    {len(subjects)} {text}, first {subjects[0]}" for text, subjects in alike.items()]
+            key, _, text = each.partition(": ")
+            if " " in key:
+                key, text = "the task", each
+            alike.setdefault(text, []).append(key)
+        lines = [f"\n    {len(keys)} x {text} ({keys[0]})" for text, keys in alike.items()]
         return f"WRONG, at {self.moment}" + "".join(lines)
 
 
