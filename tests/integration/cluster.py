@@ -55,6 +55,7 @@ class Cluster:
         self.sandbox = sandbox
         self.services = services
         self.nodes = {node.name: Server(sandbox, services, python, node) for node in sandbox.nodes}
+        self._reset_error = ""
 
     def close(self) -> None:
         """Close the connections."""
@@ -74,7 +75,7 @@ class Cluster:
         for node in self.sandbox.nodes:
             if not node.is_running:
                 self.sandbox.restart(node.name)
-        wait_until("the cluster is blank", self._has_reset, _RESET_TIMEOUT)
+        wait_until("the cluster is blank", self._has_reset, _RESET_TIMEOUT, seen=lambda: self._reset_error)
 
     def release(self, name: str) -> Deployment:
         """Serve and register a variant, and wait until each node that runs knows it."""
@@ -90,7 +91,8 @@ class Cluster:
         """Make it blank; False where a partition was just going from one node to another."""
         try:
             next(iter(self.nodes.values())).reset()
-        except (SandboxError, httpx.TransportError):
+        except (SandboxError, httpx.TransportError) as error:
+            self._reset_error = str(error)
             return False
         return True
 

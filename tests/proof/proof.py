@@ -64,9 +64,11 @@ class Outcome:
             return "nothing wrong"
         alike: dict[str, list[str]] = {}
         for each in self.wrong:
-            subject, _, text = each.rpartition(": ")
-            alike.setdefault(text, []).append(subject)
-        lines = [f"\n    {len(subjects)} {text}, first {subjects[0]}" for text, subjects in alike.items()]
+            key, _, text = each.partition(": ")
+            if " " in key:
+                key, text = "the task", each
+            alike.setdefault(text, []).append(key)
+        lines = [f"\n    {len(keys)} x {text} ({keys[0]})" for text, keys in alike.items()]
         return f"WRONG, at {self.moment}" + "".join(lines)
 
 
@@ -79,20 +81,22 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10_000), help="of what is chosen")
     parser.add_argument("--only", choices=[each.name for each in WORKS], help="one kind of work")
     options = parser.parse_args()
+    outcomes: list[Outcome] = []
     try:
         with StopSignals():
-            outcomes = _prove(options.kills, options.seed, options.only)
+            _prove(outcomes, options.kills, options.seed, options.only)
     except Stopped as stopped:
         return 128 + stopped.number
-    _print_table(outcomes, options.seed)
+    finally:
+        _print_table(outcomes, options.seed)
     return 1 if any(outcome.wrong for outcome in outcomes) else 0
 
 
-def _prove(kills: int, seed: int, only: str | None) -> list[Outcome]:
+def _prove(outcomes: list[Outcome], kills: int, seed: int, only: str | None) -> None:
+    """Kill, and append what came of it."""
     random = Random(seed)
     pairs = [(work, victim) for work in WORKS for victim in VICTIMS if only in (None, work.name)]
     random.shuffle(pairs)
-    outcomes = []
     cache = Path(os.environ["SANDBOX_CACHE"])
     with Services(cache) as services, preloaded_python() as python, Sandbox(nodes=3) as sandbox:
         cluster = Cluster(sandbox, services, python)
@@ -102,7 +106,6 @@ def _prove(kills: int, seed: int, only: str | None) -> list[Outcome]:
             outcomes.append(outcome)
             _say(f"{number}/{kills} {outcome.work}, {outcome.victim}: {outcome.summary()}")
         cluster.close()
-    return outcomes
 
 
 def _kill_once(cluster: Cluster, kind: type[Work], victim: str, random: Random) -> Outcome:
