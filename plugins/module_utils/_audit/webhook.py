@@ -35,9 +35,8 @@ class AuditWebhook:
             raise OperatorError("RESTATE_INVALID_ARGUMENT", "audit_webhook must be an https:// URL.")
         self._path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._clock = clock
-        self._connection = dataclasses.replace(
-            connection, url=f"{parts.scheme}://{parts.netloc}", auth_token=None, headers={}
-        )
+        there = connection.to(f"{parts.scheme}://{parts.netloc}")
+        self._connection = dataclasses.replace(there, auth_token=None, headers={})
         try:
             Transport(self._connection, self._clock).close()
         except OperatorError:

@@ -37,7 +37,11 @@ class Connection:
     @property
     def each(self) -> list[Connection]:
         """A connection for each of the URLs."""
-        return [dataclasses.replace(self, url=url, alternatives=()) for url in (self.url, *self.alternatives)]
+        return [self.to(url) for url in (self.url, *self.alternatives)]
+
+    def to(self, url: str, *alternatives: str) -> Connection:
+        """Return a connection to other URLs, and to none of those here, with the same credentials and certificates."""
+        return dataclasses.replace(self, url=url, alternatives=alternatives)
 
     @property
     def socket_path(self) -> str | None:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 from urllib.parse import quote
 
@@ -81,8 +80,7 @@ class Ingress:
         """
         first, *others = self._urls
         if self._given:
-            named = dataclasses.replace(self._admin, url=first, alternatives=tuple(others))
-            return self._answering(named)
+            return self._answering(self._admin.to(first, *others))
         try:
             return self._answering(self._without_secrets(first, *others, retries=0))
         except OperatorError:

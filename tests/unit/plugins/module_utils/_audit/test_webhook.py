@@ -192,3 +192,12 @@ def test_a_ca_that_cannot_be_read_is_known_before_anything_is_sent() -> None:
         AuditWebhook("https://collector" + HOOK, connection(ca_path="/nowhere.pem"), FakeClock())
     assert refusal.value.code == "RESTATE_INVALID_ARGUMENT"
     assert "ca_path" in refusal.value.message
+
+
+def test_a_record_goes_to_no_node_of_the_cluster_where_the_webhook_is_not_there(serve: Serve) -> None:
+    node = serve(answer(204))
+    with pytest.raises(OperatorError, match="no answer"):
+        AuditWebhook(
+            "http://127.0.0.1:1" + HOOK, connection(url=node.url, alternatives=(node.url,)), FakeClock()
+        ).send(record())
+    assert node.requests == []
