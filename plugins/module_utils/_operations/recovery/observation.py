@@ -117,6 +117,8 @@ class _Reader:
             self.seen |= {(workflow.name, key): state for key, state in states.items()}
             plans = {key: plan_key(state, self._request.rules) for key, state in states.items()}
             going = [key for key, plan in plans.items() if plan.has_steps]
+            if not going:
+                continue
             with self._noting_failure(workflow.name, going):
                 killed = [row.id for key in going for row in plans[key].kill]
                 self.children |= read_children(self._admin, killed)
