@@ -150,14 +150,12 @@ class _Migration:
 
     def _let_paused_go_on(self) -> None:
         """Let go on where they are those that were paused here and were not moved, whatever ends the task."""
-        ids = list(self._paused)
-        if ids and not wait_until(
-            self._do_paused_go_on, clock=self._admin.clock, seconds=_PAUSE_SECONDS, growth=2.0
-        ):
-            command = runbook("resume", restate_invocation_ids=",".join(self._paused))
+        if not wait_until(self._do_paused_go_on, clock=self._admin.clock, seconds=_PAUSE_SECONDS, growth=2.0):
+            ids = ",".join(self._paused)
+            command = runbook("resume", restate_invocation_ids=ids, restate_deployment=self._deployment_id)
             self._journal.warn(
                 f"{count(len(self._paused), 'invocation')} may have been left paused by this task: "
-                f"{', '.join(self._paused)}. Let them go on: {command}"
+                f"{', '.join(self._paused)}. Move them: {command}"
             )
         self._paused = []
 
