@@ -40,10 +40,11 @@ class CleanupOfSuspended(Work):
 
     def attempt(self, server: Server, admin_url: str) -> Attempt:
         if self.left_paused:
-            # As the warning of the attempt before says.
+            # As the warning of the attempt before says; it is no work of the cleanup.
             server.task(
                 "resume", invocation_ids=self.left_paused, deployment=self.new.id, admin_url=admin_url
             )
+            self.look()
         result = server.task("cleanup", service_url=self.new.url, admin_url=admin_url, **FORCED)
         named = _LEFT_PAUSED.findall(" ".join(result.get("warnings", [])))
         self.left_paused = [each for ids in named for each in ids.split(",")]
