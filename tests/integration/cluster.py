@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +21,7 @@ from tests.integration.services import Services
 
 _SETTLED_TIMEOUT = 30.0
 _RESET_TIMEOUT = 90.0
+_LIST_LAG = 15.0
 _ROWS = (
     "SELECT id, target_service_name, target_service_key, target_handler_name, status, created_at, completion_result, "
     "pinned_deployment_id FROM sys_invocation_status"
@@ -86,6 +89,21 @@ class Cluster:
             lambda: all(deployment.id in server.deployment_ids() for server in servers),
         )
         return deployment
+
+    def wait_for_lists(self, *, gone: Collection[str] = (), there: Collection[str] = ()) -> None:
+        """Give the nodes the time by which their lists of deployments may lag behind what one of them was told."""
+        servers = [self.nodes[each] for each in self.others()]
+
+        def have_caught_up() -> bool:
+            try:
+                lists = [set(server.deployment_ids()) for server in servers]
+            except (SandboxError, httpx.TransportError):
+                return False
+            return all(ids.isdisjoint(gone) and ids.issuperset(there) for ids in lists)
+
+        # Where they do not catch up, the truth shows it.
+        with contextlib.suppress(SandboxError):
+            wait_until("the lists have caught up", have_caught_up, _LIST_LAG)
 
     def _has_reset(self) -> bool:
         """Make it blank; False where a partition was just going from one node to another."""

@@ -48,6 +48,7 @@ class CleanupOfSuspended(Work):
         result = server.task("cleanup", service_url=self.new.url, admin_url=admin_url, **FORCED)
         named = _LEFT_PAUSED.findall(" ".join(result.get("warnings", [])))
         self.left_paused = [each for ids in named for each in ids.split(",")]
+        self.cluster.wait_for_lists(gone=result.get("removed", ()))
         before, now = self.look()
         return Attempt(not result["failed"], result["msg"], wrong_of_cleanup(result, before, now))
 
@@ -93,6 +94,8 @@ class Release(CleanupOfSuspended):
 
     def attempt(self, server: Server, admin_url: str) -> Attempt:
         result = server.task("redeploy", service_url=self.new.url, admin_url=admin_url)
+        if not result["failed"]:
+            self.cluster.wait_for_lists(there=[result["deployment_id"]])
         before, now = self.look()
         wrong = _wrong_of_redeploy(result, now.deployments - before.deployments, now.deployments)
         if result["failed"]:

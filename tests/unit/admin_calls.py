@@ -80,9 +80,11 @@ READS: dict[str, tuple[Callable[[AdminClient], object], bytes, str]] = {
 }
 
 
-def client(url: str, *, check_mode: bool = False, retries: int = 1) -> AdminClient:
+def client(
+    url: str, *, check_mode: bool = False, retries: int = 1, request_timeout: float = 2.0
+) -> AdminClient:
     return AdminClient(
-        Connection(url=url, request_timeout=2.0, retries=retries),
+        Connection(url=url, request_timeout=request_timeout, retries=retries),
         WriteGuard(check_mode=check_mode),
         FakeClock(),
     )

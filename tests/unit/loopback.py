@@ -22,6 +22,8 @@ RESET = b"RESET"
 """Reset the connection instead of an answer."""
 HANG = b"HANG"
 """Never answer."""
+TRICKLE = b"TRICKLE"
+"""Answer a byte every 20 ms, without end."""
 
 
 def answer(
@@ -130,16 +132,23 @@ class LoopbackServer:
             content = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
             if callable(content):
                 content = content(request)
-            if content is HANG:
-                self._stopped.wait(10)
-            elif content is RESET:
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            else:
-                connection.sendall(content)
+            self._give(content, connection)
         except OSError:
             pass
         finally:
             connection.close()
+
+    def _give(self, content: bytes, connection: socket.socket) -> None:
+        if content is HANG:
+            self._stopped.wait(10)
+        elif content is TRICKLE:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+            while not self._stopped.wait(0.02):
+                connection.sendall(b" ")
+        elif content is RESET:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        else:
+            connection.sendall(content)
 
 
 def _read(connection: socket.socket) -> Request | None:

@@ -10,10 +10,11 @@ import math
 import typing as t
 
 from .._errors import OperatorError
+from .._http.answers import retry_after
 from .._http.clock import Clock
 from .._http.connection import Connection
 from .._http.guard import WriteGuard
-from .._http.transport import Request, Transport, retry_after
+from .._http.transport import Request, Transport
 from .._thirdparty import ValidationError, httpx
 from . import wire
 from .problem import INSPECT, Problem

@@ -6,21 +6,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import datetime
-import email.utils
-import socket
+import time
 import typing as t
 from dataclasses import dataclass
 
 from .._errors import OperatorError
 from .._thirdparty import httpx
 from . import urls
+from .answers import acknowledge_head, retry_after, server_message, whole
 from .clock import Clock
 from .connection import Connection, client_of
 from .retry import MAY_HAVE_BEEN_CARRIED_OUT, NOT_THERE, Event, Outcome
 
-_SHOWN_TEXT = 2000
 _TRANSIENT_STATUSES = (502, 503, 504)
 _DOUBT = " Whether the request was carried out is unknown."
 
@@ -98,7 +95,7 @@ class Transport:
         away: list[_Node] = []
         while True:
             node = self._asked
-            result = self._try(request, node.client)
+            result = self._try(request, node)
             outcome = self._outcome_of(result, repeatable=repeatable, transient=transient)
             unknown = unknown or (writes and outcome.event in MAY_HAVE_BEEN_CARRIED_OUT)
             if outcome.event in NOT_THERE and self._go_on_after(node, away):
@@ -122,18 +119,19 @@ class Transport:
         self._asked = others[0]
         return True
 
-    def _try(self, request: Request, client: httpx.Client) -> httpx.Response | _Failure:
+    def _try(self, request: Request, node: _Node) -> httpx.Response | _Failure:
         response = None
+        deadline = time.monotonic() + node.connection.request_timeout
         try:
-            response = client.send(_built(request, client), stream=True)
+            built = _built(request, node.client)
+            response = node.client.send(built, stream=True)
             acknowledge_head(response)
-            response.read()
+            return whole(response, deadline)
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as exc:
             return _Failure(exc, response)
         finally:
             if response is not None:
                 response.close()
-        return response
 
     def _outcome_of(
         self,
@@ -213,7 +211,7 @@ def _no_answer(
         code, reason, why = "RESTATE_UNEXPECTED_RESPONSE", "cut_short", "the answer was cut short"
         http["status"] = failure.response.status_code
     if isinstance(failure.error, httpx.TimeoutException):
-        reason = reason or "timeout"
+        reason = "timeout"
         why = f"no answer within {connection.request_timeout:g} s"
     return OperatorError(
         code,
@@ -235,51 +233,3 @@ def _event_of(error: Exception) -> Event:
     if isinstance(error, (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)):
         return Event.LOST
     return Event.BROKEN
-
-
-def acknowledge_head(response: httpx.Response) -> None:
-    """Have the kernel acknowledge the head of an answer at once.
-
-    Restate sends the body of /query only then (it leaves Nagle's algorithm on; seen on 1.5.3, 1.6.2 and 1.7.12), and on
-    a connection that is used again Linux would let it wait for 40 ms.
-    """
-    option = getattr(socket, "TCP_QUICKACK", None)
-    stream = response.extensions.get("network_stream")
-    if option is not None and stream is not None:
-        # A Unix socket does not know it.
-        with contextlib.suppress(OSError):
-            stream.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, option, 1)
-
-
-def is_refusal(response: httpx.Response) -> bool:
-    """Whether a status says that a write was not carried out; after any other, what became of it is unknown."""
-    return 400 <= response.status_code < 500 or response.status_code == 501
-
-
-def server_message(response: httpx.Response) -> tuple[str, str | None]:
-    """Return the message of an error answer and its Restate code; other bodies (a proxy's page) are cut short.
-
-    The content of an answer that is no error is not shown: it may hold the headers of deployments.
-    """
-    try:
-        body = response.json()
-        return str(body["message"])[:_SHOWN_TEXT], body.get("restate_code")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        text = " ".join(response.text.split())
-        if response.is_success and text.startswith(("{", "[")):
-            text = f"{len(response.content)} bytes of JSON that are not what was asked for"
-        return (text[:200] or response.reason_phrase or "an empty answer"), None
-
-
-def retry_after(response: httpx.Response) -> float:
-    """Return for how long an answer asks one to wait, in seconds; zero where it does not say. It may be infinite."""
-    told = response.headers.get("retry-after", "")
-    with contextlib.suppress(ValueError):
-        return float(told)
-    try:
-        moment = email.utils.parsedate_to_datetime(told)
-    except ValueError:
-        return 0.0
-    if moment.tzinfo is None:
-        return 0.0
-    return max(0.0, (moment - datetime.datetime.now(datetime.UTC)).total_seconds())

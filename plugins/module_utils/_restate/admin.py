@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 from .._errors import OperatorError
-from .._http.transport import Request, server_message
+from .._http.answers import server_message
+from .._http.transport import Request
 from .._thirdparty import ValidationError, httpx
 from . import wire
 from .calls import AdminCalls, is_unavailable
@@ -87,7 +89,7 @@ class AdminClient(AdminCalls):
                 Request("POST", "/query", body={"query": question.sql}), transient=is_unavailable
             )
         except OperatorError as exc:
-            if exc.reason != "cut_short":
+            if exc.code != "RESTATE_UNEXPECTED_RESPONSE" or exc.reason == "rate_limited":
                 raise
             raise OperatorError(
                 "RESTATE_QUERY_FAILED", exc.message, reason=exc.reason, http=exc.http
@@ -124,10 +126,17 @@ class AdminClient(AdminCalls):
     def discover(self, registration: dict[str, t.Any]) -> wire.Registration:
         """Return what POST /deployments with this body would register: Restate's own dry run.
 
-        Raises OperatorError: RESTATE_SERVICE_UNREACHABLE for META0003, RESTATE_REGISTRATION_REFUSED where Restate
-        refuses the deployment.
+        Raises OperatorError: RESTATE_SERVICE_UNREACHABLE for META0003 and where the service is silent for longer than
+        request_timeout, RESTATE_REGISTRATION_REFUSED where Restate refuses the deployment.
         """
-        response = self.send(Request("POST", "/deployments", body={**registration, "dry_run": True}))
+        try:
+            response = self.send(Request("POST", "/deployments", body={**registration, "dry_run": True}))
+        except OperatorError as exc:
+            if exc.reason != "timeout":
+                raise
+            # Where the admin API itself hangs, this raises, and the service is not to blame.
+            self.read(wire.Version, "/version")
+            raise dataclasses.replace(exc, code="RESTATE_SERVICE_UNREACHABLE", remedy="") from exc
         return self._registered(response, writes=False)
 
     # Writes

@@ -9,10 +9,11 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import OperatorError
+from .._http.answers import is_refusal
 from .._http.clock import Clock
 from .._http.connection import Connection
 from .._http.guard import WriteGuard
-from .._http.transport import Request, Transport, is_refusal
+from .._http.transport import Request, Transport
 from .._thirdparty import ValidationError, httpx
 from . import wire
 
@@ -22,6 +23,7 @@ _UNAVAILABLE = (
     "External error",
     "Error when routing the request internally",
     "node lookup for partition",
+    "doesn't exist on this node",
     "metadata store",
     "metadata server",
     "retries for operation on key",

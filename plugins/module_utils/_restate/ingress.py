@@ -11,10 +11,11 @@ from urllib.parse import quote
 
 from .._errors import OperatorError
 from .._http import urls
+from .._http.answers import is_refusal
 from .._http.clock import Clock
 from .._http.connection import Connection
 from .._http.guard import WriteGuard
-from .._http.transport import Request, Transport, is_refusal
+from .._http.transport import Request, Transport
 
 DEFAULT_PORT = 8080
 

@@ -103,7 +103,7 @@ def _why_not_now(
     try:
         admin.discover(as_registered(kept, admin.capabilities))
     except OperatorError as exc:
-        if exc.code not in _SILENT and exc.reason != "timeout":
+        if exc.code not in _SILENT:
             raise
         return OperatorError(
             "RESTATE_SERVICE_UNREACHABLE",

@@ -166,6 +166,8 @@ class Snapshots:
             if not path.name.endswith((OPEN, SUBMITTING)):
                 continue
             entry = _read_pending(path)
+            if entry is None:
+                continue
             if not self._is_of_this_cluster(entry):
                 self.foreign.append(entry)
                 continue
@@ -201,10 +203,16 @@ class Snapshots:
             raise
 
 
-def _read_pending(path: Path) -> PendingResubmission:
+def _read_pending(path: Path) -> PendingResubmission | None:
+    """Return it, under the name that another task has given it meanwhile; None where it is settled by now."""
+    stem = path.name.removesuffix(OPEN).removesuffix(SUBMITTING)
+    names = (path, path.with_name(stem + SUBMITTING), path.with_name(stem + OPEN))
+    path = next((name for name in names if name.exists()), path)
     try:
         return PendingResubmission.read(path)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
+        if isinstance(exc, FileNotFoundError) and path.with_name(stem + CLOSED).exists():
+            return None
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT",
             f"The snapshot {path} owes a resubmission but cannot be read ({type(exc).__name__}).",

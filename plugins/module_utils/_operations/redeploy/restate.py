@@ -56,7 +56,7 @@ def _discover(admin: AdminClient, registration: dict[str, t.Any], wait_timeout: 
         try:
             answers.append(admin.discover(registration))
         except OperatorError as exc:
-            if exc.code != "RESTATE_SERVICE_UNREACHABLE" and exc.reason != "timeout":
+            if exc.code != "RESTATE_SERVICE_UNREACHABLE":
                 raise
             silence.append(exc)
         return bool(answers)

@@ -21,7 +21,14 @@ from ansible_collections.dalp.restate.tests.unit.asking import (
 )
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
-from ansible_collections.dalp.restate.tests.unit.loopback import HANG, RESET, LoopbackServer, answer, chunked
+from ansible_collections.dalp.restate.tests.unit.loopback import (
+    HANG,
+    RESET,
+    TRICKLE,
+    LoopbackServer,
+    answer,
+    chunked,
+)
 
 # Reads and writes on the way to an answer
 
@@ -102,6 +109,18 @@ def test_a_write_whose_answer_does_not_come_in_time_says_that_its_outcome_is_unk
     assert error.outcome_unknown
     assert error.reason == "timeout"
     assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("call", [
+    pytest.param(lambda admin: admin.version, id="a read"),
+    pytest.param(lambda admin: admin.cancel("inv_1"), id="a write"),
+])  # fmt: skip
+def test_an_answer_that_comes_byte_by_byte_ends_with_the_request_timeout(
+    call: Callable[[AdminClient], object], serve: Serve
+) -> None:
+    error = failure(lambda: call(client(serve(TRICKLE).url, request_timeout=0.2)))
+    assert (error.code, error.reason) == ("RESTATE_UNEXPECTED_RESPONSE", "timeout")
+    assert "no answer within 0.2 s" in error.message
 
 
 @pytest.mark.parametrize("status", [400, 404, 409, 501])

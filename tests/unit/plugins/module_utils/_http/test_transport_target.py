@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 import pytest
-from ansible_collections.dalp.restate.plugins.module_utils._http import transport
+from ansible_collections.dalp.restate.plugins.module_utils._http import answers
 from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._http.transport import Request, Transport
 from ansible_collections.dalp.restate.tests.unit.asking import SECRET, VERSION, client, failure, free_port
@@ -155,12 +155,12 @@ def test_the_head_of_an_answer_is_acknowledged_before_its_body_is_awaited(
 ) -> None:
     monkeypatch.setattr(socket, "TCP_QUICKACK", 12, raising=False)
     stream = Stream(error)
-    transport.acknowledge_head(httpx.Response(200, extensions={"network_stream": stream}))
+    answers.acknowledge_head(httpx.Response(200, extensions={"network_stream": stream}))
     assert stream.options == [(socket.IPPROTO_TCP, 12, 1)]
 
 
 def test_where_the_system_cannot_do_so_nothing_is_asked_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(socket, "TCP_QUICKACK", raising=False)
     stream = Stream()
-    transport.acknowledge_head(httpx.Response(200, extensions={"network_stream": stream}))
+    answers.acknowledge_head(httpx.Response(200, extensions={"network_stream": stream}))
     assert stream.options == []

@@ -26,8 +26,9 @@ from ansible_collections.dalp.restate.tests.unit.admin_calls import (
     killed,
     purged,
 )
+from ansible_collections.dalp.restate.tests.unit.asking import VERSION
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
-from ansible_collections.dalp.restate.tests.unit.loopback import answer
+from ansible_collections.dalp.restate.tests.unit.loopback import HANG, answer
 
 # The write guard
 
@@ -82,6 +83,18 @@ def test_discovery_is_always_a_dry_run(serve: Serve) -> None:
     server = serve(OFFER)
     client(server.url).discover({**BODY, "dry_run": False})
     assert server.requests[0].json == {**BODY, "dry_run": True}
+
+
+@pytest.mark.parametrize(("version", "code"), [
+    (VERSION, "RESTATE_SERVICE_UNREACHABLE"),
+    (HANG, "RESTATE_ADMIN_UNREACHABLE"),
+], ids=["the service", "the admin API"])  # fmt: skip
+def test_a_discovery_that_hangs_is_told_of_what_hangs(version: bytes, code: str, serve: Serve) -> None:
+    server = serve(HANG, version)
+    error = failure(lambda: client(server.url, request_timeout=0.2).discover(BODY))
+    assert error.code == code
+    assert error.reason == "timeout"
+    assert server.calls == ["POST /deployments", "GET /version"]
 
 
 @pytest.mark.parametrize(("call", "target"), [

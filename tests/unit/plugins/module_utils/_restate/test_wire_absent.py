@@ -13,7 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
-from ansible_collections.dalp.restate.plugins.module_utils._http.transport import server_message
+from ansible_collections.dalp.restate.plugins.module_utils._http.answers import server_message
 from ansible_collections.dalp.restate.plugins.module_utils._restate import wire
 from ansible_collections.dalp.restate.plugins.module_utils._restate.versions import (
     RELEASES,

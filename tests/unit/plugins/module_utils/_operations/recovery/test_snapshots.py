@@ -179,6 +179,22 @@ def test_an_owed_one_that_cannot_be_read_is_refused_and_named(suffix: str, text:
     assert str(path) in raised.value.message
 
 
+@pytest.mark.parametrize("settled", [True, False], ids=["settled", "being sent"])
+def test_one_that_another_task_renames_meanwhile_is_found_under_its_new_name(
+    settled: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = snapshots(tmp_path)
+    kept.write(content(), BORN, is_pending=True)
+    listed = list(tmp_path.glob("*.json"))
+    monkeypatch.setattr(Path, "glob", lambda _folder, _pattern: iter(listed))
+    if settled:
+        kept.close("Flow", "k", BORN, {})
+    else:
+        kept.mark_submitting("Flow", "k", BORN)
+    found = snapshots(tmp_path).pending()
+    assert [each.was_sent for each in found.values()] == ([] if settled else [True])
+
+
 def test_other_files_of_the_folder_are_not_looked_at(tmp_path: Path) -> None:
     for name in ("notes.txt", "broken.json", ".writing-x", f"x{CLOSED}"):
         (tmp_path / name).write_text("{")
