@@ -1,0 +1,73 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Prints the summary of a runbook, as plain lines."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible import context
+from ansible.plugins.action import ActionBase
+from ansible.utils.color import stringc
+from ansible.utils.display import Display
+
+from ..plugin_utils.command_line import Command
+from ..plugin_utils.summary import Line, Run, Step, lines
+
+_SPEC = {
+    "title": {"type": "str", "required": True},
+    "steps": {"type": "list", "elements": "str", "default": []},
+    "results": {"type": "list", "elements": "dict", "required": True},
+    "records": {"type": "list", "elements": "dict", "default": []},
+}
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Runs where the playbook runs, and on no host."""
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        """Print the summary; return it, and the audit records as an artifact of the job."""
+        variables = task_vars or {}
+        result: dict[str, t.Any] = super().run(tmp, variables)
+        _validated, args = self.validate_argument_spec(_SPEC)
+        command = Command(context.CLIARGS, variables["inventory_hostname"], variables)
+        names = ["doctor", *args["steps"], "doctor"]
+        found = _of_this_run(args["results"], args["records"])
+        before, *steps, after = map(Step, names, found)
+        run = Run(args["title"], variables["inventory_hostname"], before, tuple(steps), after, command)
+        error = _nothing_selected(run, variables.get("ansible_run_tags", ["all"]))
+        if error:
+            return {**result, "failed": True, "msg": error}
+        summary = lines(run)
+        # At once, so that the lines of two hosts do not mix.
+        Display().display("\n".join(["", *map(_coloured, summary)]))
+        result |= {"changed": False, "lines": [line.text for line in summary]}
+        stats = {"restate_audit_records": args["records"]}
+        return {**result, "ansible_stats": {"data": stats, "aggregate": True, "per_host": False}}
+
+
+def _of_this_run(
+    results: list[dict[str, t.Any]], records: list[dict[str, t.Any]]
+) -> t.Iterator[dict[str, t.Any]]:
+    """Leave out what a runbook that ran before in the same play has left."""
+    ids = {record["id"] for record in records}
+    for result in results:
+        is_old = result.get("audit") and result["audit"]["id"] not in ids
+        yield {} if is_old else result
+
+
+def _nothing_selected(run: Run, tags: t.Sequence[str]) -> str | None:
+    """Return what is wrong where the tags select no step, so that nothing was done."""
+    names = [step.name for step in run.steps if "check" not in step.name]
+    if "all" in tags or "doctor" in tags or run.failed or any(step.has_run for step in run.steps):
+        return None
+    return (
+        f"RESTATE_INVALID_ARGUMENT: --tags {','.join(tags)} selects no step of this runbook; nothing was done. "
+        f"What to do: Use one of doctor, {', '.join(names)}."
+    )
+
+
+def _coloured(line: Line) -> str:
+    return str(stringc(line.text, line.colour)) if line.colour else line.text

@@ -1,0 +1,102 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The command that was given, as one line that can be pasted; it carries all that the operator gave."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import typing as t
+from dataclasses import dataclass
+
+import yaml
+
+from ..module_utils._task.options import AUDIT_SPEC, CONNECTION_SPEC
+
+_SECRETS = ("restate_auth_token", "restate_headers", "restate_dalp_api_key", "restate_audit_webhook")
+_REPEATED = (
+    ("inventory", "-i"),
+    ("vault_ids", "--vault-id"),
+    ("vault_password_files", "--vault-password-file"),
+)
+_FLAGS = (("ask_vault_pass", "--ask-vault-pass"),)
+_WHERE = {
+    *(f"restate_{name}" for name in (*CONNECTION_SPEC, *AUDIT_SPEC, "hosts")),
+    "ansible_connection",
+    "ansible_python_interpreter",
+}
+_RUNBOOK = re.compile(
+    r"ansible-playbook dalp\.restate\.(\w+)|(?<=[Rr]un )restate_(doctor|redeploy|cleanup|resume|recover_workflow)\b"
+)
+
+
+@dataclass(frozen=True)
+class Command:
+    """What Ansible was called to do, on one host. O(arguments) are Ansible's parsed ones."""
+
+    arguments: t.Mapping[str, t.Any]
+    host: str
+    variables: t.Mapping[str, t.Any]
+
+    def for_real(self) -> str:
+        """Return what does it for real; in AWX, which template does."""
+        template = self.variables.get("awx_job_template_name")
+        if template:
+            return f"Launch the job template {template!r}, as a run and not as a check."
+        words = ["ansible-playbook", *(self.arguments.get("args") or ()), *self._where(), *self._given()]
+        return shlex.join([*words, *(["--diff"] if self.arguments.get("diff") else [])])
+
+    def completed(self, text: str) -> str:
+        """Return a text whose commands go where this one went; what they do, they say themselves."""
+        where = shlex.join([*self._where(), *self._given(of_connection=True)])
+        return _RUNBOOK.sub(
+            lambda found: f"ansible-playbook dalp.restate.{found[1] or found[2]} {where}", text
+        )
+
+    def _where(self) -> list[str]:
+        words = []
+        for name, option in _REPEATED:
+            for value in self.arguments.get(name) or ():
+                words += [option, value]
+        words += [option for name, option in _FLAGS if self.arguments.get(name)]
+        return [*words, "--limit", self.host]
+
+    def _given(self, *, of_connection: bool = False) -> list[str]:
+        words = []
+        for given in self.arguments.get("extra_vars") or ():
+            shown = given if given.startswith("@") else _shown(given, of_connection=of_connection)
+            words += ["-e", shown] if shown else []
+        return words
+
+
+def _shown(given: str, *, of_connection: bool) -> str:
+    """Return extra variables without secrets; those of the connection and of the record alone, where that is asked."""
+    is_json = given.lstrip().startswith(("{", "["))
+    pairs = yaml.safe_load(given) if is_json else _pairs(given)
+    kept = {
+        name: "<yours>" if name in _SECRETS else value
+        for name, value in pairs.items()
+        if not of_connection or name in _WHERE
+    }
+    if not kept:
+        return ""
+    return (
+        json.dumps(kept) if is_json else " ".join(f"{name}={_quoted(value)}" for name, value in kept.items())
+    )
+
+
+def _pairs(given: str) -> dict[str, str]:
+    try:
+        words = shlex.split(given)
+    except ValueError:
+        # What cannot be taken apart may hold a secret.
+        return {}
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+def _quoted(value: str) -> str:
+    """Return a value as it stands among others: what has spaces is quoted for Ansible."""
+    return shlex.quote(value) if " " in value else value

@@ -1,0 +1,163 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The options of a module, from the variables whose names begin with restate_."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import re
+import typing as t
+
+from ..module_utils._errors import OperatorError
+from ..module_utils._operations.operation import Operation
+from ..module_utils._task.options import AUDIT_SPEC, argument_spec
+from .option_values import PREFIX, Spec, absolute, example_of, is_unset, read_option
+
+OPERATIONS = ("doctor", "redeploy", "cleanup", "recover_workflow", "resume")
+RUNBOOK_VARIABLES = (
+    "hosts",
+    "kinds",
+    "audit",
+    "audit_page",
+    "audit_records",
+    *(f"sandbox_{name}" for name in ("state", "version", "nodes", "plant", "register_release_2")),
+    *(f"sandbox_{name}" for name in ("cache", "file", "python", "lifetime")),
+)
+"""What the playbooks read besides the options of modules, without the prefix."""
+
+_SPEC_OF_ROLE: dict[str, Spec] = {
+    "audit_report": {"audit_page": {"type": "path"}, "audit_log": AUDIT_SPEC["audit_log"]},
+}
+_ROLES = (*OPERATIONS, "recover_failed")
+_OLD_NAME = re.compile(rf"({'|'.join(_ROLES)})_(.+)")
+_AWX = ("job_id", "job_template_id", "job_template_name", "workflow_job_id", "user_name")
+
+ValueOf = t.Callable[[str], t.Any]
+"""Returns the value of a variable, or None where there is none."""
+
+
+def operation_of(module: str) -> Operation:
+    """Return the operation of a module, by its name; raise RESTATE_INVALID_ARGUMENT for another name."""
+    name = module.rpartition(".")[2].removeprefix(PREFIX)
+    if name not in OPERATIONS:
+        known = ", ".join(PREFIX + each for each in OPERATIONS)
+        raise OperatorError("RESTATE_INVALID_ARGUMENT", f"{module} is not one of {known}.")
+    package = __name__.rpartition(".plugin_utils.")[0]
+    operation: Operation = importlib.import_module(f"{package}.modules.{PREFIX}{name}").OPERATION
+    return operation
+
+
+def known_variables() -> set[str]:
+    """Return the names of all variables that something in the collection reads."""
+    names = set(RUNBOOK_VARIABLES)
+    for operation in map(operation_of, OPERATIONS):
+        spec = argument_spec(operation)
+        names |= spec.keys() | spec.get("select", {}).get("options", {}).keys()
+    return {PREFIX + name for name in names}
+
+
+def options_of(
+    module: str, value_of: ValueOf, environment: t.Mapping[str, str], defaults: t.Mapping[str, t.Any]
+) -> dict[str, t.Any]:
+    """Return the options of a module that are set; what is not comes from the environment, then from O(defaults).
+
+    Raises RESTATE_INVALID_ARGUMENT for what cannot be read, and where something is missing that the module needs.
+    """
+    if module in _SPEC_OF_ROLE:
+        found = {**defaults, **_set(_SPEC_OF_ROLE[module], value_of, environment)}
+        return {name: absolute(path) for name, path in found.items()}
+    operation = operation_of(module)
+    spec = argument_spec(operation)
+    found = {**defaults, **_of_job(value_of, environment), **_set(spec, value_of, environment)}
+    if value_of(PREFIX + "audit_context") is not None:
+        found["audit_context"] = {**_awx(value_of), **found["audit_context"]}
+    required = [[name] for name, option in spec.items() if option.get("required")]
+    _check_given(module, [*required, *operation.constraints.get("required_one_of", ())], found)
+    return found
+
+
+def sub_options_of(
+    module: str, option: str, value_of: ValueOf, defaults: t.Mapping[str, t.Any]
+) -> dict[str, t.Any]:
+    """Return what an option that is a dictionary holds, each from a variable of its own; raises as L(options_of)."""
+    spec = argument_spec(operation_of(module))[option]["options"]
+    found = {**defaults, **_set(spec, value_of, {})}
+    _check_given(module, [[name] for name, each in spec.items() if each.get("required")], found)
+    return found
+
+
+def check_old_names(variables: t.Iterable[str]) -> None:
+    """Raise RESTATE_INVALID_ARGUMENT for a variable of the roles as they were, which would be overlooked."""
+    known = {name.removeprefix(PREFIX) for name in known_variables()} | {"connection"}
+    for variable in variables:
+        match = _OLD_NAME.fullmatch(variable)
+        if not match or match[2] not in known or match[2] == "options":
+            continue
+        role, option = match[1], match[2]
+        new = (
+            f"{role}_options"
+            if option == "connection"
+            else f"{PREFIX}{option}, or {option} in {role}_options"
+        )
+        raise OperatorError(
+            "RESTATE_INVALID_ARGUMENT",
+            f"{variable} is not read any more. Nothing was touched.",
+            remedy=f"Set {new}.",
+        )
+
+
+def misspelt(extra_variables: t.Iterable[str]) -> list[str]:
+    """Return a warning for each variable that begins with restate_ and that nothing reads."""
+    known = known_variables()
+    unknown = sorted(each for each in extra_variables if each.startswith(PREFIX) and each not in known)
+    warnings = []
+    for name in unknown:
+        nearest = difflib.get_close_matches(name, known, n=1)
+        meant = f" Did you mean {nearest[0]}?" if nearest else ""
+        warnings.append(f"The variable {name} is given, and nothing of dalp.restate reads it.{meant}")
+    return warnings
+
+
+def _set(spec: Spec, value_of: ValueOf, environment: t.Mapping[str, str]) -> dict[str, t.Any]:
+    found = {}
+    for name, option in spec.items():
+        value = read_option(PREFIX + name, value_of(PREFIX + name), option)
+        if value is None:
+            value = _from_environment(option, environment)
+        if value is not None:
+            found[name] = value
+    return found
+
+
+def _from_environment(option: t.Mapping[str, t.Any], environment: t.Mapping[str, str]) -> t.Any:
+    _function, names = option.get("fallback", (None, ()))
+    for name in names:
+        if not is_unset(environment.get(name)):
+            return read_option(name, environment[name], option)
+    return None
+
+
+def _of_job(value_of: ValueOf, environment: t.Mapping[str, str]) -> dict[str, t.Any]:
+    """Return who acts and in which job, as AWX tells it."""
+    awx = _awx(value_of)
+    actor = awx.get("awx_user_name") or environment.get("USER")
+    return {**({"actor": actor} if actor else {}), **({"audit_context": awx} if awx else {})}
+
+
+def _awx(value_of: ValueOf) -> dict[str, str]:
+    told = {f"awx_{name}": value_of(f"awx_{name}") for name in _AWX}
+    return {name: str(value) for name, value in told.items() if not is_unset(value)}
+
+
+def _check_given(module: str, groups: t.Iterable[t.Sequence[str]], found: t.Mapping[str, t.Any]) -> None:
+    for names in groups:
+        if not any(name in found for name in names):
+            variables = " or ".join(PREFIX + name for name in names)
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                f"{variables} is not set; {module} needs it. Nothing was touched.",
+                remedy=f"For example: -e {PREFIX}{names[0]}={example_of(names[0])}",
+            )

@@ -1,0 +1,221 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a runbook tells a person at its end: what was found, done and left, and what to do next."""
+
+from __future__ import annotations
+
+import json
+import re
+import typing as t
+from dataclasses import dataclass
+
+from .command_line import Command
+
+Result = t.Mapping[str, t.Any]
+
+_WHAT_TO_DO = " What to do: "
+_NOUNS = {"critical": "critical finding", "warning": "warning"}
+_CODE = re.compile(r"(RESTATE|OFFCHAIN)_[A-Z_]+: ")
+_SEVERITY_COLOURS = {"critical": "red", "warning": "yellow", "info": "blue"}
+
+
+class Line(t.NamedTuple):
+    """A line of a summary, and the colour in which a terminal shows it."""
+
+    text: str
+    colour: str | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a runbook and its result; an empty one where it did not run."""
+
+    name: str
+    result: Result
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the step was tried and failed."""
+        return bool(self.result.get("failed"))
+
+    @property
+    def has_run(self) -> bool:
+        """Whether the step was tried."""
+        return bool(self.result) and not self.result.get("skipped")
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether the step was a dry run: what decides is its own check mode."""
+        return bool(self.result.get("audit", {}).get("data", {}).get("check_mode"))
+
+    @property
+    def message(self) -> str:
+        """What the step says of itself; a result of Ansible's own may say nothing."""
+        told = str(self.result.get("msg") or ("failed" if self.has_failed else "done"))
+        # Ansible puts its own words before the error of a lookup.
+        code = _CODE.search(told)
+        return told[code.start() :] if code else told
+
+    @property
+    def is_check(self) -> bool:
+        """Whether it is a look before the work, of which there is nothing to tell but a refusal."""
+        return "audit" not in self.result and not self.has_failed
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a runbook on a host; O(before) and O(after) are examinations, empty where there was none."""
+
+    title: str
+    host: str
+    before: Step
+    steps: tuple[Step, ...]
+    after: Step
+    command: Command
+
+    @property
+    def failed(self) -> list[Step]:
+        """The steps that failed, in their order."""
+        return [step for step in (self.before, *self.steps, self.after) if step.has_failed]
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether nothing could be changed."""
+        return any(step.is_dry for step in (self.before, *self.steps))
+
+    @property
+    def last_examination(self) -> Result:
+        """The last examination that saw something, or an empty result."""
+        seen = [step.result for step in (self.before, *self.steps, self.after) if "findings" in step.result]
+        return seen[-1] if seen else {}
+
+
+def lines(run: Run) -> list[Line]:
+    """Return the summary of a run."""
+    told = [_headline(run), Line("")]
+    told += [Line("FOUND"), *_found(run), Line("")]
+    if run.steps and any("findings" not in step.result for step in run.steps):
+        told += [Line("WOULD BE DONE" if run.is_dry else "DONE"), *_done(run), Line("")]
+        told += [Line("LEFT"), *(_left(run) or [Line("  - nothing")]), Line("")]
+    told += [Line("NEXT"), *_next(run), Line("")]
+    told += [Line("RECORDED (fact restate_audit, artifact restate_audit_records)"), *_recorded(run)]
+    return told
+
+
+def _headline(run: Run) -> Line:
+    health, colour = _health(run.last_examination)
+    if run.failed:
+        return Line(f"{run.title} on {run.host}: FAILED; {health}", "red")
+    ended = "dry run, nothing was changed" if run.is_dry else "done"
+    return Line(f"{run.title} on {run.host}: {ended}; {health}", colour)
+
+
+def _health(examination: Result) -> tuple[str, str]:
+    findings = examination.get("findings")
+    if findings is None:
+        return "Restate was not examined", "yellow"
+    numbers = {name: sum(each["severity"] == name for each in findings) for name in ("critical", "warning")}
+    shown = ", ".join(
+        f"{number} {_NOUNS[name]}{'s' * (number > 1)}" for name, number in numbers.items() if number
+    )
+    if not examination.get("healthy"):
+        return f"Restate is NOT healthy{f' ({shown})' if shown else ''}", "red"
+    return (f"Restate needs attention ({shown})", "yellow") if shown else ("Restate is healthy", "green")
+
+
+def _finding(finding: Result) -> Line:
+    severity = finding["severity"]
+    return Line(f"  - {severity}: {finding['message']}", _SEVERITY_COLOURS.get(severity))
+
+
+def _found(run: Run) -> list[Line]:
+    first = next((step for step in (run.before, *run.steps) if step.has_run), None)
+    if first is None or not (first is run.before or "findings" in first.result):
+        return [Line("  - nothing: it was not examined")]
+    return [_finding(each) for each in first.result.get("findings", [])] or [Line(f"  - {first.message}")]
+
+
+def _done(run: Run) -> list[Line]:
+    told = []
+    for step in run.steps:
+        if not step.has_run:
+            if "check" in step.name:
+                continue
+            reason = f", since {run.failed[0].name} failed" if run.failed else ": nothing asked for it"
+            told.append(Line(f"  - {step.name}: not tried{reason}", "yellow" if run.failed else None))
+            continue
+        if step.is_check:
+            continue
+        what, _remedy, _text = step.message.partition(_WHAT_TO_DO)
+        told.append(Line(f"  - {step.name}: {what}", "red" if step.has_failed else None))
+        told += [Line(f"    note: {each}", "yellow") for each in _notes(step.result)]
+        told += [
+            Line(f"    done before the failure: {json.dumps(each)}") for each in step.result.get("done", [])
+        ]
+    return told
+
+
+def _notes(result: Result) -> list[str]:
+    reason = result.get("changed_reason")
+    changed = "changed" if result.get("changed") else "not changed"
+    return [*([f"{changed}: {reason}"] if reason else []), *result.get("warnings", [])]
+
+
+def _left(run: Run) -> list[Line]:
+    told = []
+    for step in run.steps:
+        for each in step.result.get("remaining", []):
+            pending = each.get("pending_invocations")
+            shown = f", {pending} pending" if pending is not None else ""
+            told.append(
+                Line(
+                    f"  - deployment {each['deployment_id']} at {each.get('service_url')}: {each['reason']}{shown}"
+                )
+            )
+        told += [Line(f"  - {each}") for each in _blocked(step.result)]
+    if not run.is_dry:
+        told += [_finding(each) for each in run.after.result.get("findings", [])]
+    return told
+
+
+def _blocked(result: Result) -> list[str]:
+    blocked = [each for each in result.get("results", []) if each.get("outcome") in ("blocked", "failed")]
+    return [
+        f"{each.get('target') or _key(each)}: {each.get('reason')}, {each.get('message')}" for each in blocked
+    ]
+
+
+def _key(each: Result) -> str:
+    return f"{each.get('service_name')}/{each.get('service_key')}" if "service_key" in each else str(each)
+
+
+def _next(run: Run) -> list[Line]:
+    told = [f"  - {_remedy(step)}" for step in run.failed]
+    if not told and run.is_dry and any(step.result.get("changed") for step in run.steps):
+        return [Line("  - do it:"), Line(run.command.for_real(), "green")]
+    if not (told and run.is_dry):
+        findings = run.last_examination.get("findings", [])
+        told += [f"  - {each['code']}: {each['remedy']}" for each in findings]
+    return [Line(run.command.completed(text)) for text in dict.fromkeys(told)] or [Line("  - nothing")]
+
+
+def _remedy(step: Step) -> str:
+    error = step.result.get("error")
+    if isinstance(error, dict) and error.get("remedy"):
+        return str(error["remedy"])
+    return step.message.partition(_WHAT_TO_DO)[2] or step.message
+
+
+def _recorded(run: Run) -> list[Line]:
+    told = []
+    for step in (run.before, *run.steps, run.after):
+        record = step.result.get("audit")
+        if record:
+            data = record["data"]
+            reason = f": {data['reason']}" if data.get("reason") else ""
+            told.append(
+                Line(f"  - {record['time']} {record['type']} {record['subject']}, by {data['actor']}{reason}")
+            )
+    return told or [Line("  - nothing")]

@@ -1,0 +1,141 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a person reads at the end of a runbook, and the commands in it."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Any
+
+import pytest
+from ansible_collections.dalp.restate.plugins.plugin_utils.command_line import Command
+from ansible_collections.dalp.restate.plugins.plugin_utils.summary import Run, Step, lines
+
+CALLED: dict[str, Any] = {
+    "args": ("dalp.restate.release",),
+    "inventory": ("my inventory.yml",),
+    "extra_vars": (
+        "restate_service_url=http://v2:1 restate_reason='a b'",
+        '{"restate_auth_token": "hush", "restate_limit": 3}',
+        "restate_headers={'x': 'hush'}",
+        "@vars.yml",
+    ),
+    "vault_ids": ("ops@prompt",),
+    "diff": True,
+}
+
+
+def command(**variables: Any) -> Command:
+    return Command(CALLED, "staging", variables)
+
+
+def result(check: bool = False, **more: Any) -> dict[str, Any]:
+    data = {"check_mode": check, "actor": "ops", "reason": None}
+    record = {"id": "1", "time": "T", "type": "dalp.restate.x", "subject": "S", "data": data}
+    return {"msg": "All of it.", "changed": True, "audit": record, **more}
+
+
+def finding(severity: str, remedy: str = "ansible-playbook dalp.restate.resume -e a=b") -> dict[str, str]:
+    return {"severity": severity, "code": "CODE", "message": f"It is {severity}.", "remedy": remedy}
+
+
+def examined(*findings: dict[str, str], healthy: bool = True, check: bool = False) -> dict[str, Any]:
+    return result(check, msg="Restate works.", findings=list(findings), healthy=healthy)
+
+
+def told(before: dict[str, Any], after: dict[str, Any], **steps: dict[str, Any]) -> list[str]:
+    taken = tuple(Step(name, found) for name, found in steps.items())
+    run = Run("Release", "staging", Step("doctor", before), taken, Step("doctor", after), command())
+    return [line.text for line in lines(run)]
+
+
+def section(name: str, text: list[str]) -> list[str]:
+    start = next(number for number, line in enumerate(text) if line.startswith(name))
+    rest = [*text[start + 1 :], ""]
+    return rest[: rest.index("")]
+
+
+@pytest.mark.parametrize(("found", "healthy", "said"), [
+    ([], True, "Restate is healthy"),
+    (["warning", "warning", "info"], True, "Restate needs attention (2 warnings)"),
+    (["critical"], False, "Restate is NOT healthy (1 critical finding)"),
+])  # fmt: skip
+def test_the_headline_tells_the_health_and_not_only_that_the_play_ran(
+    found: list[str], healthy: bool, said: str
+) -> None:
+    text = told(examined(), examined(*map(finding, found), healthy=healthy), cleanup=result())
+    assert text[0] == f"Release on staging: done; {said}"
+
+
+def test_a_dry_run_is_one_by_the_results_own_check_mode_and_ends_with_the_command_that_does_it() -> None:
+    text = told(examined(finding("warning"), check=True), {}, cleanup=result(check=True))
+    assert text[0].startswith("Release on staging: dry run, nothing was changed;")
+    assert section("WOULD BE DONE", text) == ["  - cleanup: All of it."]
+    assert section("LEFT", text) == ["  - nothing"]
+    assert section("NEXT", text)[-1].startswith("ansible-playbook dalp.restate.release -i")
+
+
+def test_what_depends_on_a_failed_step_is_skipped_by_name() -> None:
+    failed = result(failed=True, msg="No. What to do: Look.", error={"remedy": "Look."})
+    text = told(examined(), examined(), check={}, redeploy=failed, cleanup={})
+    assert text[0].startswith("Release on staging: FAILED")
+    assert section("DONE", text) == ["  - redeploy: No.", "  - cleanup: not tried, since redeploy failed"]
+    assert section("NEXT", text)[0] == "  - Look."
+
+
+def test_a_look_before_the_work_is_told_only_where_it_refused() -> None:
+    passed: dict[str, Any] = {"msg": "All assertions passed", "changed": False}
+    assert section("DONE", told(examined(), examined(), check=passed, redeploy=result())) == [
+        "  - redeploy: All of it."
+    ]
+    text = told(
+        examined(), {}, check={"failed": True, "msg": "Task failed: RESTATE_UNSUPPORTED: No."}, redeploy={}
+    )
+    assert section("DONE", text)[0] == "  - check: RESTATE_UNSUPPORTED: No."
+
+
+def test_a_result_without_a_message_does_not_hide_that_it_failed() -> None:
+    assert section("DONE", told({}, {}, cleanup={"failed": True}))[0] == "  - cleanup: failed"
+
+
+def test_what_is_left_is_named_with_its_reason() -> None:
+    entry = {"deployment_id": "dp_1", "service_url": "http://a", "reason": "kept", "pending_invocations": 2}
+    blocked = {
+        "target": "Flow/k/run",
+        "outcome": "blocked",
+        "reason": "deployment_gone",
+        "message": "it is gone",
+    }
+    text = told(examined(), examined(), cleanup=result(remaining=[entry]), resume=result(results=[blocked]))
+    assert section("LEFT", text) == [
+        "  - deployment dp_1 at http://a: kept, 2 pending",
+        "  - Flow/k/run: deployment_gone, it is gone",
+    ]
+
+
+def test_the_command_carries_all_that_was_given_and_no_secret() -> None:
+    words = shlex.split(command().for_real())
+    assert words == [
+        "ansible-playbook",
+        "dalp.restate.release",
+        *("-i", "my inventory.yml", "--vault-id", "ops@prompt", "--limit", "staging"),
+        *("-e", "restate_service_url=http://v2:1 restate_reason='a b'"),
+        *("-e", '{"restate_auth_token": "<yours>", "restate_limit": 3}'),
+        *("-e", "restate_headers=<yours>", "-e", "@vars.yml", "--diff"),
+    ]
+
+
+def test_another_command_goes_to_the_same_place_and_does_only_what_it_says() -> None:
+    text = command().completed("Run restate_doctor, or: ansible-playbook dalp.restate.resume -e a=b")
+    where = "-i 'my inventory.yml' --vault-id ops@prompt --limit staging"
+    assert text.startswith(f"Run ansible-playbook dalp.restate.doctor {where} -e")
+    assert "hush" not in text
+    assert "restate_limit" not in text
+    assert "restate_service_url" not in text
+    assert text.endswith("-e a=b")
+
+
+def test_in_awx_the_template_is_named() -> None:
+    assert "'Release'" in command(awx_job_template_name="Release").for_real()
