@@ -22,7 +22,9 @@ _REPEATED = (
     ("vault_ids", "--vault-id"),
     ("vault_password_files", "--vault-password-file"),
 )
-_FLAGS = (("ask_vault_pass", "--ask-vault-pass"),)
+_SINGLE = (("connection", "-c"), ("remote_user", "-u"), ("private_key_file", "--private-key"))
+_DEFAULT_CONNECTION = "ssh"
+_FLAGS = (("ask_vault_pass", "--ask-vault-pass"), ("become", "--become"))
 _WHERE = {
     *(f"restate_{name}" for name in (*CONNECTION_SPEC, *AUDIT_SPEC, "hosts")),
     "ansible_connection",
@@ -61,6 +63,9 @@ class Command:
         for name, option in _REPEATED:
             for value in self.arguments.get(name) or ():
                 words += [option, value]
+        for name, option in _SINGLE:
+            value = self.arguments.get(name)
+            words += [option, value] if value and value != _DEFAULT_CONNECTION else []
         words += [option for name, option in _FLAGS if self.arguments.get(name)]
         return [*words, "--limit", self.host]
 

@@ -125,7 +125,7 @@ def test_the_other_runbooks_are_unchanged(server: Server, dalp: DalpServer, tmp_
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
     titles = ("Registration", "Cleanup", "Rollback", "Examination")
-    assert [title for title in titles if f"{title} on localhost: ok" in ran.stdout] == list(titles)
+    assert [title for title in titles if f"{title} on localhost: done" in ran.stdout] == list(titles)
     writes = ["force-redeploy", "cleanup-stale-deployments", "force-redeploy"]
     assert [route for route in routes(dalp) if route != "doctor"] == writes
     assert server.deployment_ids() == {server.service("OrderWorkflow")["deployment_id"]}
