@@ -28,13 +28,13 @@ say "What is wrong? The doctor only reads."
 run ansible-playbook dalp.restate.doctor
 
 say "What would a release do? A dry run of the whole runbook; nothing is registered or removed."
-run "${release[@]}" --check --diff
+run "${release[@]}" --check
 
 say "The release: register it, move the work that still runs on the old one, remove the old one."
 run "${release[@]}"
 
 say "A failed workflow blocks its key. What would a recovery do?"
-run "${recovery[@]}" --check --diff
+run "${recovery[@]}" --check
 
 say "The recovery: the key is free for a fresh start."
 run "${recovery[@]}"
