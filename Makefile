@@ -39,13 +39,20 @@ demo: setup ## run the release and recovery runbooks on a real Restate, with pla
 	$(IN_VENV) python roles/sandbox/files/sandbox.py run --plant-unreleased -- scripts/demo.sh
 
 .PHONY: test
-test: lint unit integration ## lint, then all tests (unit and integration)
+test: lint unit integration molecule ## lint, then all tests (unit, integration and molecule)
 
 # A process of its own: the unit tests import the collection as Python does, these as Ansible does.
 # Two at once, each with servers of its own, since much of a test is waiting.
 .PHONY: integration
 integration: setup ## the tests against real Restate servers
 	$(IN_VENV) python -m pytest tests/integration --numprocesses 2 --dist worksteal
+
+# Two at once; what a scenario printed is shown where it failed.
+.PHONY: molecule
+molecule: setup ## each role and runbook on a sandbox: a dry run that changes nothing, the run, again, and a look
+	@ls extensions/molecule/*/molecule.yml | cut -d/ -f3 | $(IN_VENV) NO_COLOR=1 xargs -P 2 -I NAME bash -c \
+		'if molecule test -s NAME > .build/molecule-NAME.log 2>&1; then echo "molecule: NAME passed"; \
+		else cat .build/molecule-NAME.log; echo "molecule: NAME FAILED"; exit 1; fi'
 
 .PHONY: unit
 unit: setup ## the quick tests

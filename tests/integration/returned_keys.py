@@ -21,7 +21,7 @@ Keys = dict[str, set[str]]
 
 COLLECTION = "dalp.restate."
 _FOLDER = Path(__file__).resolve().parents[2] / "plugins" / "modules"
-MODULES = sorted(path.stem for path in _FOLDER.glob("*.py"))
+MODULES = sorted(path.stem for path in _FOLDER.glob("restate_*.py"))
 # Ansible's own, and what every task has.
 _COMMON = {"changed", "failed", "msg", "diff", "invocation"}
 _COMMON |= {"warnings", "deprecations", "exception", "timedout"}
