@@ -71,7 +71,7 @@ EXAMPLES = r"""
 RETURN = r"""
 verified:
   description: Whether the chain is whole.
-  returned: always
+  returned: when the log was read
   type: bool
   sample: true
 broken:
@@ -79,44 +79,44 @@ broken:
     - The first line that is not as it was written, or null.
     - C(reason) is V(reordered), V(not_a_record) or V(edited_or_followed_by_removed_lines), which the chain cannot tell
       apart.
-  returned: always
+  returned: when the log was read
   type: dict
   sample: null
 torn_lines:
   description: Half lines that a crash left, after which the log went on. They do not break the chain.
-  returned: always
+  returned: when the log was read
   type: list
   elements: dict
   sample: []
 without_outcome:
   description: The records of attempts that began to write and whose end was never recorded.
-  returned: always
+  returned: when the log was read
   type: list
   elements: dict
   sample: []
 follows:
   description: The hash of the line before the first, where the log goes on from a file that is not here; else empty.
-  returned: always
+  returned: when the log was read
   type: str
   sample: ""
 last_hash:
   description: The hash of the last line.
-  returned: always
+  returned: when the log was read
   type: str
   sample: 9b74c9897bac770ffc029102a200c5de11d1a6b7a5b4a5f5a7f6c8e3e0d9c1b2
 lines:
   description: How many lines there are.
-  returned: always
+  returned: when the log was read
   type: int
   sample: 12
 matching:
   description: How many records match.
-  returned: always
+  returned: when the log was read
   type: int
   sample: 2
 records:
   description: The matching records, the oldest first.
-  returned: always
+  returned: when the log was read
   type: list
   elements: dict
   sample: []

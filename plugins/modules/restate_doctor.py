@@ -162,7 +162,9 @@ findings:
         -e '{"restate_service_name": "OrderWorkflow", "restate_service_key": "order-1001"}'
 # What modules have in common: scripts/return_docs.py writes it.
 audit:
-  description: The audit record of this attempt, a CloudEvents 1.0 object without secrets.
+  description:
+    - The audit record of this attempt, a CloudEvents 1.0 object without secrets.
+    - With O(audit_log), C(linehash) is the hash of its line in the log.
   returned: always
   type: dict
   sample:
@@ -174,6 +176,7 @@ audit:
     subject: http://localhost:9070
     datacontenttype: application/json
     data:
+      attempt: a967b233-a959-4a3f-a131-fb8cc0e5c58b
       actor: release-bot
       operation: doctor
       arguments: {}

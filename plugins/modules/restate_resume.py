@@ -154,7 +154,9 @@ not_done:
   elements: dict
   sample: []
 audit:
-  description: The audit record of this attempt, a CloudEvents 1.0 object without secrets.
+  description:
+    - The audit record of this attempt, a CloudEvents 1.0 object without secrets.
+    - With O(audit_log), C(linehash) is the hash of its line in the log.
   returned: always
   type: dict
   sample:
@@ -166,6 +168,7 @@ audit:
     subject: 3 invocations
     datacontenttype: application/json
     data:
+      attempt: a967b233-a959-4a3f-a131-fb8cc0e5c58b
       actor: release-bot
       operation: resume
       arguments: {}

@@ -31,7 +31,8 @@ _WHERE = {
     "ansible_python_interpreter",
 }
 _RUNBOOK = re.compile(
-    r"ansible-playbook dalp\.restate\.(\w+)|(?<=[Rr]un )restate_(doctor|redeploy|cleanup|resume|recover_workflow)\b"
+    r"ansible-playbook dalp\.restate\.(\w+)"
+    r"|(?:(?<=[Rr]un )|(?<=\())restate_(doctor|redeploy|cleanup|resume|recover_workflow)\b"
 )
 
 

@@ -11,6 +11,7 @@ import re
 import typing as t
 from dataclasses import dataclass
 
+from .advice import with_variables
 from .command_line import Command
 
 Result = t.Mapping[str, t.Any]
@@ -192,7 +193,7 @@ def _key(each: Result) -> str:
 
 
 def _next(run: Run) -> list[Line]:
-    told = [f"  - {_remedy(step)}" for step in run.failed]
+    told = [f"  - {with_variables(_remedy(step))}" for step in run.failed]
     if not told and run.is_dry and any(step.result.get("changed") for step in run.steps):
         return [Line("  - do it:"), Line(run.command.for_real(), "green")]
     if not (told and run.is_dry):

@@ -4,12 +4,15 @@
 
 """What a person reads at the end of a runbook, and the commands in it."""
 
+# ruff: noqa: E501 (a case is a line)
+
 from __future__ import annotations
 
 import shlex
 from typing import Any
 
 import pytest
+from ansible_collections.dalp.restate.plugins.plugin_utils.advice import with_variables
 from ansible_collections.dalp.restate.plugins.plugin_utils.command_line import Command
 from ansible_collections.dalp.restate.plugins.plugin_utils.summary import Run, Step, lines
 
@@ -139,3 +142,13 @@ def test_another_command_goes_to_the_same_place_and_does_only_what_it_says() -> 
 
 def test_in_awx_the_template_is_named() -> None:
     assert "'Release'" in command(awx_job_template_name="Release").for_real()
+
+
+@pytest.mark.parametrize(("advice", "read"), [
+    ("Set deployment to latest, or to the id of a deployment.", "Set restate_deployment to latest, or to the id of a deployment."),
+    ("resume them, or set migrate_paused to true.", "resume them, or set restate_migrate_paused to true."),
+    ("Let it drain (force_drain: false), or choose pending: cancel.", "Let it drain (restate_force_drain: false), or choose restate_pending: cancel."),
+    ("Set restate_limit; ansible-playbook x -e restate_service_url=http://a/min_age", "Set restate_limit; ansible-playbook x -e restate_service_url=http://a/min_age"),
+])  # fmt: skip
+def test_advice_names_the_variables_of_the_runbook(advice: str, read: str) -> None:
+    assert with_variables(advice) == read
