@@ -197,9 +197,14 @@ def _next(run: Run) -> list[Line]:
     if not told and run.is_dry and any(step.result.get("changed") for step in run.steps):
         return [Line("  - do it:"), Line(run.command.for_real(), "green")]
     if not (told and run.is_dry):
+        said = {_remedy(step) for step in run.failed}
         findings = run.last_examination.get("findings", [])
-        told += [f"  - {each['code']}: {each['remedy']}" for each in findings]
+        told += [f"  - {_advice(each)}" for each in findings if each["remedy"] not in said]
     return [Line(run.command.completed(text)) for text in dict.fromkeys(told)] or [Line("  - nothing")]
+
+
+def _advice(finding: Result) -> str:
+    return f"{finding['code']}: {with_variables(finding['remedy'])}"
 
 
 def _remedy(step: Step) -> str:
