@@ -35,7 +35,7 @@ help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 .PHONY: demo
-demo: setup ## run the release and recovery runbooks on a real Restate, with planted trouble, and stop everything again
+demo: setup ## run the release and recovery runbooks on a real Restate, with planted trouble, and stop everything again; DEMO_ALL=1 shows all
 	$(IN_VENV) python roles/sandbox/files/sandbox.py run --plant-unreleased -- scripts/demo.sh
 
 .PHONY: test

@@ -14,10 +14,24 @@ say() {
   printf '\n\033[1m== %s\033[0m\n' "$*"
 }
 
+# With DEMO_ALL=1 everything that Ansible prints, else the summaries.
 run() {
   printf '\n$ %s\n' "${*@Q}" | sed "s/'\([A-Za-z0-9_.:/=+-]*\)'/\1/g"
-  "$@"
+  if [[ ${DEMO_ALL:-} ]]; then
+    "$@"
+    return
+  fi
+  local printed
+  printed=$("$@" 2>&1) || {
+    printf '%s\n' "$printed"
+    return 1
+  }
+  sed -n '/ : Summary\]/,/^PLAY RECAP/p' <<<"$printed" | grep -v -e ' : Summary\]' -e '^PLAY RECAP' -e 'ok: \[' -e '^$'
 }
+
+if [[ -t 1 ]]; then
+  export ANSIBLE_FORCE_COLOR=1
+fi
 
 release=(ansible-playbook dalp.restate.release -e "restate_service_url=$SANDBOX_RELEASE_2_URL"
   -e restate_force_drain=true -e restate_drain_timeout=5 -e restate_migrate_paused=true)
