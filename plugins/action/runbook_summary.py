@@ -6,14 +6,19 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 
 from ansible import context
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.color import stringc
 from ansible.utils.display import Display
 
+from ..module_utils._errors import OperatorError
+from ..module_utils._task.options import AUDIT_SPEC
 from ..plugin_utils.command_line import Command
+from ..plugin_utils.option_values import read_option
 from ..plugin_utils.summary import Line, Run, Step, lines
 
 _SPEC = {
@@ -32,7 +37,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         variables = task_vars or {}
         result: dict[str, t.Any] = super().run(tmp, variables)
         _validated, args = self.validate_argument_spec(_SPEC)
-        command = Command(context.CLIARGS, variables["inventory_hostname"], variables)
+        command = Command(
+            context.CLIARGS, variables["inventory_hostname"], variables, self._hidden(variables)
+        )
         names = ["doctor", *args["steps"], "doctor"]
         found = _of_this_run(args["results"], args["records"])
         before, *steps, after = map(Step, names, found)
@@ -46,6 +53,15 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result |= {"changed": False, "lines": [line.text for line in summary]}
         stats = {"restate_audit_records": args["records"]}
         return {**result, "ansible_stats": {"data": stats, "aggregate": True, "per_host": False}}
+
+    def _hidden(self, variables: dict[str, t.Any]) -> tuple[re.Pattern[str], ...]:
+        """Return the patterns of what must not be shown; where they cannot be read, one that matches all."""
+        try:
+            given = self._templar.template(variables.get("restate_redact_patterns"))
+            patterns = read_option("restate_redact_patterns", given, AUDIT_SPEC["redact_patterns"]) or ()
+            return tuple(re.compile(pattern) for pattern in patterns)
+        except (AnsibleError, OperatorError, re.error):
+            return (re.compile(".+", re.DOTALL),)
 
 
 def _of_this_run(

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import yaml
 
 from ..module_utils._task.options import AUDIT_SPEC, CONNECTION_SPEC
+from .options import public_variables
 
-_SECRETS = ("restate_auth_token", "restate_headers", "restate_dalp_api_key", "restate_audit_webhook")
 _REPEATED = (
     ("inventory", "-i"),
     ("vault_ids", "--vault-id"),
@@ -25,10 +25,12 @@ _REPEATED = (
 _SINGLE = (("connection", "-c"), ("remote_user", "-u"), ("private_key_file", "--private-key"))
 _DEFAULT_CONNECTION = "ssh"
 _FLAGS = (("ask_vault_pass", "--ask-vault-pass"), ("become", "--become"))
+_YOURS = "<yours>"
+_ANSIBLES = {"ansible_connection", "ansible_python_interpreter"}
+_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
 _WHERE = {
     *(f"restate_{name}" for name in (*CONNECTION_SPEC, *AUDIT_SPEC, "hosts")),
-    "ansible_connection",
-    "ansible_python_interpreter",
+    *_ANSIBLES,
 }
 _RUNBOOK = re.compile(
     r"ansible-playbook dalp\.restate\.(\w+)"
@@ -38,11 +40,16 @@ _RUNBOOK = re.compile(
 
 @dataclass(frozen=True)
 class Command:
-    """What Ansible was called to do, on one host. O(arguments) are Ansible's parsed ones."""
+    """What Ansible was called to do, on one host.
+
+    O(arguments) are Ansible's parsed ones. What a pattern of O(hidden) matches is not shown, nor is the value of a
+    variable that may be secret: one of an option that is not logged, or one that is not ours.
+    """
 
     arguments: t.Mapping[str, t.Any]
     host: str
     variables: t.Mapping[str, t.Any]
+    hidden: tuple[re.Pattern[str], ...] = ()
 
     def for_real(self) -> str:
         """Return what does it for real; in AWX, which template does."""
@@ -73,25 +80,35 @@ class Command:
     def _given(self, *, of_connection: bool = False) -> list[str]:
         words = []
         for given in self.arguments.get("extra_vars") or ():
-            shown = given if given.startswith("@") else _shown(given, of_connection=of_connection)
+            shown = given if given.startswith("@") else self._shown(given, of_connection=of_connection)
             words += ["-e", shown] if shown else []
         return words
 
+    def _shown(self, given: str, *, of_connection: bool) -> str:
+        """Return extra variables, or those alone by which Restate is reached and recorded."""
+        is_json = given.lstrip().startswith(("{", "["))
+        pairs = yaml.safe_load(given) if is_json else _pairs(given)
+        kept = {
+            name: self._without_secrets(name, value, is_json=is_json)
+            for name, value in pairs.items()
+            if not of_connection or name in _WHERE
+        }
+        if not kept:
+            return ""
+        if is_json:
+            return json.dumps(kept)
+        return " ".join(f"{name}={_quoted(value)}" for name, value in kept.items())
 
-def _shown(given: str, *, of_connection: bool) -> str:
-    """Return extra variables without secrets; those of the connection and of the record alone, where that is asked."""
-    is_json = given.lstrip().startswith(("{", "["))
-    pairs = yaml.safe_load(given) if is_json else _pairs(given)
-    kept = {
-        name: "<yours>" if name in _SECRETS else value
-        for name, value in pairs.items()
-        if not of_connection or name in _WHERE
-    }
-    if not kept:
-        return ""
-    return (
-        json.dumps(kept) if is_json else " ".join(f"{name}={_quoted(value)}" for name, value in kept.items())
-    )
+    def _without_secrets(self, name: str, value: t.Any, *, is_json: bool) -> t.Any:
+        if name not in public_variables() | _ANSIBLES:
+            return _YOURS
+        text = json.dumps(value) if is_json else value
+        shown = _USERINFO.sub(f"{_YOURS}@", text)
+        for pattern in self.hidden:
+            shown = pattern.sub(_YOURS, shown)
+        if shown == text:
+            return value
+        return _YOURS if is_json else shown
 
 
 def _pairs(given: str) -> dict[str, str]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import re
 import typing as t
@@ -52,11 +53,22 @@ def operation_of(module: str) -> Operation:
 
 def known_variables() -> set[str]:
     """Return the names of all variables that something in the collection reads."""
-    names = set(RUNBOOK_VARIABLES)
+    return {PREFIX + name for name in (*RUNBOOK_VARIABLES, *_all_options())}
+
+
+@functools.cache
+def public_variables() -> frozenset[str]:
+    """Return the names of those variables whose values are not secret."""
+    public = (name for name, option in _all_options().items() if not option.get("no_log"))
+    return frozenset(PREFIX + name for name in (*RUNBOOK_VARIABLES, *public))
+
+
+def _all_options() -> dict[str, t.Mapping[str, t.Any]]:
+    found: dict[str, t.Mapping[str, t.Any]] = {}
     for operation in map(operation_of, OPERATIONS):
         spec = argument_spec(operation)
-        names |= spec.keys() | spec.get("select", {}).get("options", {}).keys()
-    return {PREFIX + name for name in names}
+        found |= {**spec, **spec.get("select", {}).get("options", {})}
+    return found
 
 
 def options_of(

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from typing import Any
 
@@ -128,6 +129,22 @@ def test_the_command_carries_all_that_was_given_and_no_secret() -> None:
         *("-e", '{"restate_auth_token": "<yours>", "restate_limit": 3}'),
         *("-e", "restate_headers=<yours>", "-e", "@vars.yml", "--diff"),
     ]
+
+
+@pytest.mark.parametrize(("given", "shown"), [
+    ("vault_restate_token=hush", "vault_restate_token=<yours>"),
+    ("restate_admin_url=http://ops:hush@a:9070,http://b", "restate_admin_url=http://<yours>@a:9070,http://b"),
+    ("restate_reason='card 4711-0815'", "restate_reason='card <yours>'"),
+    ('{"restate_audit_context": {"card": "4711-0815"}}', '{"restate_audit_context": "<yours>"}'),
+    ('{"restate_additional_headers": {"x": "hush"}}', '{"restate_additional_headers": "<yours>"}'),
+    ("restate_dalp_api_key=hush restate_limit=3", "restate_dalp_api_key=<yours> restate_limit=3"),
+    ("unbalanced='hush", ""),
+])  # fmt: skip
+def test_no_command_shows_what_is_secret(given: str, shown: str) -> None:
+    called = Command({"args": ("x",), "extra_vars": (given,)}, "h", {}, (re.compile(r"\d{4}-\d{4}"),))
+    words = shlex.split(called.for_real())
+    assert (words[words.index("-e") + 1] if shown else "-e" in words) == (shown or False)
+    assert "hush" not in called.completed("Run restate_doctor")
 
 
 def test_another_command_goes_to_the_same_place_and_does_only_what_it_says() -> None:
