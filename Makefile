@@ -95,6 +95,10 @@ format: setup ## format the Python code and repair what ruff can repair
 docs-return: setup ## write into the modules what the documentation of their results has in common
 	$(BIN)/python scripts/return_docs.py
 
+.PHONY: audit-schema
+audit-schema: setup ## write docs/audit-record.schema.json from the code
+	PYTHONPATH=.build/collections $(BIN)/python scripts/audit_schema.py > docs/audit-record.schema.json
+
 .PHONY: requirements
 requirements: setup ## compile requirements/dev.in into dev.txt; with UPGRADE=--upgrade, to the newest versions
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command 'make requirements' \

@@ -23,7 +23,7 @@ def test_the_schema_in_the_docs_is_that_of_the_record() -> None:
     sys.path.append(str(ROOT / "scripts"))
     from audit_schema import schema  # type: ignore[import-not-found]
 
-    assert SCHEMA.read_text(encoding="utf-8") == schema(), "run scripts/audit_schema.py"
+    assert SCHEMA.read_text(encoding="utf-8") == schema(), "run make audit-schema"
 
 
 @pytest.mark.parametrize("phase", ["attempted", "succeeded", "planned"])
