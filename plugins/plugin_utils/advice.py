@@ -6,21 +6,24 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from .option_values import PREFIX
 from .options import known_variables
 
-_OPTIONS = sorted(name.removeprefix(PREFIX) for name in known_variables())
-_IN_PARTS = "|".join(name for name in _OPTIONS if "_" in name)
-_ONE_WORD = "|".join(name for name in _OPTIONS if "_" not in name)
 
-# Where a word may be one of the language, only "set deployment to" and "deployment: latest" mean the option.
-_NAMED = re.compile(
-    rf"(?<![\w./-])({_IN_PARTS})(?![\w-])|(?<=[Ss]et )({_ONE_WORD})(?= to )|(?<![\w./-])({_ONE_WORD})(?=: [a-z])"
-)
+@functools.cache
+def _named() -> re.Pattern[str]:
+    """Return what finds an option; a word that may be one of the language is one only where its form says so."""
+    options = sorted(name.removeprefix(PREFIX) for name in known_variables())
+    parted = "|".join(name for name in options if "_" in name)
+    word = "|".join(name for name in options if "_" not in name)
+    return re.compile(
+        rf"(?<![\w./-])({parted})(?![\w-])|(?<=[Ss]et )({word})(?= to )|(?<![\w./-])({word})(?=: [a-z])"
+    )
 
 
 def with_variables(advice: str) -> str:
     """Return the advice with the names of variables."""
-    return _NAMED.sub(lambda found: PREFIX + found[0], advice)
+    return _named().sub(lambda found: PREFIX + found[0], advice)

@@ -27,7 +27,8 @@ _DEFAULT_CONNECTION = "ssh"
 _FLAGS = (("ask_vault_pass", "--ask-vault-pass"), ("become", "--become"))
 _YOURS = "<yours>"
 _ANSIBLES = {"ansible_connection", "ansible_python_interpreter"}
-_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
+# As far as it may reach: a password may have a slash, a comma or an @ in it.
+_USERINFO = re.compile(r"(?<=://)\S*@")
 _WHERE = {
     *(f"restate_{name}" for name in (*CONNECTION_SPEC, *AUDIT_SPEC, "hosts")),
     *_ANSIBLES,
@@ -86,7 +87,7 @@ class Command:
 
     def _shown(self, given: str, *, of_connection: bool) -> str:
         """Return extra variables, or those alone by which Restate is reached and recorded."""
-        is_json = given.lstrip().startswith(("{", "["))
+        is_json = given.lstrip().startswith("{")
         pairs = yaml.safe_load(given) if is_json else _pairs(given)
         kept = {
             name: self._without_secrets(name, value, is_json=is_json)
@@ -95,6 +96,9 @@ class Command:
         }
         if not kept:
             return ""
+        if kept == pairs:
+            # Ansible and a shell take quotes apart in different ways.
+            return given
         if is_json:
             return json.dumps(kept)
         return " ".join(f"{name}={_quoted(value)}" for name, value in kept.items())
@@ -113,11 +117,10 @@ class Command:
 
 def _pairs(given: str) -> dict[str, str]:
     try:
-        words = shlex.split(given)
+        return dict(word.split("=", 1) for word in shlex.split(given) if "=" in word)
     except ValueError:
         # What cannot be taken apart may hold a secret.
         return {}
-    return dict(word.split("=", 1) for word in words if "=" in word)
 
 
 def _quoted(value: str) -> str:

@@ -56,16 +56,15 @@ def read_option(name: str, value: t.Any, option: t.Mapping[str, t.Any]) -> t.Any
             remedy=f"For example: -e {name}={kind.example}",
         ) from None
     if option.get("type") == "dict" and option.get("options"):
-        read = {**read, **_sub_options(name, read, option["options"])}
+        read = _sub_options(name, read, option["options"])
     _check_choices(name, read, option.get("choices"))
     return read
 
 
-def _sub_options(name: str, read: dict[str, t.Any], spec: Spec) -> dict[str, t.Any]:
-    given = {each: read_option(f"{name}.{each}", read[each], spec[each]) for each in read if each in spec}
-    for each in [each for each, value in given.items() if value is None]:
-        del read[each], given[each]
-    return given
+def _sub_options(name: str, given: dict[str, t.Any], spec: Spec) -> dict[str, t.Any]:
+    """Return those that are set; what is not known stays, for the module to refuse."""
+    known = {each: read_option(f"{name}.{each}", given[each], spec[each]) for each in given if each in spec}
+    return {each: known.get(each, given[each]) for each in given if known.get(each, given[each]) is not None}
 
 
 def _check_choices(name: str, read: t.Any, choices: t.Sequence[str] | None) -> None:

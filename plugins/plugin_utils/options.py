@@ -51,9 +51,10 @@ def operation_of(module: str) -> Operation:
     return operation
 
 
-def known_variables() -> set[str]:
+@functools.cache
+def known_variables() -> frozenset[str]:
     """Return the names of all variables that something in the collection reads."""
-    return {PREFIX + name for name in (*RUNBOOK_VARIABLES, *_all_options())}
+    return frozenset(PREFIX + name for name in (*RUNBOOK_VARIABLES, *_all_options()))
 
 
 @functools.cache
@@ -83,9 +84,10 @@ def options_of(
         return {name: absolute(path) for name, path in found.items()}
     operation = operation_of(module)
     spec = argument_spec(operation)
-    found = {**defaults, **_of_job(value_of, environment), **_set(spec, value_of, environment)}
-    if value_of(PREFIX + "audit_context") is not None:
-        found["audit_context"] = {**_awx(value_of), **found["audit_context"]}
+    job, own = _of_job(value_of, environment), _set(spec, value_of, environment)
+    if "audit_context" in own:
+        own["audit_context"] = {**job.get("audit_context", {}), **own["audit_context"]}
+    found = {**defaults, **job, **own}
     required = [[name] for name, option in spec.items() if option.get("required")]
     _check_given(module, [*required, *operation.constraints.get("required_one_of", ())], found)
     return found

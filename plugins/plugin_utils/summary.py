@@ -149,7 +149,7 @@ def _done(run: Run) -> list[Line]:
             continue
         if step.is_check:
             continue
-        what, _remedy, _text = step.message.partition(_WHAT_TO_DO)
+        what = step.message.partition(_WHAT_TO_DO)[0]
         told.append(Line(f"  - {step.name}: {what}", "red" if step.has_failed else None))
         told += [Line(f"    note: {each}", "yellow") for each in _notes(step.result)]
         told += [

@@ -81,6 +81,24 @@ def test_empty_means_unset(empty: Any, name: str, option: dict[str, Any]) -> Non
     assert read_option(f"restate_{name}", empty, option) is None
 
 
+@pytest.mark.parametrize("module", OPERATIONS)
+def test_questions_that_nobody_answered_change_nothing(module: str) -> None:
+    needed: dict[str, Any] = {
+        "restate_service_url": "http://a",
+        "restate_invocation_ids": "inv_1",
+        "restate_workflows": [{}],
+    }
+    empty: dict[str, Any] = dict.fromkeys(known_variables(), "")
+    assert options(module, **{**empty, **needed}) == options(module, **needed)
+
+
+def test_empty_means_unset_within_a_selection_too() -> None:
+    option = SPECS["recover_workflow"]["select"]
+    given = {"kinds": "failed", "limit": "5", "service_name": " ", "unknown": ""}
+    read = read_option("restate_select", given, option)
+    assert read == {"kinds": ["failed"], "limit": 5, "unknown": ""}
+
+
 @pytest.mark.parametrize("value", [[], {}], ids=repr)
 def test_an_empty_list_or_dictionary_is_a_value(value: Any) -> None:
     option = {"type": "list", "elements": "str"} if value == [] else {"type": "dict"}

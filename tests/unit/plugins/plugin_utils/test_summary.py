@@ -139,6 +139,8 @@ def test_the_command_carries_all_that_was_given_and_no_secret() -> None:
     ('{"restate_additional_headers": {"x": "hush"}}', '{"restate_additional_headers": "<yours>"}'),
     ("restate_dalp_api_key=hush restate_limit=3", "restate_dalp_api_key=<yours> restate_limit=3"),
     ("unbalanced='hush", ""),
+    ("restate_admin_url=http://ops:hu@hush/hush@a", "restate_admin_url=http://<yours>@a"),
+    ("""restate_metadata='{"a": "b"}'""", """restate_metadata='{"a": "b"}'"""),
 ])  # fmt: skip
 def test_no_command_shows_what_is_secret(given: str, shown: str) -> None:
     called = Command({"args": ("x",), "extra_vars": (given,)}, "h", {}, (re.compile(r"\d{4}-\d{4}"),))
