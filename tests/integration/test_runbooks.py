@@ -87,8 +87,10 @@ def test_a_rollback_registers_nothing_anew(server: Server, tmp_path: Path) -> No
     new = server.release("release-2")
     unknown = server.serve("elsewhere", "release-1")
 
-    refused = run(server, "rollback", tmp_path, restate_service_url=unknown)
+    with_password = unknown.replace("://", "://ops:hunter22@")
+    refused = run(server, "rollback", tmp_path, restate_service_url=with_password)
 
+    assert "hunter22" not in refused.stdout + refused.stderr
     assert refused.returncode == 2
     assert f"No registered deployment is at {unknown}" in refused.stdout
     assert server.deployment_ids() == {old.id, new.id}
