@@ -102,10 +102,11 @@ EXAMPLES = r"""
     remove: superseded
     drain_timeout: 600
 
-- name: Move what does not drain to the release, and remove the rest
+- name: Move what does not drain in five seconds to the release, and remove the rest
   dalp.restate.restate_cleanup:
     admin_url: http://restate:9070
     service_url: http://orders-v2:9080
+    drain_timeout: 5
     force_drain: true
     pending: migrate
 

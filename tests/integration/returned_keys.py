@@ -59,14 +59,19 @@ def keys_of(content: Any, place: str = "") -> Iterator[str]:
 @functools.cache
 def documented(module: str) -> frozenset[str]:
     """Return the keys that a module documents."""
+    return frozenset(keys_of(_shown(yaml.safe_load(block(module, "RETURN")))))
+
+
+def block(module: str, name: str) -> str:
+    """Return a block of a module's documentation."""
     # It is not imported: Ansible must be the first to import the collection.
     source = ast.parse((_FOLDER / f"{module}.py").read_text(encoding="utf-8"))
     [text] = [
         ast.literal_eval(node.value)
         for node in source.body
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "RETURN"
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == name
     ]
-    return frozenset(keys_of(_shown(yaml.safe_load(text))))
+    return str(text)
 
 
 def _shown(fields: dict[str, Any]) -> dict[str, Any]:
