@@ -55,9 +55,27 @@ class Command:
     def for_real(self) -> str:
         """Return what does it for real; in AWX, which template does."""
         template = self.variables.get("awx_job_template_name")
+        return (
+            f"Launch the job template {template!r}, as a run and not as a check."
+            if template
+            else self._words()
+        )
+
+    def again(self) -> str:
+        """Return what does the same once more; in AWX, which template does."""
+        template = self.variables.get("awx_job_template_name")
         if template:
-            return f"Launch the job template {template!r}, as a run and not as a check."
-        words = ["ansible-playbook", *(self.arguments.get("args") or ()), *self._where(), *self._given()]
+            return f"Launch the job template {template!r} again."
+        return self._words(*(["--check"] if self.arguments.get("check") else []))
+
+    def _words(self, *more: str) -> str:
+        words = [
+            "ansible-playbook",
+            *(self.arguments.get("args") or ()),
+            *more,
+            *self._where(),
+            *self._given(),
+        ]
         return shlex.join([*words, *(["--diff"] if self.arguments.get("diff") else [])])
 
     def completed(self, text: str) -> str:

@@ -193,14 +193,20 @@ def _key(each: Result) -> str:
 
 
 def _next(run: Run) -> list[Line]:
-    told = [f"  - {with_variables(_remedy(step))}" for step in run.failed]
-    if not told and run.is_dry and any(step.result.get("changed") for step in run.steps):
+    if not run.failed and run.is_dry and any(step.result.get("changed") for step in run.steps):
         return [Line("  - do it:"), Line(run.command.for_real(), "green")]
-    if not (told and run.is_dry):
-        said = {_remedy(step) for step in run.failed}
+    told = list(dict.fromkeys(_remedy(step) for step in run.failed))
+    shown = [Line(run.command.completed(f"  - {with_variables(remedy)}")) for remedy in told]
+    if run.failed:
+        shown += [Line("  - then again, with what you decided:"), Line(run.command.again(), "green")]
+    if not (run.failed and run.is_dry):
         findings = run.last_examination.get("findings", [])
-        told += [f"  - {_advice(each)}" for each in findings if each["remedy"] not in said]
-    return [Line(run.command.completed(text)) for text in dict.fromkeys(told)] or [Line("  - nothing")]
+        shown += [
+            Line(run.command.completed(f"  - {_advice(each)}"))
+            for each in findings
+            if each["remedy"] not in told
+        ]
+    return shown or [Line("  - nothing")]
 
 
 def _advice(finding: Result) -> str:

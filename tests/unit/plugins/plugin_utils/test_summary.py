@@ -86,7 +86,15 @@ def test_what_depends_on_a_failed_step_is_skipped_by_name() -> None:
     text = told(examined(), examined(), check={}, redeploy=failed, cleanup={})
     assert text[0].startswith("Release on staging: FAILED")
     assert section("DONE", text) == ["  - redeploy: No.", "  - cleanup: not tried, since redeploy failed"]
-    assert section("NEXT", text)[0] == "  - Look."
+    remedy, again, typed, *_findings = section("NEXT", text)
+    assert (remedy, again) == ("  - Look.", "  - then again, with what you decided:")
+    assert shlex.split(typed)[:2] == ["ansible-playbook", "dalp.restate.release"]
+
+
+def test_a_dry_run_that_would_fail_is_followed_by_the_same_dry_run() -> None:
+    called = Command({**CALLED, "check": True}, "staging", {})
+    assert "--check" in shlex.split(called.again())
+    assert "--check" not in shlex.split(called.for_real())
 
 
 def test_a_look_before_the_work_is_told_only_where_it_refused() -> None:
@@ -161,6 +169,7 @@ def test_another_command_goes_to_the_same_place_and_does_only_what_it_says() -> 
 
 def test_in_awx_the_template_is_named() -> None:
     assert "'Release'" in command(awx_job_template_name="Release").for_real()
+    assert "'Release' again" in command(awx_job_template_name="Release").again()
 
 
 @pytest.mark.parametrize(("advice", "read"), [
