@@ -212,7 +212,8 @@ def test_the_requirements_file_of_the_readme_installs_the_collection_that_is_bui
     (world.directory / "requirements.yml").write_text(text)
 
     ran = world.run(
-        f"ansible-galaxy collection build {ROOT} && ansible-galaxy collection install -r requirements.yml -p installed --force",
+        f"ansible-galaxy collection build {ROOT} && "
+        "ansible-galaxy collection install -r requirements.yml -p installed --force",
         "",
     )
 
