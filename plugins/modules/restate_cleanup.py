@@ -43,8 +43,10 @@ options:
     description:
       - What becomes of work that is still pending at the end, with O(force_drain=true). By default V(migrate). Not
         with O(backend=dalp).
-      - V(migrate) moves it to the kept deployment, where it goes on from its journal (from Restate 1.6). What that one
-        does not serve is left, and so is what was paused unless O(migrate_paused=true).
+      - V(migrate) moves it to the kept deployment, where it goes on from its journal (from Restate 1.6). What does not
+        fit is left, named with the reason, where that one does not serve its handler, has changed the type of its
+        service or handler, or has an SDK that does not speak the version of the service protocol that it began with.
+        So is what was paused unless O(migrate_paused=true).
       - V(cancel) asks it to stop and to compensate, which needs a service that answers.
       - V(kill) ends it, with all that it called, without compensation.
       - V(abandon) leaves it pinned to a deployment that is gone. Such zombies wait until they are resumed elsewhere.
@@ -139,9 +141,10 @@ already_gone:
 remaining:
   description:
     - The other deployments that stay, each with the reason. That is one of V(keep), V(lambda), V(latest), V(min_age),
-      V(drain_timeout), V(paused_invocations), V(handler_not_served), V(migrate_unsupported), V(migration_failed),
-      V(kill_failed), V(became_latest) and, where an error ended the task before it was come to, V(interrupted), or
-      V(unknown) where no answer tells whether it was removed, or what pends on it killed or moved.
+      V(drain_timeout), V(paused_invocations), V(handler_not_served), V(service_type_changed), V(handler_type_changed),
+      V(protocol_not_supported), V(migrate_unsupported), V(migration_failed), V(kill_failed), V(became_latest) and,
+      where an error ended the task before it was come to, V(interrupted), or V(unknown) where no answer tells whether
+      it was removed, or what pends on it killed or moved.
   returned: when a plan could be made
   type: list
   elements: dict

@@ -86,7 +86,8 @@ EXAMPLES = r"""
 RETURN = r"""
 deployment:
   description:
-    - What the service offers; with O(backend=dalp) its C(service_url) only.
+    - What the service offers, and the versions of the service protocol that its SDK speaks; with O(backend=dalp) its
+      C(service_url) only.
     - In check mode O(dalp.restate.restate_cleanup#module:assume_registered) takes it.
   returned: when discovery answered
   type: dict
@@ -96,6 +97,8 @@ deployment:
       - name: OrderWorkflow
         type: Workflow
         handlers: [{name: run, type: Workflow}, {name: status, type: Shared}]
+    min_protocol_version: 5
+    max_protocol_version: 7
 deployment_id:
   description: The id of the deployment; absent in a dry run of one that is not registered yet.
   returned: when it is known

@@ -14,6 +14,9 @@ description:
     their journal, so this destroys nothing. It is the cure to try first.
   - Zombies, which are pinned to a deployment that is gone, go on with O(deployment=latest).
   - What has completed or is not stuck is left unchanged.
+  - Resuming where it is does not cure what failed with a journal mismatch (RT0016), a protocol that the SDK does not
+    speak (RT0015) or an unexpected answer (RT0012) unless the code at its URL is another one by now. A warning says so,
+    with what helps. What then fails so again, there or where it was moved to, has failed.
   - DALP has no route for it, so O(backend=dalp) is refused.
 extends_documentation_fragment:
   - dalp.restate.attributes
@@ -73,7 +76,10 @@ options:
     description:
       - Where to go on. V(keep) is the deployment that an invocation is pinned to, V(latest) the latest of its service;
         else the id of a registered deployment.
-      - Moving what is not paused needs Restate 1.6. An invocation that the deployment does not serve is blocked.
+      - Moving what is not paused needs Restate 1.6.
+      - An invocation is blocked where it would go on and does not fit, also with V(keep), as what is registered tells.
+        That is where the deployment does not serve its handler, has changed the type of its service or handler, or has
+        an SDK that does not speak the version of the service protocol that it began with.
     type: str
     default: keep
   skip_blocked:
@@ -106,8 +112,10 @@ results:
   description:
     - What became of each invocation; in check mode what would.
     - C(outcome) is V(resumed), V(unchanged) (C(reason) V(completed) or V(not_stuck)), V(blocked) (V(not_found),
-      V(deployment_gone), V(service_not_registered), V(handler_not_served)) or V(failed) (V(not_moved), V(not_resumed),
-      V(not_tried), V(unknown)).
+      V(deployment_gone), V(service_not_registered), V(handler_not_served), V(service_type_changed),
+      V(handler_type_changed), V(protocol_not_supported)) or V(failed) (V(not_moved), V(not_resumed), V(not_tried),
+      V(unknown) and, where it was resumed and failed again at once, V(journal_mismatch), V(protocol_not_supported),
+      V(unexpected_answer)).
     - C(deployment_id) is where it goes on.
   returned: when the invocations were looked at
   type: list

@@ -13,6 +13,7 @@ that run there, as a restart would.
 import asyncio
 import json
 import os
+import re
 import socket
 import sys
 from pathlib import Path
@@ -21,6 +22,8 @@ from typing import Any
 import httpx
 from owned_processes import OwnedProcesses
 from waiting import wait_until
+
+_INVOCATION = re.compile(rb"application/vnd\.restate\.invocation\.v(\d+)")
 
 
 class Services:
@@ -57,14 +60,26 @@ class Services:
         return f"{self._root}/{name}"
 
     def put(
-        self, name: str, variant: str | None, *, header: str | None = None, unanswered_discoveries: int = 0
+        self,
+        name: str,
+        variant: str | None,
+        *,
+        header: str | None = None,
+        unanswered_discoveries: int = 0,
+        protocols: tuple[int, int] | None = None,
     ) -> str:
         """Serve a variant (None: nothing) under this name from now on, and give its URL.
 
         With `header` ("name=value") requests without it are answered with 403. The first
         `unanswered_discoveries` discoveries are answered with 404, as if the service were just being started.
+        With `protocols` it speaks these versions of the service protocol only, as an older SDK does.
         """
-        content = {"variant": variant, "header": header, "unanswered_discoveries": unanswered_discoveries}
+        content = {
+            "variant": variant,
+            "header": header,
+            "unanswered_discoveries": unanswered_discoveries,
+            "protocols": protocols,
+        }
         self._client.put(f"/-/{name}", json=content).raise_for_status()
         return self.url(name)
 
@@ -123,11 +138,55 @@ class _Application:
                 break
         asked = json.loads(body or b"{}")
         if variant := asked.get("variant"):
-            application = self._make(variant)
-            if asked["header"]:
-                header, _, value = asked["header"].partition("=")
-                application = self._guarded(application, header, value)
+            application = self._with_quirks(self._make(variant), asked)
             self._deployments[name] = _ServedDeployment(application, asked["unanswered_discoveries"])
+
+    def _with_quirks(self, application: Any, asked: dict[str, Any]) -> Any:
+        if asked.get("header"):
+            header, _, value = asked["header"].partition("=")
+            application = self._guarded(application, header, value)
+        if asked.get("protocols"):
+            application = _speaking_only(application, *asked["protocols"])
+        return application
+
+
+def _speaking_only(application: Any, lowest: int, highest: int) -> Any:
+    """Wrap an ASGI application so that it offers these versions, and answers 415 to an invocation of another one."""
+
+    async def older(scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"].endswith("/discover"):
+            await application(scope, receive, _Manifest(send, lowest, highest))
+            return
+        version = _INVOCATION.fullmatch(dict(scope["headers"]).get(b"content-type", b""))
+        if version and not lowest <= int(version[1]) <= highest:
+            await send({"type": "http.response.start", "status": 415, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        await application(scope, receive, send)
+
+    return older
+
+
+class _Manifest:
+    """Sends the answer of a discovery on, with other versions in it."""
+
+    def __init__(self, send: Any, lowest: int, highest: int) -> None:
+        self._send = send
+        self._versions = {"minProtocolVersion": lowest, "maxProtocolVersion": highest}
+        self._start: Any = None
+        self._body = b""
+
+    async def __call__(self, message: Any) -> None:
+        if message["type"] == "http.response.start":
+            self._start = message
+            return
+        self._body += message.get("body", b"")
+        if message.get("more_body"):
+            return
+        content = json.dumps({**json.loads(self._body), **self._versions}).encode()
+        headers = [(name, value) for name, value in self._start["headers"] if name != b"content-length"]
+        await self._send({**self._start, "headers": headers})
+        await self._send({"type": "http.response.body", "body": content})
 
 
 async def _until(replaced: asyncio.Event, answer: Any) -> None:

@@ -122,6 +122,7 @@ def _questions(server: Capture, trouble: dict[str, Any]) -> None:
     server.ask("zombies", "zombies", limit=20)
     server.ask("pinned", "pinned")
     server.ask("unpinned", "unpinned")
+    server.ask("pinned_kinds", "pinned_kinds", deployment_id=release_1)
     server.ask("unfinished_on", "unfinished_on", deployment_id=release_1, services=["OrderWorkflow"])
     server.ask("invocations", "invocations", ids=ids)
     server.ask("status_of", "status_of", ids=ids)

@@ -21,6 +21,7 @@ from .rows import (
     JournalEvent,
     JournalInput,
     PinnedCount,
+    PinnedKind,
     Promise,
     ServiceKey,
     ServiceType,
@@ -131,6 +132,16 @@ class Questions:
             "GROUP BY target_service_name, last_attempt_deployment_id, status",
         )
 
+    def pinned_kinds(self, deployment_id: str) -> Question[PinnedKind]:
+        """Count the unfinished invocations that are pinned to a deployment, by what they began with."""
+        return Question(
+            PinnedKind,
+            "SELECT target_service_name, target_handler_name, target_service_ty, pinned_service_protocol_version, "
+            f"COUNT(1) AS n FROM sys_invocation_status WHERE {_UNFINISHED} "
+            f"AND pinned_deployment_id = {literal(deployment_id)} GROUP BY target_service_name, target_handler_name, "
+            "target_service_ty, pinned_service_protocol_version",
+        )
+
     def unfinished_on(self, deployment_id: str, services: t.Collection[str]) -> Question[Invocation]:
         """The unfinished invocations that are pinned to a deployment or, of these services, to none; oldest first."""
         place = f"pinned_deployment_id = {literal(deployment_id)}"
@@ -138,7 +149,8 @@ class Questions:
             place += f" OR (pinned_deployment_id IS NULL AND target_service_name IN {in_list(services)})"
         return Question(
             Invocation,
-            f"SELECT {_INVOCATION} FROM sys_invocation_status WHERE {_UNFINISHED} AND ({place}) ORDER BY created_at",
+            f"SELECT {_INVOCATION}, pinned_service_protocol_version FROM sys_invocation_status "
+            f"WHERE {_UNFINISHED} AND ({place}) ORDER BY created_at",
         )
 
     # Invocations
@@ -147,8 +159,10 @@ class Questions:
         """Invocations by id, with how their last attempt went."""
         return Question(
             Invocation,
-            f"SELECT {_INVOCATION}, completion_result, completion_failure, retry_count, last_attempt_deployment_id, "
-            f"last_failure, last_failure_error_code FROM sys_invocation WHERE id IN {in_list(ids)}",
+            f"SELECT {_INVOCATION}, pinned_service_protocol_version, completion_result, completion_failure, "
+            "retry_count, last_start_at, last_attempt_deployment_id, last_failure, last_failure_error_code "
+            "FROM sys_invocation "
+            f"WHERE id IN {in_list(ids)}",
         )
 
     def held_by_invoker(self, ids: t.Iterable[str]) -> Question[InvocationId]:

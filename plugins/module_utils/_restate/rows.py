@@ -26,6 +26,7 @@ class Invocation:
     target_service_ty: str
     target_service_key: str | None = None
     pinned_deployment_id: str | None = None
+    pinned_service_protocol_version: int | None = None
     completion_result: str | None = None
     completion_failure: str | None = None
     completed_at: str | None = None
@@ -124,6 +125,17 @@ class PinnedCount:
     pinned_deployment_id: str
     status: str
     n: int
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedKind:
+    """How many unfinished invocations that are pinned to one deployment began with the same."""
+
+    target_service_name: str
+    target_handler_name: str
+    target_service_ty: str
+    n: int
+    pinned_service_protocol_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

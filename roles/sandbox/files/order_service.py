@@ -161,6 +161,21 @@ def order_service() -> Service:
     return service
 
 
+def basket(kind: Literal["object", "shared", "workflow"]) -> VirtualObject | Workflow:
+    """Make `Basket`, whose `run` waits for an hour: a virtual object's exclusive or shared handler, or a workflow."""
+    service: VirtualObject | Workflow = Workflow("Basket") if kind == "workflow" else VirtualObject("Basket")
+
+    async def run(ctx: Context, _items: Order) -> str:
+        await ctx.sleep(timedelta(hours=1))
+        return kind
+
+    if isinstance(service, Workflow):
+        service.main("run")(run)
+    else:
+        service.handler("run", kind="shared" if kind == "shared" else "exclusive")(run)
+    return service
+
+
 def wide_service(handlers: int) -> Service:
     """Make `WideService` with as many handlers as asked, `handle_00` and so on."""
     service = Service("WideService")
@@ -225,6 +240,9 @@ VARIANTS: dict[str, Callable[[], list[AnyService]]] = {
     "zero-retention": lambda: [forgetful_workflow()],
     "journal-changed": lambda: _release(2, order_workflow(2, other_journal=True)),
     "blobs": lambda: [blob_workflow()],
+    "basket-object": lambda: [basket("object"), ledger],
+    "basket-shared": lambda: [basket("shared"), ledger],
+    "basket-workflow": lambda: [basket("workflow"), ledger],
     "private": lambda: _release(2, order_workflow(2, private=True)),
 }
 """What each variant serves, by name."""

@@ -13,8 +13,10 @@ from ..._restate.rows import Invocation
 from ..._restate.server import Restate
 from ..deployments.pending import Pending, read_pending
 from ..deployments.registry import STALE_READ_SECONDS, Registry
+from ..invocations.failures import grouped, told
+from ..invocations.fit import Offer, offer_of
 from ..invocations.migration import migrate
-from ..invocations.migration_plan import ServedHandlers, plan_migration, served_handlers
+from ..invocations.migration_plan import plan_migration
 from ..invocations.termination import kill
 from ..journal import NOT_DONE, UNKNOWN, Entry, Journal
 from ..report import count, sample
@@ -35,7 +37,7 @@ class Drain:
         self._plan = plan
         self._journal = journal
         self._waiting = list(plan.removals)
-        self._served: ServedHandlers | None = None
+        self._offer: Offer | None = None
 
     def run(self) -> None:
         """Do what is planned; what remains at the end is noted with its reason."""
@@ -106,7 +108,14 @@ class Drain:
             note_remaining(self._journal, removal.id, remaining)
 
     def _migrate(self, removal: Removal, rows: list[Invocation]) -> None:
-        plan = plan_migration(rows, self._served_by_kept(), move_paused=self._plan.request.migrate_paused)
+        plan = plan_migration(
+            rows,
+            self._offer_of_kept(),
+            began_on=offer_of(removal.id, self._admin.deployment(removal.id)),
+            move_paused=self._plan.request.migrate_paused,
+        )
+        for warning in plan.warnings:
+            self._journal.warn(warning)
         remaining: dict[str, t.Sequence[str]] = dict(plan.remaining)
         movable = plan.movable
         if movable and not self._admin.capabilities.can_pause:
@@ -124,12 +133,9 @@ class Drain:
         """Move invocations to the kept deployment, and return, by id, what became of those not seen there."""
         if not rows:
             return {}
-        mismatched = migrate(self._admin, rows, self._plan.kept.id, self._journal)
-        if mismatched:
-            self._journal.warn(
-                f"{count(len(mismatched), 'moved invocation')} met a journal mismatch (RT0016), since the kept "
-                f"release takes other steps than the one they began on: {sample(mismatched)}."
-            )
+        codes = migrate(self._admin, rows, self._plan.kept.id, self._journal)
+        for failure, ids in grouped(codes, [row.id for row in rows]).items():
+            self._journal.warn(told(failure, ids, "moved and failing there"))
         entries = self._journal.entries("migrate")
         return {row.id: entries[row.id] for row in rows if not self._journal.is_done("migrate", row.id)}
 
@@ -227,7 +233,10 @@ class Drain:
         rows = [row for row in rows if row.id not in expected]
         stranded = [row.id for row in rows]
         if rows and self._admin.capabilities.can_pause:
-            self._move(plan_migration(rows, self._served_by_kept(), move_paused=False).movable)
+            plan = plan_migration(rows, self._offer_of_kept(), began_on=None, move_paused=False)
+            self._move(plan.movable)
+            for warning in plan.warnings:
+                self._journal.warn(warning)
             stranded = [each for each in stranded if not self._journal.is_done("migrate", each)]
         if stranded:
             self._journal.warn(
@@ -235,11 +244,11 @@ class Drain:
                 f"on (RT0011): {sample(stranded)}. Resume them on the latest deployment."
             )
 
-    def _served_by_kept(self) -> ServedHandlers:
-        if self._served is None:
-            detail = self._admin.deployment(self._plan.kept.id)
-            self._served = served_handlers(detail.services if detail else ())
-        return self._served
+    def _offer_of_kept(self) -> Offer:
+        if self._offer is None:
+            kept = self._plan.kept
+            self._offer = offer_of(kept.shown_url, self._admin.deployment(kept.id))
+        return self._offer
 
     def _unfinished_on(self, removal: Removal, registry: Registry) -> list[Invocation]:
         latest = registry.latest_at(removal.id)

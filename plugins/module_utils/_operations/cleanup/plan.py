@@ -15,7 +15,8 @@ from ..._restate.rows import Invocation
 from ..._restate.wire import Deployment
 from ..deployments.pending import Pending
 from ..deployments.registry import Registry
-from ..invocations.migration_plan import MigrationPlan, ServedHandlers, plan_migration
+from ..invocations.fit import Offer
+from ..invocations.migration_plan import MigrationPlan, plan_migration
 from ..operation import DURATION
 from .refusals import not_registered, too_many
 
@@ -44,16 +45,18 @@ class CleanupRequest:
 class Observed:
     """What is registered, what pends where, and how old deployments are (seconds by id).
 
-    O(unfinished) are the invocations that pend, by deployment id, where nothing will be waited for. O(served) are the
-    handlers that the kept deployment serves. O(error) forbids the whole plan: the kept deployment does not answer, or
-    the server cannot do what was asked.
+    O(unfinished) are the invocations that pend, by deployment id, where nothing will be waited for, or where they are
+    to be moved. Then O(offer) is what the kept deployment offers, and O(began_on) what those offer, by id, that work
+    would be moved from. O(error) forbids the whole plan: the kept deployment does not answer, or the server cannot do
+    what was asked.
     """
 
     registry: Registry
     pending: t.Mapping[str, Pending]
     ages: t.Mapping[str, float]
     unfinished: t.Mapping[str, t.Sequence[Invocation]] = field(default_factory=dict)
-    served: ServedHandlers = field(default_factory=dict)
+    offer: Offer | None = None
+    began_on: t.Mapping[str, Offer] = field(default_factory=dict)
     error: OperatorError | None = None
 
 
@@ -78,8 +81,8 @@ class Choice:
 class Removal:
     """A deployment that is to go, once it is drained; O(at_end) is the rule for what is still pending at the end.
 
-    That is V(stays), or how pending work is ended: V(migrate), V(cancel), V(kill) or V(abandon). O(unfinished) and
-    O(migration) are known where nothing is waited for.
+    That is V(stays), or how pending work is ended: V(migrate), V(cancel), V(kill) or V(abandon). O(unfinished) is
+    known where nothing is waited for, O(migration) where what pends is to be moved.
     """
 
     deployment: Deployment
@@ -123,7 +126,6 @@ class Plan:
     kept: Deployment
     removals: tuple[Removal, ...]
     staying: tuple[Staying, ...]
-    served: ServedHandlers
     warnings: tuple[str, ...]
     error: OperatorError | None
 
@@ -196,7 +198,6 @@ def make_plan(observed: Observed, request: CleanupRequest) -> Plan:
         kept=choice.kept,
         removals=tuple(_removal(each, observed, request) for each in choice.going),
         staying=choice.staying,
-        served=observed.served,
         warnings=tuple(warnings),
         error=refusal(choice, observed.registry, request) or observed.error,
     )
@@ -206,8 +207,13 @@ def _removal(deployment: Deployment, observed: Observed, request: CleanupRequest
     unfinished = tuple(observed.unfinished.get(deployment.id, ()))
     at_end = request.pending if request.force_drain else "stays"
     migration = None
-    if at_end == "migrate":
-        migration = plan_migration(unfinished, observed.served, move_paused=request.migrate_paused)
+    if observed.offer:
+        migration = plan_migration(
+            unfinished,
+            observed.offer,
+            began_on=observed.began_on.get(deployment.id),
+            move_paused=request.migrate_paused,
+        )
     return Removal(
         deployment,
         pending=observed.pending[deployment.id].total,

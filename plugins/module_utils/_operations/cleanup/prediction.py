@@ -33,6 +33,8 @@ def predict(plan: Plan) -> Journal:
 
 
 def _predict_removal(removal: Removal, journal: Journal) -> None:
+    for warning in removal.migration.warnings if removal.migration else []:
+        journal.warn(warning)
     ids = [row.id for row in removal.unfinished]
     if not removal.pending or removal.waits:
         journal.done("remove", [removal.id])

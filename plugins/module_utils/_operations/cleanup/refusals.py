@@ -29,6 +29,14 @@ def check(service_url: str, assume_registered: dict[str, t.Any] | None, *, check
         raise not_assumable(f"it is not at {urls.without_secrets(service_url)}, the service_url of this task")
 
 
+def assumed_protocol(assumed: dict[str, t.Any]) -> tuple[int | None, int | None]:
+    """Return the versions of the service protocol that it speaks, as far as they are told."""
+    lowest, highest = assumed.get("min_protocol_version"), assumed.get("max_protocol_version")
+    if not all(each is None or isinstance(each, int) for each in (lowest, highest)):
+        raise not_assumable("the versions of its service protocol are no numbers")
+    return lowest, highest
+
+
 def not_assumable(why: str) -> OperatorError:
     """Return what an operator is told of an assume_registered that cannot be used."""
     return OperatorError(

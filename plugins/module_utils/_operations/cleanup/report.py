@@ -14,16 +14,10 @@ from ..._restate.wire import Deployment
 from ..journal import DONE, NOT_DONE, Entry, Journal
 from ..report import SAMPLE, Report, by_state, count
 from .plan import ASSUMED_ID, Plan, Removal
+from .remedies import remedy_of
 
 _DISPOSALS = {"migrate": "migrated", "cancel": "cancelled", "kill": "killed", "abandon": "abandoned"}
 """What is done to pending invocations, and the result's key for those that it was done to."""
-
-_REMEDIES = {
-    "paused_invocations": "They may have been paused on purpose: resume them, or set migrate_paused to true.",
-    "handler_not_served": "Keep this deployment, or let the work finish: the kept one does not serve its handler.",
-    "unknown": "Wait a minute and run the same task again: it reads what there is, and goes on from there.",
-    "became_latest": "Another release was registered meanwhile: run restate_doctor.",
-}
 
 
 def make_report(plan: Plan, journal: Journal) -> Report:
@@ -105,7 +99,7 @@ def _what_holds(plan: Plan, journal: Journal) -> OperatorError | None:
         "RESTATE_DRAIN_TIMEOUT",
         f"{count(len(parts), 'deployment')} could not be removed after {plan.request.drain_timeout} s: "
         f"{'; '.join(parts)}.",
-        remedy=_REMEDIES.get(reason, ""),
+        remedy=remedy_of(reasons, plan.request),
         reason=reason,
         invocation_ids=[each for _removal, entry in held for each in _holding(entry)][:SAMPLE],
         deployment_ids=[removal.id for removal, _entry in held],

@@ -17,12 +17,12 @@ from ..._restate.wire import Deployment, Handler, Service
 from ..deployments.pending import read_pending
 from ..deployments.registration import as_registered
 from ..deployments.registry import Registry
-from ..invocations.migration_plan import ServedHandlers, served_handlers
+from ..invocations.fit import Offer, offer_of
 from ..operation import Backend
 from .drain import Drain
 from .plan import ASSUMED_ID, Choice, CleanupRequest, Observed, choose, make_plan, refusal
 from .prediction import predict
-from .refusals import check, not_assumable
+from .refusals import assumed_protocol, check, not_assumable
 from .report import make_report
 
 _SILENT = ("RESTATE_SERVICE_UNREACHABLE", "RESTATE_REGISTRATION_REFUSED")
@@ -42,13 +42,21 @@ def observe(restate: Restate, request: CleanupRequest) -> Observed:
         return Observed(registry, pending, ages)
     holding = [each for each in choice.going if pending[each.id].total]
     error = _why_not_now(restate, request, choice, holding)
+    if error or not holding:
+        return Observed(registry, pending, ages, error=error)
+    offer: Offer | None = None
+    began_on: dict[str, Offer] = {}
+    if _migrates(request):
+        offer = _offer(restate, registry, choice.kept, request)
+        began_on = {each.id: offer_of(each.id, admin.deployment(each.id)) for each in holding}
     unfinished: dict[str, list[Invocation]] = {}
-    if not error and not request.drain_timeout:
+    if offer or not request.drain_timeout:
         unfinished = {each.id: unfinished_on(restate, registry, each) for each in holding}
-    served: ServedHandlers = {}
-    if not error and holding and request.force_drain and request.pending == "migrate":
-        served = _served(restate, registry, choice.kept, request)
-    return Observed(registry, pending, ages, unfinished, served, error)
+    return Observed(registry, pending, ages, unfinished, offer, began_on)
+
+
+def _migrates(request: CleanupRequest) -> bool:
+    return request.force_drain and request.pending == "migrate"
 
 
 def unfinished_on(restate: Restate, registry: Registry, deployment: Deployment) -> list[Invocation]:
@@ -90,8 +98,7 @@ def _why_not_now(
 ) -> OperatorError | None:
     """Return what else forbids the plan: a server too old for it, or a kept deployment that does not answer."""
     admin = restate.admin
-    migrates = bool(holding) and request.force_drain and request.pending == "migrate"
-    if migrates and not admin.capabilities.can_pause:
+    if holding and _migrates(request) and not admin.capabilities.can_pause:
         return OperatorError(
             "RESTATE_UNSUPPORTED",
             f"pending: migrate needs Restate 1.6; this server is {admin.version.version}. Nothing was touched.",
@@ -114,14 +121,12 @@ def _why_not_now(
     return None
 
 
-def _served(
-    restate: Restate, registry: Registry, kept: Deployment, request: CleanupRequest
-) -> ServedHandlers:
-    """Return what the kept deployment serves, by its own revision of each service."""
-    if kept.id == ASSUMED_ID or request.assume_registered:
-        return served_handlers(each for each in registry.latest.values() if each.deployment_id == kept.id)
-    detail = restate.admin.deployment(kept.id)
-    return served_handlers(detail.services if detail else ())
+def _offer(restate: Restate, registry: Registry, kept: Deployment, request: CleanupRequest) -> Offer:
+    """Return what the kept deployment offers, by its own revision of each service."""
+    if request.assume_registered:
+        services = {name: each for name, each in registry.latest.items() if each.deployment_id == kept.id}
+        return Offer(kept.shown_url, services, *assumed_protocol(request.assume_registered))
+    return offer_of(kept.shown_url, restate.admin.deployment(kept.id))
 
 
 BACKEND = Backend(

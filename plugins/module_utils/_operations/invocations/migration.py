@@ -14,6 +14,7 @@ from ..commands import runbook
 from ..journal import NOT_DONE, UNKNOWN, Journal
 from ..report import count
 from ..waiting import wait_until
+from .attempts import FirstAttempts
 from .chunks import rows_about
 
 if t.TYPE_CHECKING:
@@ -22,11 +23,7 @@ if t.TYPE_CHECKING:
 
 _AT_ONCE = 10
 _PAUSE_SECONDS = 15
-_FIRST_ATTEMPT_SECONDS = 5
-_FIRST_FAILURE_SECONDS = 1
-"""How long an attempt at the new place must run before it is taken for one that its journal fits."""
 _POLL_SECONDS = 0.2
-_JOURNAL_MISMATCH = "RT0016"
 
 
 def migrate(
@@ -36,14 +33,14 @@ def migrate(
     journal: Journal,
     *,
     failed: str = "migration_failed",
-) -> list[str]:
+) -> dict[str, str]:
     """Move invocations to a deployment (servers from 1.6), pausing them where the server demands it.
 
     The journal has the action V(migrate). An invocation that cannot be moved is let go on where it is and has the
     reason O(failed). Those that completed meanwhile count as moved. What was moved and not seen at its new
     place, since it could not be read, is unknown.
     Raises OperatorError where there is no connection any more.
-    Returns the ids of those that met a journal mismatch (RT0016) at their new place.
+    Returns, by id, the codes of those that met one of L(FAILURES) at their new place.
     """
     migration = _Migration(admin, deployment_id, journal, failed)
     migration.send([row.id for row in rows])
@@ -52,7 +49,7 @@ def migrate(
         return migration.verify(ids)
     except OperatorError as exc:
         journal.unknown("migrate", ids, f"Whether it moved could not be read: {exc.message}")
-        return []
+        return {}
 
 
 class _Migration:
@@ -68,7 +65,6 @@ class _Migration:
         """What is paused by this, or may be."""
         self._pausing: set[str] = set()
         """What the server has acknowledged that it pauses."""
-        self._running_since: dict[str, float] = {}
 
     def send(self, ids: t.Sequence[str]) -> None:
         """Ask for each to go on at its new place; those that must be paused first are paused and asked again.
@@ -170,30 +166,15 @@ class _Migration:
     def _goes_on(self, invocation_id: str) -> bool:
         return all(self._is_settled(row) for row in self._read([invocation_id]))
 
-    def verify(self, ids: t.Sequence[str]) -> list[str]:
+    def verify(self, ids: t.Sequence[str]) -> dict[str, str]:
         """Read until each has been tried at its new place, or for a few seconds, and note what was seen."""
-        rows: dict[str, Invocation] = {}
-
-        def have_all_been_tried() -> bool:
-            rows.clear()
-            rows.update((row.id, row) for row in self._read(ids))
-            return not any(self._is_open(row) for row in rows.values())
-
-        wait_until(
-            have_all_been_tried, clock=self._admin.clock, seconds=_FIRST_ATTEMPT_SECONDS, pause=_POLL_SECONDS
+        attempts = FirstAttempts(
+            self._admin, lambda row: row.last_attempt_deployment_id == self._deployment_id
         )
+        rows = attempts.watch(ids)
         for invocation_id in ids:
             self._note(invocation_id, rows.get(invocation_id))
-        return self._mismatched(list(rows.values()))
-
-    def _is_open(self, row: Invocation) -> bool:
-        """Whether the first attempt at the new place has not shown yet how it goes."""
-        if row.last_attempt_deployment_id != self._deployment_id:
-            return row.status in ("ready", "running", "backing-off")
-        if row.status != "running" or row.last_failure is not None:
-            return False
-        now = self._admin.clock.now()
-        return now - self._running_since.setdefault(row.id, now) < _FIRST_FAILURE_SECONDS
+        return attempts.failures(row for row in rows.values() if self._journal.is_done("migrate", row.id))
 
     def _note(self, invocation_id: str, row: Invocation | None) -> None:
         has_moved = (
@@ -205,14 +186,6 @@ class _Migration:
             pinned = row.pinned_deployment_id if row else None
             message = f"It is still pinned to {pinned}."
             self._journal.not_done("migrate", [invocation_id], self._failed, message)
-
-    def _mismatched(self, rows: t.Sequence[Invocation]) -> list[str]:
-        ids = {row.id for row in rows if row.last_failure_error_code == _JOURNAL_MISMATCH}
-        paused = [row.id for row in rows if row.status == "paused"]
-        for event in self._admin.query(self._admin.questions.last_events(paused)) if paused else []:
-            if event.failure.restate_code == _JOURNAL_MISMATCH:
-                ids.add(event.id)
-        return sorted(ids)
 
     def _read(self, ids: t.Sequence[str]) -> list[Invocation]:
         return rows_about(self._admin, self._admin.questions.invocations, ids)

@@ -10,46 +10,41 @@ import typing as t
 from dataclasses import dataclass
 
 from ..._restate.rows import Invocation
-from ..._restate.wire import Service
-
-ServedHandlers = t.Mapping[str, frozenset[str]]
-"""By service name, the handlers that a deployment serves."""
-
-
-def served_handlers(services: t.Iterable[Service]) -> ServedHandlers:
-    """Return the handlers of services."""
-    return {service.name: frozenset(handler.name for handler in service.handlers) for service in services}
+from ..report import count, sample
+from .fit import Misfit, Offer, find_misfit
 
 
 @dataclass(frozen=True)
 class MigrationPlan:
-    """Which invocations can be moved, and which remain and why (ids by reason)."""
+    """Which invocations can be moved, and which remain and why: ids by reason, and of what does not fit by how."""
 
     movable: tuple[Invocation, ...]
-    remaining: dict[str, tuple[str, ...]]
+    remaining: t.Mapping[str, t.Sequence[str]]
+    unfit: t.Mapping[Misfit, t.Sequence[str]]
+
+    @property
+    def warnings(self) -> list[str]:
+        """What does not fit, and why."""
+        return [
+            f"{count(len(ids), 'invocation')} cannot be moved: {misfit.message}: {sample(ids)}."
+            for misfit, ids in self.unfit.items()
+        ]
 
 
 def plan_migration(
-    rows: t.Iterable[Invocation], served: ServedHandlers, *, move_paused: bool
+    rows: t.Iterable[Invocation], offer: Offer, *, began_on: Offer | None, move_paused: bool
 ) -> MigrationPlan:
-    """Tell what can be moved to a deployment that serves these handlers. A pure function.
-
-    The server would accept any move, also to a deployment that does not serve the handler (1.6.2, 1.7.12).
-    """
+    """Tell what of a deployment's work (O(began_on)) can be moved to another one (O(offer)). A pure function."""
     movable: list[Invocation] = []
-    remaining: dict[str, tuple[str, ...]] = {}
+    remaining: dict[str, list[str]] = {}
+    unfit: dict[Misfit, list[str]] = {}
     for row in rows:
-        reason = _why_it_remains(row, served, move_paused=move_paused)
-        if reason is None:
-            movable.append(row)
+        misfit = find_misfit(row, offer, began_on)
+        if misfit:
+            unfit.setdefault(misfit, []).append(row.id)
+            remaining.setdefault(misfit.reason, []).append(row.id)
+        elif row.status == "paused" and not move_paused:
+            remaining.setdefault("paused_invocations", []).append(row.id)
         else:
-            remaining[reason] = (*remaining.get(reason, ()), row.id)
-    return MigrationPlan(tuple(movable), remaining)
-
-
-def _why_it_remains(row: Invocation, served: ServedHandlers, *, move_paused: bool) -> str | None:
-    if row.target_handler_name not in served.get(row.target_service_name, frozenset()):
-        return "handler_not_served"
-    if row.status == "paused" and not move_paused:
-        return "paused_invocations"
-    return None
+            movable.append(row)
+    return MigrationPlan(tuple(movable), remaining, unfit)

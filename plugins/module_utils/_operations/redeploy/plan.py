@@ -15,7 +15,7 @@ from ..._restate.wire import DeploymentDetail, Registration, Service
 from ..deployments.registration import Target, headers_of, uses_http_11
 from ..journal import Journal
 from ..operation import STRINGS
-from ..report import count
+from .in_flight import InFlight
 from .settings import settings_kept, settings_that_change, settings_to_keep
 
 
@@ -59,13 +59,13 @@ class RedeployRequest:
 class Observed:
     """What is registered (O(registered) None: nothing at this URL) and what the service offers.
 
-    O(in_flight) is how many unfinished invocations are pinned to what is registered. O(body) is what registers it.
+    O(in_flight) are the unfinished invocations that are pinned to what is registered. O(body) is what registers it.
     """
 
     registered: DeploymentDetail | None
     latest: t.Mapping[str, Service]
     discovered: Registration
-    in_flight: int = 0
+    in_flight: InFlight = field(default_factory=InFlight)
     body: dict[str, t.Any] = field(default_factory=dict, repr=False)
 
 
@@ -141,7 +141,7 @@ def make_plan(observed: Observed, request: RedeployRequest) -> Plan:
     warnings = [
         *settings_kept(observed.registered, settings),
         *_services_dropped(observed.registered, observed),
-        *_in_flight(observed.registered.id, observed.in_flight),
+        *observed.in_flight.warnings(observed.registered.id),
     ]
     return Plan(request, observed, "overwrite", before, after, settings, tuple(warnings))
 
@@ -219,15 +219,6 @@ def _services_dropped(registered: DeploymentDetail, observed: Observed) -> list[
         f"The code at this URL no longer offers {name}, which was the latest here."
         for name in here
         if name not in offered
-    ]
-
-
-def _in_flight(deployment_id: str, number: int) -> list[str]:
-    if not number:
-        return []
-    return [
-        f"{count(number, 'in-flight invocation')} pinned to {deployment_id} will go on with the code that is now "
-        "at its URL; where that code takes other steps they fail with a journal mismatch (RT0016)."
     ]
 
 

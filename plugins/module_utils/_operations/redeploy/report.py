@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ..._http import urls
+from ..._restate.wire import Registration
 from ..journal import Journal
 from ..report import Report, by_state
 from .plan import Plan, services_of
@@ -25,6 +26,7 @@ def make_report(plan: Plan, journal: Journal) -> Report:
             "deployment": {
                 "service_url": urls.without_secrets(plan.request.service_url),
                 "services": services_of(plan.observed.discovered),
+                **_protocol(plan.observed.discovered),
             },
             "steps": [step.shown for step in plan.steps],
             **({"deployment_id": deployment_id} if deployment_id else {}),
@@ -36,6 +38,14 @@ def make_report(plan: Plan, journal: Journal) -> Report:
         error=error,
         steps=by_state((step.shown, journal.state(step.action, step.subject)) for step in plan.steps),
     )
+
+
+def _protocol(discovered: Registration) -> dict[str, int]:
+    versions = {
+        "min_protocol_version": discovered.min_protocol_version,
+        "max_protocol_version": discovered.max_protocol_version,
+    }
+    return {name: version for name, version in versions.items() if version is not None}
 
 
 def registered_id(plan: Plan, journal: Journal) -> str | None:

@@ -15,9 +15,11 @@ from ..._restate.server import Restate
 from ..._restate.wire import Deployment, DeploymentDetail, Registration
 from ..deployments.registration import body
 from ..deployments.registry import STALE_READ_SECONDS, Registry, check_service_url
+from ..invocations.fit import find_misfit, offer_of
 from ..journal import Journal
 from ..operation import Backend
 from ..waiting import repeat_while_lost, wait_until
+from .in_flight import InFlight, unfit
 from .plan import Observed, Plan, RedeployRequest, make_plan, predict
 from .report import make_report
 
@@ -43,7 +45,7 @@ def observe(restate: Restate, request: RedeployRequest) -> Observed:
         breaking=request.breaking,
     )
     discovered = _discover(admin, registration, request.wait_timeout)
-    in_flight = _in_flight(admin, registered.id) if registered else 0
+    in_flight = _in_flight(admin, registered, discovered) if registered else InFlight()
     return Observed(registered, registry.latest, discovered, in_flight, registration)
 
 
@@ -71,9 +73,15 @@ def _discover(admin: AdminClient, registration: dict[str, t.Any], wait_timeout: 
     ) from silence[-1]
 
 
-def _in_flight(admin: AdminClient, deployment_id: str) -> int:
-    rows = admin.query(admin.questions.pinned())
-    return sum(row.n for row in rows if row.pinned_deployment_id == deployment_id)
+def _in_flight(admin: AdminClient, registered: DeploymentDetail, discovered: Registration) -> InFlight:
+    kinds = admin.query(admin.questions.pinned_kinds(registered.id))
+    number = sum(kind.n for kind in kinds)
+    offer, began_on = offer_of("this URL now", discovered), offer_of(registered.id, registered)
+    if all(find_misfit(kind, offer, began_on) is None for kind in kinds):
+        return InFlight(number)
+    # There may be very many: each is read only where it is to be named.
+    rows = admin.query(admin.questions.unfinished_on(registered.id, ()))
+    return InFlight(number, unfit(rows, offer, began_on))
 
 
 def apply(restate: Restate, plan: Plan, journal: Journal) -> None:

@@ -6,13 +6,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 from dataclasses import dataclass, field
 
 from ..._errors import OperatorError
 from ..._restate.rows import Invocation
 from ..deployments.registry import Registry
-from ..invocations.migration_plan import ServedHandlers
+from ..invocations.failures import FAILURES, grouped, told
+from ..invocations.fit import Offer, find_misfit
 from ..invocations.selection import Select
 from ..journal import Journal
 from ..operation import options
@@ -35,36 +37,41 @@ class ResumeRequest:
 
 @dataclass(frozen=True)
 class Places:
-    """What the plan needs to know of deployments: what is registered, and what those that are moved to serve."""
+    """What the plan needs to know of deployments: what is registered, and what those offer that are concerned."""
 
     registry: Registry
-    served: t.Mapping[str, ServedHandlers] = field(default_factory=dict)
+    offers: t.Mapping[str, Offer] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Observed:
     """The invocations that are meant, and what is registered.
 
-    O(missing) are ids that do not exist, O(beyond_limit) is how many more match the selection, and O(version) is the
-    server's where it cannot pause.
+    O(missing) are ids that do not exist, O(beyond_limit) is how many more match the selection, O(codes) are those of
+    L(FAILURES) that invocations failed with last, and O(version) is the server's where it cannot pause.
     """
 
     rows: tuple[Invocation, ...]
     missing: tuple[str, ...]
     beyond_limit: int
     places: Places
+    codes: t.Mapping[str, str] = field(default_factory=dict)
     version: str | None = None
 
 
 @dataclass(frozen=True)
 class Step:
-    """An invocation, and what is to be done about it: resumed on O(move_to), or where it is; or left, and why."""
+    """An invocation, and what is to be done about it: resumed on O(move_to), or where it is; or left, and why.
+
+    O(fails_with) is Restate's code where it is resumed although that alone does not cure it.
+    """
 
     row: Invocation
     outcome: str = RESUMED
     reason: str | None = None
     message: str = ""
     move_to: str | None = None
+    fails_with: str | None = None
 
     @property
     def action(self) -> str:
@@ -85,6 +92,7 @@ class Plan:
     steps: tuple[Step, ...]
     missing: tuple[str, ...]
     beyond_limit: int
+    warnings: tuple[str, ...] = ()
     error: OperatorError | None = None
 
     @property
@@ -98,39 +106,60 @@ def make_plan(observed: Observed, request: ResumeRequest) -> Plan:
     steps = tuple(make_step(row, request.deployment, observed.places) for row in observed.rows)
     if observed.version:
         _refuse_what_needs_a_pause(steps, observed.version)
-    return Plan(request, steps, observed.missing, observed.beyond_limit)
+    steps = tuple(_with_failure(step, observed.codes.get(step.row.id, "")) for step in steps)
+    failing = grouped(observed.codes, [step.row.id for step in steps if step.fails_with])
+    warnings = tuple(
+        told(failure, ids, "will fail again unless that has changed") for failure, ids in failing.items()
+    )
+    return Plan(request, steps, observed.missing, observed.beyond_limit, warnings)
+
+
+def is_stuck(row: Invocation, registry: Registry) -> bool:
+    """Whether an invocation does not go on by itself: it is paused, is being retried, or its deployment is gone."""
+    if row.status == "completed":
+        return False
+    return row.status == "paused" or row.last_failure is not None or _is_zombie(row, registry)
+
+
+def _is_zombie(row: Invocation, registry: Registry) -> bool:
+    return row.pinned_deployment_id is not None and row.pinned_deployment_id not in registry.ids
 
 
 def make_step(row: Invocation, deployment: str, places: Places) -> Step:
     """Return what is to be done about an invocation."""
     pinned = row.pinned_deployment_id
-    is_zombie = pinned is not None and pinned not in places.registry.ids
     if row.status == "completed":
         return Step(row, UNCHANGED, "completed", "it has completed")
-    if not (row.status == "paused" or is_zombie or row.last_failure is not None):
+    if not is_stuck(row, places.registry):
         return Step(row, UNCHANGED, "not_stuck", f"it is {row.status}, and not stuck")
-    if pinned is None or deployment == "keep":
-        if is_zombie:
-            return Step(row, BLOCKED, "deployment_gone", f"its deployment {pinned} is gone: name another")
-        return Step(row)
-    return _moved(row, _destination(row, deployment, places), places)
+    if deployment == "keep" and _is_zombie(row, places.registry):
+        return Step(row, BLOCKED, "deployment_gone", f"its deployment {pinned} is gone: name another")
+    place = destination(row, deployment, places.registry)
+    if place is None:
+        message = f"no registered deployment serves {row.target_service_name}"
+        return Step(row, BLOCKED, "service_not_registered", message)
+    misfit = find_misfit(row, places.offers[place], places.offers.get(pinned or ""))
+    if misfit:
+        return Step(row, BLOCKED, misfit.reason, misfit.message)
+    return Step(row, move_to=None if pinned in (None, place) else place)
 
 
-def _destination(row: Invocation, deployment: str, places: Places) -> str | None:
-    if deployment != "latest":
-        return deployment
-    service = places.registry.latest.get(row.target_service_name)
+def destination(row: Invocation, deployment: str, registry: Registry) -> str | None:
+    """Return the id of the deployment where it would go on; None where nothing serves its service."""
+    if row.pinned_deployment_id is not None and deployment != "latest":
+        return row.pinned_deployment_id if deployment == "keep" else deployment
+    # What is pinned to none goes to the latest, whatever was asked.
+    service = registry.latest.get(row.target_service_name)
     return service.deployment_id if service else None
 
 
-def _moved(row: Invocation, move_to: str | None, places: Places) -> Step:
-    if move_to is None:
-        return Step(row, BLOCKED, "service_not_registered", f"{row.target_service_name} is not registered")
-    served = places.served.get(move_to, {}).get(row.target_service_name, frozenset())
-    if row.target_handler_name not in served:
-        message = f"{move_to} does not serve {row.target_handler_name} of it"
-        return Step(row, BLOCKED, "handler_not_served", message)
-    return Step(row, move_to=None if move_to == row.pinned_deployment_id else move_to)
+def _with_failure(step: Step, code: str) -> Step:
+    """Say of what is resumed where it failed that it fails again unless its cause is gone."""
+    failure = FAILURES.get(code)
+    if not failure or step.outcome != RESUMED or step.move_to:
+        return step
+    message = f"it fails again unless this has changed: {failure.message}. {failure.cure}"
+    return dataclasses.replace(step, message=message, fails_with=code)
 
 
 def _refuse_what_needs_a_pause(steps: t.Iterable[Step], version: str) -> None:

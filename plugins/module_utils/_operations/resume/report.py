@@ -9,14 +9,17 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
+from ..invocations.failures import FAILURES
+from ..invocations.fit import HELPS
 from ..journal import DONE, NOT_DONE, UNKNOWN, Journal
 from ..outcomes import refusal, summary, tally
 from ..report import Report, by_state, count, cut_off
 from .plan import BLOCKED, FAILED, OUTCOMES, RESUMED, UNCHANGED, Plan, Step
 
 _REMEDIES = {
+    **HELPS,
+    **{failure.reason: failure.cure for failure in FAILURES.values()},
     "deployment_gone": "Set deployment to latest, or to the id of a deployment that serves it.",
-    "handler_not_served": "Name a deployment that serves the handler, or register one.",
     "service_not_registered": "Register the service first (restate_redeploy).",
     "unknown": "Run the same task again: what goes on already is left.",
     "not_found": "Run restate_doctor and use ids that it shows.",
@@ -56,7 +59,7 @@ def make_report(plan: Plan, journal: Journal) -> Report:
     error = cut_off(message, journal.ended_by) or refusal(
         results, tolerated=tolerated, noun="invocation", remedies=_REMEDIES
     )
-    warnings = list(journal.warnings)
+    warnings = [*plan.warnings, *journal.warnings]
     details: dict[str, t.Any] = {"results": [each.to_result() for each in results], "summary": numbers}
     if plan.request.select is not None:
         details["left_over"] = plan.beyond_limit
@@ -92,11 +95,18 @@ def _outcome(step: Step, journal: Journal) -> tuple[str, str | None, str]:
     if entry is None:
         return FAILED, "not_tried", "the task ended before"
     if entry.state == DONE:
-        return RESUMED, None, ""
+        return _of_resumed(step, journal)
     if entry.state == NOT_DONE:
         return (UNCHANGED if entry.reason == "completed" else FAILED), entry.reason, entry.message
     why = journal.ended_by.message if journal.ended_by else ""
     return FAILED, UNKNOWN, entry.message or f"whether it was resumed is unknown: {why}"
+
+
+def _of_resumed(step: Step, journal: Journal) -> tuple[str, str | None, str]:
+    failure = FAILURES.get(journal.learned(step.row.id, "failed_again") or "")
+    if failure:
+        return FAILED, failure.reason, f"it was resumed and failed: {failure.message}. {failure.cure}"
+    return RESUMED, None, step.message
 
 
 def _missing(invocation_id: str) -> InvocationResult:

@@ -15,15 +15,15 @@ from ..._restate.admin import AdminClient
 from ..._restate.rows import Invocation
 from ..._restate.server import Restate
 from ..deployments.registry import Registry
+from ..invocations.attempts import FirstAttempts, failure_codes
 from ..invocations.chunks import rows_about
+from ..invocations.fit import offer_of
 from ..invocations.migration import migrate
-from ..invocations.migration_plan import ServedHandlers, served_handlers
 from ..invocations.selection import select_runs
 from ..journal import Journal
 from ..operation import Backend
-from ..report import count, sample
 from ..waiting import repeat_while_lost
-from .plan import Observed, Places, Plan, ResumeRequest, make_plan, predict
+from .plan import Observed, Places, Plan, ResumeRequest, destination, is_stuck, make_plan, predict
 from .report import make_report
 
 _SECOND_LOOK_SECONDS = 0.5
@@ -37,11 +37,14 @@ def observe(restate: Restate, request: ResumeRequest) -> Observed:
     admin = restate.admin
     ids, beyond_limit = _ids(admin, request)
     rows = _look_twice(admin, _read(admin, ids))
+    registry = _registry(admin, request.deployment)
+    stuck = [row for row in rows.values() if is_stuck(row, registry)]
     return Observed(
         rows=tuple(rows[each] for each in ids if each in rows),
         missing=tuple(each for each in ids if each not in rows),
         beyond_limit=beyond_limit,
-        places=_places(admin, request),
+        places=_places(admin, request.deployment, registry, stuck),
+        codes=failure_codes(admin, stuck),
         version=None if admin.capabilities.can_pause else admin.version.version,
     )
 
@@ -98,25 +101,23 @@ def _unfinished_of(admin: AdminClient, workflows: t.Iterable[dict[str, str]]) ->
     ]
 
 
-def _places(admin: AdminClient, request: ResumeRequest) -> Places:
+def _registry(admin: AdminClient, deployment: str) -> Registry:
+    """Return what is registered; raise RESTATE_DEPLOYMENT_NOT_FOUND where it has no such deployment."""
     registry = Registry.read(admin)
-    if request.deployment == "keep":
-        return Places(registry)
-    if request.deployment == "latest":
-        ids = {service.deployment_id for service in registry.latest.values()}
-        return Places(registry, {each: _latest_on(registry, each) for each in ids})
-    detail = admin.deployment(request.deployment) if request.deployment in registry.ids else None
-    if detail is None:
+    if deployment not in ("keep", "latest") and deployment not in registry.ids:
         raise OperatorError(
             "RESTATE_DEPLOYMENT_NOT_FOUND",
-            f"deployment {request.deployment!r} is neither keep, latest nor the id of a registered deployment.",
+            f"deployment {deployment!r} is neither keep, latest nor the id of a registered deployment.",
             remedy="Run restate_doctor and use the exact id.",
         )
-    return Places(registry, {detail.id: served_handlers(detail.services)})
+    return registry
 
 
-def _latest_on(registry: Registry, deployment_id: str) -> ServedHandlers:
-    return served_handlers(each for each in registry.latest.values() if each.deployment_id == deployment_id)
+def _places(admin: AdminClient, deployment: str, registry: Registry, rows: list[Invocation]) -> Places:
+    """Return what those deployments offer that invocations are pinned to, or would go on on."""
+    pinned = {row.pinned_deployment_id for row in rows}
+    wanted = pinned | {destination(row, deployment, registry) for row in rows}
+    return Places(registry, {each: offer_of(each, admin.deployment(each)) for each in wanted if each})
 
 
 # Apply and verify
@@ -132,19 +133,28 @@ def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
         except OperatorError:
             journal.not_done("resume", staying[number + 1 :], "not_tried", "there was no connection any more")
             raise
-    for destination in dict.fromkeys(step.move_to for step in plan.going):
-        if destination is not None:
-            rows = [step.row for step in plan.going if step.move_to == destination]
-            _move(admin, rows, destination, journal)
+    for place in dict.fromkeys(step.move_to for step in plan.going):
+        if place is not None:
+            rows = [step.row for step in plan.going if step.move_to == place]
+            _move(admin, rows, place, journal)
+    _look_at_doubtful(admin, plan, journal)
 
 
-def _move(admin: AdminClient, rows: list[Invocation], destination: str, journal: Journal) -> None:
-    mismatched = migrate(admin, rows, destination, journal, failed="not_moved")
-    if mismatched:
-        journal.warn(
-            f"{count(len(mismatched), 'moved invocation')} met a journal mismatch (RT0016), since "
-            f"{destination} takes other steps than they began with: {sample(mismatched)}."
-        )
+def _move(admin: AdminClient, rows: list[Invocation], place: str, journal: Journal) -> None:
+    _note_failures(migrate(admin, rows, place, journal, failed="not_moved"), journal)
+
+
+def _look_at_doubtful(admin: AdminClient, plan: Plan, journal: Journal) -> None:
+    """See whether what was resumed where it failed fails again."""
+    doubtful = {step.row.id: step.row for step in plan.going if step.fails_with}
+    ids = [each for each in doubtful if journal.is_done("resume", each)]
+    attempts = FirstAttempts(admin, lambda row: row.last_start_at != doubtful[row.id].last_start_at)
+    _note_failures(attempts.failures(attempts.watch(ids).values()), journal)
+
+
+def _note_failures(codes: dict[str, str], journal: Journal) -> None:
+    for invocation_id, code in codes.items():
+        journal.learn(invocation_id, failed_again=code)
 
 
 def _resume_in_place(admin: AdminClient, invocation_id: str, journal: Journal) -> None:

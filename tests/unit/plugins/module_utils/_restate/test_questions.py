@@ -42,6 +42,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "zombies": {"limit": 7},
     "pinned": {},
     "unpinned": {},
+    "pinned_kinds": {"deployment_id": "TEXT"},
     "unfinished_on": {"deployment_id": "TEXT", "services": ["TEXT"]},
     "invocations": {"ids": ["TEXT", "TEXT"]},
     "held_by_invoker": {"ids": ["TEXT"]},

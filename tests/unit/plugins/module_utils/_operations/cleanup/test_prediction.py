@@ -19,13 +19,14 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup.p
 from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup.prediction import predict
 from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup.report import make_report
 from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments.pending import Pending
+from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations.fit import Offer
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.operators_requests import cleanup_request
 from ansible_collections.dalp.restate.tests.unit.scripted_admin import ScriptedAdmin
 from ansible_collections.dalp.restate.tests.unit.scripted_cleanup import cleaned, remaining
-from ansible_collections.dalp.restate.tests.unit.wire_objects import deployment, invocation, registry
+from ansible_collections.dalp.restate.tests.unit.wire_objects import deployment, invocation, registry, service
 
 RELEASED = registry(
     deployment("dp_idle", "Flow", day=1),
@@ -44,11 +45,12 @@ ALL = [row.id for row in ROWS]
 def plan_of(**asked: Any) -> Plan:
     request = cleanup_request(**asked)
     pending = {"dp_idle": Pending(), "dp_busy": Pending({"invoked": 3}), "dp_new": Pending()}
-    # What pends is only read where nothing will be waited for.
-    unfinished = {} if request.drain_timeout else {"dp_busy": ROWS}
+    migrates = request.force_drain and request.pending == "migrate"
+    # What pends is only read where nothing will be waited for, or where it is to be moved.
+    unfinished = {"dp_busy": ROWS} if migrates or not request.drain_timeout else {}
     ages = dict.fromkeys(pending, 86_400.0)
-    served = {"Flow": frozenset({"run"})}
-    return make_plan(Observed(RELEASED, pending, ages, unfinished, served), request)
+    offer = Offer("dp_new", {"Flow": service("Flow", "dp_new")}) if migrates else None
+    return make_plan(Observed(RELEASED, pending, ages, unfinished, offer), request)
 
 
 @pytest.mark.parametrize(("asked", "action", "is_conditional"), [

@@ -7,13 +7,22 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations.fit import Offer
 from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations.migration_plan import (
     plan_migration,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import Invocation
-from ansible_collections.dalp.restate.tests.unit.wire_objects import invocation
+from ansible_collections.dalp.restate.tests.unit.wire_objects import invocation, service
 
-SERVED = {"Flow": frozenset({"run", "status"}), "Other": frozenset({"approve"})}
+SERVED = Offer(
+    "dp_new",
+    {
+        "Flow": service("Flow"),
+        "Other": service("Other", ty="VirtualObject", handlers={"approve": "Exclusive"}),
+    },
+    5,
+    6,
+)
 RUNNING = invocation("inv_1", "invoked")
 PAUSED = invocation("inv_2", "paused")
 UNKNOWN_HANDLER = invocation("inv_3", "suspended", "approve")
@@ -35,10 +44,18 @@ PAUSED_UNKNOWN = invocation("inv_5", "paused", "approve")
 def test_what_can_be_moved_and_what_remains(
     rows: list[Invocation], move_paused: bool, movable: list[str], remaining: dict[str, list[str]]
 ) -> None:
-    plan = plan_migration(rows, SERVED, move_paused=move_paused)
+    plan = plan_migration(rows, SERVED, began_on=None, move_paused=move_paused)
     assert [row.id for row in plan.movable] == movable
     assert {reason: list(ids) for reason, ids in plan.remaining.items()} == remaining
 
 
 def test_nothing_is_moved_to_a_deployment_that_serves_nothing() -> None:
-    assert plan_migration([RUNNING], {}, move_paused=True).remaining == {"handler_not_served": ("inv_1",)}
+    plan = plan_migration([RUNNING], Offer("dp_new"), began_on=None, move_paused=True)
+    assert plan.remaining == {"handler_not_served": ["inv_1"]}
+
+
+def test_what_does_not_fit_in_the_same_way_is_told_in_one_sentence() -> None:
+    rows = [invocation(f"inv_{each}", "invoked", pinned_service_protocol_version=7) for each in (1, 2)]
+    (warning,) = plan_migration(rows, SERVED, began_on=None, move_paused=True).warnings
+    assert warning.startswith("2 invocations cannot be moved: Flow/run began with version 7 ")
+    assert warning.endswith(": inv_1, inv_2.")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
+from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations.fit import Offer
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
 from ansible_collections.dalp.restate.plugins.module_utils._operations.resume.plan import (
     Places,
@@ -25,15 +26,18 @@ from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import RESET, LoopbackServer, Request, answer
 from ansible_collections.dalp.restate.tests.unit.operating import operate, restate_at
-from ansible_collections.dalp.restate.tests.unit.wire_objects import deployment, invocation, registry
+from ansible_collections.dalp.restate.tests.unit.wire_objects import deployment, invocation, registry, service
 
-RUN = frozenset({"run"})
 # Flow is on dp_old and, the latest, on dp_new; dp_old serves an older handler, too. Lost was registered once.
 SEEN = registry(deployment("dp_old", "Flow"), deployment("dp_new", "Flow", day=2), latest={"Flow": "dp_new"})
-LATEST = Places(SEEN, {"dp_new": {"Flow": RUN}})
-OLD = Places(SEEN, {"dp_old": {"Flow": RUN | {"before"}}})
-KEEP = Places(SEEN)
-PLACES = {"keep": KEEP, "latest": LATEST, "dp_old": OLD}
+BEFORE = service("Flow", handlers={"run": "Workflow", "before": "Shared"})
+PLACES = Places(
+    SEEN,
+    {
+        "dp_new": Offer("dp_new", {"Flow": service("Flow")}, 5, 5),
+        "dp_old": Offer("dp_old", {"Flow": BEFORE}, 5, 6),
+    },
+)
 
 
 def stuck(status: str, pinned: str | None = "dp_old", handler: str = "run", **more: Any) -> Invocation:
@@ -65,15 +69,21 @@ def shown(step: Step) -> str:
     pytest.param(stuck("suspended", "dp_gone"), "blocked: deployment_gone", "resumed on dp_new", "resumed on dp_old", id="a zombie that waits"),
     pytest.param(stuck("paused", handler="before"), "resumed in place", "blocked: handler_not_served", "resumed in place", id="a handler that the latest does not serve"),
     pytest.param(stuck("paused", "dp_gone", "nowhere"), "blocked: deployment_gone", *["blocked: handler_not_served"] * 2, id="a handler that nobody serves"),
-    pytest.param(stuck("paused", target_service_name="Lost"), "resumed in place", "blocked: service_not_registered", "blocked: handler_not_served", id="a service that is not registered"),
+    pytest.param(stuck("paused", target_service_name="Lost"), "blocked: handler_not_served", "blocked: service_not_registered", "blocked: handler_not_served", id="a service that is not registered"),
+    pytest.param(stuck("paused", pinned_service_protocol_version=6), "resumed in place", "blocked: protocol_not_supported", "resumed in place", id="a protocol that the latest does not speak"),
+    pytest.param(stuck("paused", "dp_new", pinned_service_protocol_version=6), *["blocked: protocol_not_supported"] * 2, "resumed on dp_old", id="a protocol that its own deployment does not speak any more"),
+    pytest.param(stuck("paused", "dp_new", pinned_service_protocol_version=5), *["resumed in place"] * 2, "resumed on dp_old", id="a protocol that all speak"),
+    pytest.param(stuck("paused", "dp_gone", pinned_service_protocol_version=6), "blocked: deployment_gone", "blocked: protocol_not_supported", "resumed on dp_old", id="a zombie whose protocol the latest does not speak"),
+    pytest.param(stuck("paused", target_service_ty="virtual_object"), *["blocked: service_type_changed"] * 3, id="a service that has another type"),
     pytest.param(stuck("paused", None), *["resumed in place"] * 3, id="paused before it was pinned"),
     pytest.param(stuck("backing-off", None), *["resumed in place"] * 3, id="backing off before it was pinned"),
-    pytest.param(stuck("backing-off", None, target_service_name="Lost"), *["resumed in place"] * 3, id="unpinned, of a service that is not registered"),
+    pytest.param(stuck("paused", None, "before"), *["blocked: handler_not_served"] * 3, id="unpinned, of a handler that the latest does not serve"),
+    pytest.param(stuck("backing-off", None, target_service_name="Lost"), *["blocked: service_not_registered"] * 3, id="unpinned, of a service that is not registered"),
 ])  # fmt: skip
 def test_step(row: Invocation, keep: str, latest: str, old: str) -> None:
     asked = {"keep": keep, "latest": latest, "dp_old": old}
     for name, expected in asked.items():
-        step = make_step(row, name, PLACES[name])
+        step = make_step(row, name, PLACES)
         assert shown(step) == expected, name
         assert bool(step.message) == (step.reason is not None)
 
@@ -93,15 +103,26 @@ def request(**asked: Any) -> ResumeRequest:
 
 
 def paused_ones(request: Request) -> bytes:
-    """Answer all that is read: three paused invocations, a deployment and no service."""
+    """Answer all that is read: three paused invocations of which no event is kept, and the deployment they are on."""
+    if request.target == "/query" and "sys_journal_events" in request.json["query"]:
+        return answer(200, {"rows": []})
     if request.target == "/query":
         rows = [
             columns(invocation(f"inv_{each}", "paused", pinned_deployment_id="dp_1")) for each in (1, 2, 3)
         ]
         return answer(200, {"rows": rows})
+    entry: dict[str, Any] = {"id": "dp_1", "uri": "http://h:1/", "created_at": "2026-01-01T00:00:00Z"}
     if request.target == "/deployments":
-        entry = {"id": "dp_1", "uri": "http://h:1/", "created_at": "2026-01-01T00:00:00Z", "services": []}
         return answer(200, {"deployments": [entry]})
+    if request.target == "/deployments/dp_1":
+        flow = {
+            "name": "Flow",
+            "ty": "Workflow",
+            "deployment_id": "dp_1",
+            "revision": 1,
+            "handlers": [{"name": "run"}],
+        }
+        return answer(200, {**entry, "services": [flow]})
     return answer(200, {"services": [], "version": "1.7.12"})
 
 
@@ -109,7 +130,7 @@ def resumed(server: LoopbackServer, **asked: Any) -> Report:
     return operate(BACKEND, restate_at(server), request(**asked))
 
 
-READS = [paused_ones] * 4
+READS = [paused_ones] * 6
 DONE = answer(200)
 
 
