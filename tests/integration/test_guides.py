@@ -182,7 +182,7 @@ def test_a_command_of_a_guide_runs_and_prints_what_the_guide_shows(snippet: Snip
 def _as_a_playbook(text: str, world: World) -> tuple[str, str]:
     """Return the playbook and the inventory that a snippet is, or that it is a part of."""
     content = yaml.safe_load(text)
-    see = {"dalp.restate.restate_doctor": {}}
+    see: dict[str, Any] = {"dalp.restate.restate_doctor": {}}
     play: dict[str, Any] = {"hosts": "all", "gather_facts": False}
     if isinstance(content, list):
         is_play = "hosts" in content[0]

@@ -64,11 +64,16 @@ class Questions:
 
     def invocations_by_place(self) -> Question[InvocationsByPlace]:
         """Count invocations by what they are and where they are: as many rows as there are kinds, not invocations."""
+        place = (
+            "status, completion_result, pinned_deployment_id, target_service_name, target_handler_name, "
+            "target_service_ty"
+        )
+        columns, groups = place, place
+        if self.has_scopes:
+            columns, groups = f"{place}, scope IS NOT NULL AS is_scoped", f"{place}, scope IS NOT NULL"
         return Question(
             InvocationsByPlace,
-            "SELECT status, completion_result, pinned_deployment_id, target_service_name, target_handler_name, "
-            "target_service_ty, COUNT(1) AS n FROM sys_invocation_status GROUP BY status, completion_result, "
-            "pinned_deployment_id, target_service_name, target_handler_name, target_service_ty",
+            f"SELECT {columns}, COUNT(1) AS n FROM sys_invocation_status GROUP BY {groups}",
         )
 
     def unfinished_by_activity(self, *, retries: int) -> Question[UnfinishedByActivity]:
@@ -85,8 +90,8 @@ class Questions:
         """The invocations that failed last."""
         return Question(
             Invocation,
-            f"SELECT {_INVOCATION}, completed_at, completion_failure FROM sys_invocation_status "
-            "WHERE status = 'completed' AND completion_result = 'failure' "
+            f"SELECT {_INVOCATION}, {'scope, ' if self.has_scopes else ''}completed_at, completion_failure "
+            "FROM sys_invocation_status WHERE status = 'completed' AND completion_result = 'failure' "
             f"ORDER BY completed_at DESC LIMIT {limit}",
         )
 

@@ -37,6 +37,7 @@ class Invocation:
     last_failure: str | None = None
     last_failure_error_code: str | None = None
     invoked_by_id: str | None = None
+    scope: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,7 @@ class InvocationsByPlace:
     n: int
     completion_result: str | None = None
     pinned_deployment_id: str | None = None
+    is_scoped: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

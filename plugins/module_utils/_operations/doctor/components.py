@@ -18,6 +18,7 @@ from ..._restate.rows import (
     UnfinishedByActivity,
     UnpinnedCount,
 )
+from ..._restate.wire import Registration
 from ..deployments.registry import Registry
 
 RECENT_FAILURES = 20
@@ -96,14 +97,14 @@ class Invocations:
 class Observed:
     """What was observed of a server, at its URLs as they may be shown.
 
-    O(silent) says, by deployment id, why those that are the latest for a service do not answer discovery. O(nodes) are,
-    by component, the answers of each of several URLs.
+    O(probes) are, by id, what those that are the latest for a service offer now, or why they were not told. O(nodes)
+    are, by component, the answers of each of several URLs.
     """
 
     components: Components
     admin_url: str
     ingress_url: str
-    silent: t.Mapping[str, OperatorError] = field(default_factory=dict)
+    probes: t.Mapping[str, Registration | OperatorError] = field(default_factory=dict)
     nodes: t.Mapping[str, t.Sequence[Node]] = field(default_factory=dict)
 
 

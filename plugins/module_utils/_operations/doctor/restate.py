@@ -14,7 +14,7 @@ from ..._http.clock import Clock
 from ..._restate.admin import AdminClient
 from ..._restate.ingress import Ingress
 from ..._restate.server import Restate
-from ..._restate.wire import Deployment
+from ..._restate.wire import Deployment, Registration
 from ..deployments.registration import as_registered
 from ..deployments.registry import Registry
 from ..journal import Journal
@@ -43,12 +43,12 @@ def observe(restate: Restate, request: DoctorRequest) -> Observed:
             "invocations": invocations,
         }
         registry = registry_of(components) if request.probe_services else None
-        silent = _silent_deployments(admin, pool, registry) if registry else {}
+        probes = _probe(admin, pool, registry) if registry else {}
         nodes = {
             "admin": [each.result() for each in admins],
             "ingress": [each.result() for each in ingresses],
         }
-    return Observed(components, admin.connection.shown_url, ingress.shown_url, silent, nodes)
+    return Observed(components, admin.connection.shown_url, ingress.shown_url, probes, nodes)
 
 
 def _ask_nodes(restate: Restate, pool: ThreadPoolExecutor) -> tuple[list[Future[Node]], list[Future[Node]]]:
@@ -115,25 +115,23 @@ def _read_invocations(
     return Invocations(**answers)
 
 
-def _silent_deployments(
+def _probe(
     admin: AdminClient, pool: ThreadPoolExecutor, registry: Registry
-) -> dict[str, OperatorError]:
-    """Return, by deployment id, why those that are the latest for a service do not answer discovery."""
+) -> dict[str, Registration | OperatorError]:
+    """Return, by id, what those that are the latest for a service answer to discovery, or why they do not."""
 
-    def ask(deployment: Deployment) -> OperatorError | None:
+    def ask(deployment: Deployment) -> Registration | OperatorError:
         try:
-            admin.discover(as_registered(deployment, admin.capabilities))
+            return admin.discover(as_registered(deployment, admin.capabilities))
         except OperatorError as exc:
             return exc
-        return None
 
     asked = {
         deployment.id: pool.submit(ask, deployment)
         for deployment in registry.deployments
         if deployment.uri and registry.latest_at(deployment.id)
     }
-    answers = {deployment_id: future.result() for deployment_id, future in asked.items()}
-    return {deployment_id: error for deployment_id, error in answers.items() if error}
+    return {deployment_id: future.result() for deployment_id, future in asked.items()}
 
 
 def only_reads(_restate: t.Any, _diagnosis: Diagnosis, _journal: Journal) -> None:

@@ -55,6 +55,11 @@ def unfinished(status: str, n: int, *, retried_often: bool = False) -> list[Unfi
     return [UnfinishedByActivity(status, retried_often, n)]
 
 
+def paused(n: int, *rows: Any, **more: Any) -> Invocations:
+    """Return that many paused invocations, of which these are told."""
+    return invocations(by_place=[placed(None, n, "paused", **more)], unsettled=rows or [PAUSED])
+
+
 def components(**changes: Any) -> dict[str, Component]:
     """Make the components of a healthy server with one service, but for what is named."""
     values: dict[str, Any] = {
@@ -71,12 +76,12 @@ def components(**changes: Any) -> dict[str, Component]:
     }
 
 
-def findings(silent: dict[str, OperatorError] | None = None, **changes: Any) -> list[Finding]:
-    return diagnose(Observed(components(**changes), "http://h:9070", "http://h:8080", silent or {}))
+def findings(probes: dict[str, Any] | None = None, **changes: Any) -> list[Finding]:
+    return diagnose(Observed(components(**changes), "http://h:9070", "http://h:8080", probes or {}))
 
 
-def placed(result: str | None, n: int = 1, **more: Any) -> InvocationsByPlace:
-    row = invocation("", "completed", result=result, **more)
+def placed(result: str | None, n: int = 1, status: str = "completed", **more: Any) -> InvocationsByPlace:
+    row = invocation("", status, result=result, **more)
     return InvocationsByPlace(
         row.status, row.target_service_name, row.target_handler_name, row.target_service_ty, n,
         row.completion_result, row.pinned_deployment_id,
@@ -112,7 +117,7 @@ FAILED = invocation("inv_f", "completed")
     pytest.param({**RELEASED, "invocations": QUERY_FAILED}, ["warning INVOCATIONS_DEGRADED invocations http://h:9070"], id="without counts no deployment is called drained"),
     pytest.param({**RELEASED, "services": FORBIDDEN}, ["warning SERVICES_DEGRADED services http://h:9070"], id="without services no deployment is called drained"),
     pytest.param({"invocations": invocations(zombies=[ZOMBIE])}, ["warning ZOMBIE_INVOCATIONS invocations inv_z"], id="a zombie"),
-    pytest.param({"invocations": invocations(unfinished=unfinished("paused", 1), unsettled=[PAUSED])}, ["warning PAUSED_INVOCATIONS invocations inv_p"], id="a paused invocation"),
+    pytest.param({"invocations": paused(1)}, ["warning PAUSED_INVOCATIONS invocations inv_p"], id="a paused invocation"),
     pytest.param({"invocations": invocations(unfinished=unfinished("backing-off", 1, retried_often=True), unsettled=[OFTEN])}, ["warning RETRYING_INVOCATIONS invocations inv_r"], id="retried for long"),
     pytest.param({"invocations": invocations(unfinished=unfinished("backing-off", 1), unsettled=[invocation("inv_r", "backing-off", retry_count=1)])}, [], id="retried a little"),
     pytest.param({"invocations": invocations(unfinished=unfinished("suspended", 9))}, [], id="what waits is no finding"),
@@ -155,7 +160,7 @@ def test_the_gravest_come_first() -> None:
     pytest.param({**RELEASED, "invocations": invocations(pinned=[PINNED])}, f"{COMMAND}cleanup --check --diff -e restate_service_url=http://dp_new:9080/ -e restate_remove=superseded", id="stale"),
     pytest.param({"deployments": ()}, f"{COMMAND}redeploy --check --diff -e restate_service_url=URL-OF-THE-RELEASE", id="without a deployment"),
     pytest.param({"invocations": invocations(by_place=[placed("failure")], failed=[FAILED])}, f"{COMMAND}recover_failed --check --diff -e restate_service_name=Flow -e restate_kinds=failed -e restate_limit=1 -e restate_snapshot_dir=/var/tmp/restate-snapshots", id="a failed run"),
-    pytest.param({"invocations": invocations(unfinished=unfinished("paused", 1), unsettled=[PAUSED])}, f"{COMMAND}recover_failed --check --diff -e restate_service_name=Flow -e restate_kinds=paused -e restate_limit=1", id="a paused run"),
+    pytest.param({"invocations": paused(1)}, f"{COMMAND}recover_failed --check --diff -e restate_service_name=Flow -e restate_kinds=paused -e restate_limit=1", id="a paused run"),
     pytest.param({"invocations": invocations(zombies=[ZOMBIE])}, f"{COMMAND}resume --check --diff -e restate_invocation_ids=inv_z -e restate_deployment=latest", id="a zombie"),
 ])  # fmt: skip
 def test_a_remedy_can_be_typed_as_it_is(changes: dict[str, Any], remedy: str) -> None:
@@ -164,13 +169,15 @@ def test_a_remedy_can_be_typed_as_it_is(changes: dict[str, Any], remedy: str) ->
 
 def test_what_is_stuck_and_no_workflow_is_not_offered_a_fresh_start() -> None:
     stuck = invocation("inv_p", "paused", target_service_ty="service")
-    seen = findings(invocations=invocations(unfinished=unfinished("paused", 1), unsettled=[stuck]))
+    seen = findings(invocations=paused(1, stuck, target_service_ty="service"))
     assert seen[0].remedy == f"{COMMAND}resume --check --diff -e restate_invocation_ids=inv_p"
 
 
 def test_a_remedy_for_several_services_names_none() -> None:
     rows = [PAUSED, invocation("inv_q", "paused", target_service_name="Other")]
-    seen = findings(invocations=invocations(unfinished=unfinished("paused", 2), unsettled=rows))
+    by_place = [placed(None, 1, "paused"), placed(None, 1, "paused", target_service_name="Other")]
+    told = findings(invocations=invocations(by_place=by_place, unsettled=rows))
+    seen = [one for one in told if one.code == "PAUSED_INVOCATIONS"]
     assert "service_name" not in seen[0].remedy
     assert "restate_limit=2" in seen[0].remedy
 
@@ -195,7 +202,8 @@ _Unsafe.add_constructor("!unsafe", lambda loader, node: f"unsafe:{node.value}")
 ])  # fmt: skip
 def test_a_remedy_survives_the_shell_and_ansible_whatever_a_name_holds(name: str, expected: str) -> None:
     failed = invocation("inv_f", "completed", target_service_name=name)
-    seen = findings(invocations=invocations(by_place=[placed("failure")], failed=[failed]))
+    by_place = [placed("failure", target_service_name=name)]
+    seen = findings(invocations=invocations(by_place=by_place, failed=[failed]))
     words = shlex.split(seen[0].remedy)
     assert words[:-1] == ["ansible-playbook", "dalp.restate.recover_failed", "--check", "--diff", "-e"]
     assert yaml.load(words[-1], _Unsafe)["restate_service_name"] == expected
@@ -207,7 +215,7 @@ def test_a_remedy_survives_the_shell_and_ansible_whatever_a_name_holds(name: str
 @pytest.mark.parametrize(("changes", "words"), [
     ({"invocations": invocations(by_place=[placed("failure", 3), placed("failure", 2, pinned_deployment_id="dp_2")])}, "5 workflow runs"),
     ({"invocations": invocations(by_place=[placed("failure", 1)])}, "1 workflow run failed"),
-    ({"invocations": invocations(unfinished=unfinished("paused", 40), unsettled=[PAUSED])}, "40 invocations paused"),
+    ({"invocations": paused(40)}, "40 invocations paused"),
     ({"invocations": invocations(zombies=[ZOMBIE] * (SAMPLE - 1))}, f"{SAMPLE - 1} unfinished invocations"),
     ({"invocations": invocations(zombies=[ZOMBIE] * SAMPLE)}, f"At least {SAMPLE} unfinished invocations"),
     ({**RELEASED, "invocations": invocations(pinned=[PINNED])}, "1 superseded deployment still held by 2 pending invocations"),
