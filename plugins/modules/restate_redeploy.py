@@ -111,6 +111,7 @@ deployment:
       - name: OrderWorkflow
         type: Workflow
         handlers: [{name: run, type: Workflow}, {name: status, type: Shared}]
+    beside: [dp_16HBpURoy77XmGSYT6UtIIh]
 deployment_id:
   description: The id of the deployment; absent in a dry run of one that is not registered yet.
   returned: when it is known

@@ -102,6 +102,6 @@ class Registry:
 
     @property
     def newest_active(self) -> Deployment | None:
-        """The deployment that is the latest for some service and was registered last."""
-        active = [deployment for deployment in self.deployments if self.latest_at(deployment.id)]
+        """The deployment at a URL that is the latest for some service and was registered last."""
+        active = [each for each in self.deployments if each.uri and self.latest_at(each.id)]
         return max(active, key=lambda deployment: deployment.created, default=None)

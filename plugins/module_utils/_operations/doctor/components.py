@@ -97,7 +97,7 @@ class Observed:
     """What was observed of a server, at its URLs as they may be shown.
 
     O(silent) says, by deployment id, why those that are the latest for a service do not answer discovery. O(nodes) are,
-    by component, the answers of each of several URLs.
+    by component, the answers of each of several URLs. O(subscriptions) is what was told of Kafka subscriptions.
     """
 
     components: Components
@@ -105,6 +105,7 @@ class Observed:
     ingress_url: str
     silent: t.Mapping[str, OperatorError] = field(default_factory=dict)
     nodes: t.Mapping[str, t.Sequence[Node]] = field(default_factory=dict)
+    subscriptions: Component = Component(value=())
 
 
 def registry_of(components: Components) -> Registry | None:

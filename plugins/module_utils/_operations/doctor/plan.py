@@ -11,15 +11,21 @@ from dataclasses import dataclass, field
 
 from ..._errors import OperatorError
 from ..._restate.rows import Invocation, InvocationsByPlace
-from ..._restate.wire import Deployment, Service
+from ..._restate.wire import Service
 from ..commands import runbook
-from ..deployments.pending import count_pending, state_of
 from ..deployments.registry import Registry
 from ..journal import Journal
 from ..report import SAMPLE, count
 from .components import LONG_RETRYING, Invocations, Observed, registry_of
 from .findings import Finding, gravest_first, of_components, of_version
 from .nodes import of_nodes
+from .subscriptions import of_subscriptions
+from .superseded import of_superseded
+
+_LAMBDA_REMEDY = (
+    "Check that the function is there and that the server's AWS credentials may invoke it; register another version "
+    "with the restate CLI: restate deployments register ARN"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +68,9 @@ def diagnose(observed: Observed) -> list[Finding]:
     invocations = components["invocations"]
     if registry:
         findings += _of_services(registry, observed.silent)
+        findings += of_subscriptions(observed.subscriptions, registry)
         if not invocations.error:
-            findings += _of_deployments(registry, invocations.value)
+            findings += of_superseded(registry, invocations.value)
     if not invocations.error:
         services = {service.name: service for service in components["services"].value or ()}
         findings += _of_invocations(invocations.value, services)
@@ -91,40 +98,7 @@ def _of_services(registry: Registry, silent: t.Mapping[str, OperatorError]) -> t
             message=f"{', '.join(names)} at {known[deployment_id].shown_url} does not answer discovery: "
             f"{error.message}",
             subjects=names,
-            remedy=error.remedy or "",
-        )
-
-
-def _of_deployments(registry: Registry, invocations: Invocations) -> t.Iterator[Finding]:
-    pending = count_pending(registry, invocations.pinned, invocations.unpinned)
-    states: dict[str, list[Deployment]] = {"active": [], "draining": [], "drained": []}
-    for deployment in registry.deployments:
-        states[state_of(registry, deployment.id, pending[deployment.id])].append(deployment)
-    kept = registry.newest_active
-    remedy = runbook(
-        "cleanup",
-        restate_service_url=kept.shown_url if kept else "URL-OF-THE-RELEASE",
-        restate_remove="superseded",
-    )
-    if states["draining"]:
-        number = sum(pending[deployment.id].total for deployment in states["draining"])
-        yield Finding(
-            code="STALE_DEPLOYMENTS",
-            severity="warning",
-            component="deployments",
-            message=f"{count(len(states['draining']), 'superseded deployment')} still held by "
-            f"{count(number, 'pending invocation')}.",
-            subjects=[deployment.id for deployment in states["draining"]],
-            remedy=remedy,
-        )
-    if states["drained"]:
-        yield Finding(
-            code="DRAINED_DEPLOYMENTS",
-            severity="info",
-            component="deployments",
-            message=f"{count(len(states['drained']), 'drained deployment')} can be removed.",
-            subjects=[deployment.id for deployment in states["drained"]],
-            remedy=remedy,
+            remedy=_LAMBDA_REMEDY if known[deployment_id].uri is None else error.remedy,
         )
 
 

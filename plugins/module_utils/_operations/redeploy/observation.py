@@ -12,7 +12,7 @@ from ..._errors import OperatorError
 from ..._http import urls
 from ..._restate.admin import AdminClient
 from ..._restate.server import Restate
-from ..._restate.wire import Deployment, DeploymentDetail, Registration
+from ..._restate.wire import Deployment, DeploymentDetail, Registration, Subscription
 from ..deployments.registration import as_registered, body, headers_of, uses_http_11
 from ..deployments.registry import Registry, ambiguous, check_service_url
 from ..waiting import wait_until
@@ -41,6 +41,7 @@ def observe(restate: Restate, request: RedeployRequest) -> Observed:
         in_flight=_in_flight(admin, registered.id) if registered else 0,
         body=registration,
         codes={} if request.settings == "code" else _read_codes(admin, registry, registered, discovered),
+        unfed=_unfed(admin, registry, own_id, discovered),
         beside=tuple(each.id for each in registry.all_at(request.service_url) if each.id != own_id),
     )
 
@@ -150,6 +151,23 @@ def _read_codes(
         for deployment in registry.deployments
         if deployment.id in ids
     }
+
+
+def _unfed(
+    admin: AdminClient, registry: Registry, own_id: str | None, discovered: Registration
+) -> tuple[Subscription, ...]:
+    """Return the Kafka subscriptions whose service or handler would not be served any more."""
+    offered = {service.name: service for service in discovered.services}
+    lost = {
+        (name, handler.name)
+        for name, service in registry.latest.items()
+        if name in offered or service.deployment_id == own_id
+        for handler in service.handlers
+        if name not in offered or handler.name not in {each.name for each in offered[name].handlers}
+    }
+    if not lost:
+        return ()
+    return tuple(each for each in admin.subscriptions() if each.service_and_handler in lost)
 
 
 def _code_of(admin: AdminClient, deployment: Deployment) -> Registration | None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from ..._errors import OperatorError
 from ..._http import urls
-from ..._restate.wire import DeploymentDetail, Registration, Service
+from ..._restate.wire import DeploymentDetail, Registration, Service, Subscription
+from ..commands import restate_cli
 from ..deployments.registration import Target, headers_of, uses_http_11
 from ..journal import Journal
 from ..operation import STRINGS
@@ -63,7 +64,7 @@ class Observed:
 
     O(in_flight) is how many unfinished invocations are pinned to what is registered. O(body) is what registers it.
     O(codes) is what the code of other deployments says, where it decides about settings. O(beside) are the ids of
-    other deployments at the same URL.
+    other deployments at the same URL. O(unfed) are Kafka subscriptions whose service or handler would go.
     """
 
     registered: DeploymentDetail | None
@@ -73,6 +74,7 @@ class Observed:
     body: dict[str, t.Any] = field(default_factory=dict, repr=False)
     codes: Codes = field(default_factory=dict)
     beside: tuple[str, ...] = ()
+    unfed: tuple[Subscription, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,9 +141,8 @@ def make_plan(observed: Observed, request: RedeployRequest) -> Plan:
     after = described(request.service_url, observed.discovered, latest=True)
     if observed.registered is None:
         after |= options_of(target, known_headers=None)
-        return Plan(
-            request, observed, "register", {}, after, settings.kept, (*_beside(observed), *settings.warnings)
-        )
+        warnings = [*_beside(observed), *settings.warnings, *_unfed(observed)]
+        return Plan(request, observed, "register", {}, after, settings.kept, tuple(warnings))
     before = described(request.service_url, observed.registered, latest=_is_latest(observed))
     known = RedeployRequest(service_url="", force=True, wait_timeout=0).target(observed.registered)
     before |= options_of(known, known_headers=None)
@@ -155,6 +156,7 @@ def make_plan(observed: Observed, request: RedeployRequest) -> Plan:
         return Plan(request, observed, "refuse", before, after, {}, (), error)
     warnings = [
         *settings.warnings,
+        *_unfed(observed),
         *_services_dropped(observed.registered, observed),
         *_in_flight(observed.registered.id, observed.in_flight),
     ]
@@ -216,6 +218,14 @@ def _beside(observed: Observed) -> list[str]:
     return [
         f"It is registered beside {', '.join(observed.beside)} at the same URL: the server's routing headers tell them "
         "apart."
+    ]
+
+
+def _unfed(observed: Observed) -> list[str]:
+    return [
+        f"The code no longer offers {each.sink}, which the Kafka subscription {each.id} ({each.source}) feeds. Give it "
+        f"up ({restate_cli('subscriptions', 'delete', each.id)}), or register a release that offers it."
+        for each in observed.unfed
     ]
 
 
