@@ -14,6 +14,7 @@ included.
 
 # No `from __future__ import annotations`: the SDK reads the annotations of handlers at run time.
 import asyncio
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -186,6 +187,29 @@ def invoices() -> Service:
     return service
 
 
+def caller() -> Service:
+    """Make `Caller`, whose handlers call a run of `OrderWorkflow`, attach to one, or send it a one-way call."""
+    service = Service("Caller")
+    order = {"mode": "wait"}
+
+    @service.handler("call")
+    async def call(ctx: Context, key: str) -> str:
+        answer = await ctx.generic_call("OrderWorkflow", "run", json.dumps(order).encode(), key)
+        return answer.decode()
+
+    @service.handler("tell")
+    async def tell(ctx: Context, key: str) -> str:
+        ctx.generic_send("OrderWorkflow", "run", json.dumps(order).encode(), key)
+        await ctx.sleep(timedelta(hours=1))
+        return "told"
+
+    @service.handler("attach")
+    async def attach(ctx: Context, invocation_id: str) -> str:
+        return str(await ctx.attach_invocation(invocation_id))
+
+    return service
+
+
 def forgetful_workflow() -> Workflow:
     """Make `ForgetfulWorkflow`, whose runs are forgotten as soon as they succeeded, while their state stays."""
     workflow = Workflow("ForgetfulWorkflow", invocation_retry_policy=RETRY_FOREVER)
@@ -225,6 +249,7 @@ VARIANTS: dict[str, Callable[[], list[AnyService]]] = {
     "many-handlers": lambda: [wide_service(40), order_workflow(2)],
     "zero-retention": lambda: [forgetful_workflow()],
     "journal-changed": lambda: _release(2, order_workflow(2, other_journal=True)),
+    "callers": lambda: [*_release(2), caller()],
     "blobs": lambda: [blob_workflow()],
     "private": lambda: _release(2, order_workflow(2, private=True)),
 }
