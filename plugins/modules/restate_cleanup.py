@@ -24,7 +24,10 @@ author:
   - The dalp.restate contributors (@dalp)
 options:
   service_url:
-    description: The registered URL of the deployment that stays.
+    description:
+      - The registered URL of the deployment that stays.
+      - Where the server has routing headers and several deployments are at this URL, it means the only one of them that
+        is the latest of any service. Others can be listed under O(keep) by their ids.
     type: str
     required: true
   force_drain:
@@ -66,13 +69,14 @@ options:
     default: all
   allow_service_removal:
     description:
-      - Whether services may vanish with their only deployment. By default V(false).
+      - Whether services may vanish with their only deployment. By default V(false). Not while a Kafka subscription
+        feeds them. It must be deleted first.
       - With O(backend=dalp), which does not tell what a deployment serves, whether deployments may go that were
         registered after the kept one.
     type: bool
   keep:
     description:
-      - URLs or ids of further deployments that stay. One that is not registered is refused as a typo.
+      - URLs, ARNs or ids of further deployments that stay. One that is not registered is refused as a typo.
       - Not with O(backend=dalp).
     type: list
     elements: str

@@ -88,6 +88,8 @@ options:
       - With V(stuck) those that are paused or were tried O(stuck_after_retries) times, if all of the key's are such.
       - A kill takes along whatever the invocation called and is unfinished, one-way calls too. The result lists it
         under C(children), in check mode too.
+      - Invocations that called what is killed, or are attached to it by its id, get its failure. The result lists them
+        under C(callers), in check mode too. Restate does not tell who waits for it at the ingress.
     type: str
     choices: [never, stuck, any]
     default: never
@@ -207,6 +209,7 @@ results:
       purged: [inv_193qodcX9tJp44poOi5MNQFkcV7ICJSpJu]
       cleared: []
       children: []
+      callers: []
       snapshot: null
       resubmitted: null
       resubmitted_at: null

@@ -13,7 +13,8 @@ description:
   - Has Restate discover the services at O(service_url), and registers them where that changes something.
   - Registering an older URL that is still registered makes it the latest again. That is the rollback.
   - An overwrite keeps what the task does not mention, which Restate itself would erase, namely the headers, the
-    metadata and the HTTP version of the registration, and the settings that were made with C(PATCH /services).
+    metadata and the HTTP version of the registration. Settings that were made with C(PATCH /services) stay, also where
+    a service moves to another deployment.
   - Check mode uses Restate's own dry run. The service must answer for it.
   - With O(backend=dalp) it is predicted from what DALP's doctor lists. A registered URL is then registered again with
     O(force=true) whether its code differs or not, and left as it is without.
@@ -29,6 +30,8 @@ options:
       - Where the Restate server reaches the service.
       - A registered URL is recognised by its host, port and path; a trailing slash, a default port and the scheme make
         no difference.
+      - Where the server has routing headers, several deployments can be at one URL. Then O(additional_headers) says
+        which is meant, and the server which of them it would overwrite.
     type: str
     required: true
   force:
@@ -52,6 +55,17 @@ options:
   metadata:
     description: Metadata of the deployment, from Restate 1.6. By default what is registered. Not with O(backend=dalp).
     type: dict
+  settings:
+    description:
+      - What becomes of settings that were made with C(PATCH /services), and that Restate resets with each registration.
+        By default V(keep).
+      - V(keep) sets them again just after the registration. They are those in force that differ from what the code
+        says of the deployment that is the latest so far; where that code is gone, or does not answer discovery, all
+        that differ from the code of the release. For a moment in between the code's are in force.
+      - V(code) takes those of the code.
+      - Not with O(backend=dalp), where Restate resets them.
+    type: str
+    choices: [keep, code]
   wait_timeout:
     description:
       - How long to wait for the service to answer discovery, in seconds, in check mode too; and for the server to list
@@ -89,6 +103,7 @@ deployment:
     - What the service offers, and the versions of the service protocol that its SDK speaks; with O(backend=dalp) its
       C(service_url) only.
     - In check mode O(dalp.restate.restate_cleanup#module:assume_registered) takes it.
+    - C(beside) is there where the URL has other deployments, by their ids, which routing headers tell apart.
   returned: when discovery answered
   type: dict
   sample:
@@ -99,6 +114,7 @@ deployment:
         handlers: [{name: run, type: Workflow}, {name: status, type: Shared}]
     min_protocol_version: 5
     max_protocol_version: 7
+    beside: [dp_16HBpURoy77XmGSYT6UtIIh]
 deployment_id:
   description: The id of the deployment; absent in a dry run of one that is not registered yet.
   returned: when it is known
@@ -113,7 +129,7 @@ steps:
     - {action: register, service_url: "http://orders-v2:9080"}
   contains:
     action:
-      description: V(register), V(overwrite), or V(apply_settings) for settings that an overwrite resets.
+      description: V(register), V(overwrite), or V(apply_settings) for settings that the registration resets.
       type: str
       returned: always
     service_url:
@@ -235,6 +251,7 @@ ARGUMENT_SPEC = {
     "use_http_11": {"type": "bool"},
     "additional_headers": {"type": "dict", "no_log": True},
     "metadata": {"type": "dict"},
+    "settings": {"type": "str", "choices": ["keep", "code"]},
     "wait_timeout": {"type": "int", "default": 60},
 }
 

@@ -31,6 +31,7 @@ from restate_sandbox import Sandbox  # noqa: E402
 from tests.integration import returned_keys  # noqa: E402
 from tests.integration.audit_log import SCHEMA, records, result_of  # noqa: E402
 from tests.integration.dalp.server import OPERATOR_KEY, DalpServer  # noqa: E402
+from tests.integration.lambda_stand_in import LambdaStandIn, lambda_stand_in  # noqa: E402
 from tests.integration.preloaded_python import preloaded_python  # noqa: E402
 from tests.integration.proxy import Proxy, proxy_of  # noqa: E402
 from tests.integration.server import Server  # noqa: E402
@@ -107,6 +108,49 @@ def server(request: pytest.FixtureRequest, servers: Callable[[str], Server]) -> 
     if version == "1.5.3" and (sys.platform, platform.machine()) != ("linux", "x86_64"):
         pytest.skip("1.5.3 exists for Linux on x64 only")
     server = servers(version)
+    server.reset()
+    return server
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[LambdaStandIn]:
+    """What the configured servers take for AWS Lambda."""
+    with lambda_stand_in() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def configured_servers(
+    services: Services, python: str, aws: LambdaStandIn
+) -> Iterator[Callable[[str], Server]]:
+    """Give the server of a version that has Lambda, a Kafka cluster that nothing answers for, and routing headers."""
+    environment = {
+        **aws.environment,
+        "RESTATE_ADMIN__DEPLOYMENT_ROUTING_HEADERS": '["x-route"]',
+        "RESTATE_INGRESS__KAFKA_CLUSTERS": '[{name="events",brokers=["PLAINTEXT://127.0.0.1:9"]}]',
+    }
+    with contextlib.ExitStack() as stack:
+        started: dict[str, Server] = {}
+
+        def server_of(version: str) -> Server:
+            if version not in started:
+                sandbox = stack.enter_context(Sandbox(version, environment=environment))
+                started[version] = Server(sandbox, services, python)
+                stack.callback(started[version].close)
+            return started[version]
+
+        yield server_of
+
+
+@pytest.fixture
+def configured(
+    request: pytest.FixtureRequest, configured_servers: Callable[[str], Server], aws: LambdaStandIn
+) -> Server:
+    """A blank configured server: of the newest version, unless the test is parametrized with others."""
+    aws.is_denied = False
+    server = configured_servers(getattr(request, "param", restate_server.DEFAULT_VERSION))
+    for each in server.http.get("/subscriptions").json()["subscriptions"]:
+        server.http.delete(f"/subscriptions/{each['id']}").raise_for_status()
     server.reset()
     return server
 

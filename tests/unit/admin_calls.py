@@ -72,6 +72,7 @@ READS: dict[str, tuple[Callable[[AdminClient], object], bytes, str]] = {
     "deployment": (lambda admin: admin.deployment("dp_1"), answer(404), "GET /deployments/dp_1"),
     "cluster_name": (AdminClient.cluster_name, answer(404), "GET /cluster-health"),
     "services": (AdminClient.services, answer(200, {"services": []}), "GET /services"),
+    "subscriptions": (AdminClient.subscriptions, answer(200, {"subscriptions": []}), "GET /subscriptions"),
     "service": (lambda admin: admin.service("A"), answer(404), "GET /services/A"),
     "capabilities": (lambda admin: admin.capabilities, answer(200, {"version": "1.7.12"}), "GET /version"),
     "query": (lambda admin: admin.query(Question(Number, "SELECT 1")), ROWS, "POST /query"),

@@ -18,8 +18,10 @@ from ansible_collections.dalp.restate.plugins.module_utils._errors import Operat
 from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import (
+    Caller,
     Invocation,
     InvocationId,
+    JournalCommand,
     JournalInput,
     Promise,
     StateEntry,
@@ -82,6 +84,7 @@ class FakeRestate:
         self.forgets = False
         self.retention = "1d"
         self.held: set[str] = set()
+        self.attached: dict[str, str] = {}
         self._last_born: dict[str, str] = {}
         self.check_mode = check_mode
         self.guard = WriteGuard(check_mode=check_mode)
@@ -228,6 +231,20 @@ class FakeRestate:
 
     def _children(self, ids: Sequence[str]) -> list[Any]:
         return [row for row in self.rows.values() if row.invoked_by_id in ids and row.status != "completed"]
+
+    def _callers(self, ids: Sequence[str]) -> list[Any]:
+        return [Caller(row.id, row.invoked_by_id) for row in self._by_id(ids) if row.invoked_by_id]
+
+    def _one_way_calls(self, _ids: Sequence[str]) -> list[Any]:
+        return []
+
+    def _attachments(self) -> list[Any]:
+        return [
+            JournalCommand(
+                each, json.dumps({"Command": {"AttachInvocation": {"target": {"InvocationId": id_}}}})
+            )
+            for each, id_ in self.attached.items()
+        ]
 
     def _inputs(self, ids: Sequence[str]) -> list[Any]:
         return [JournalInput(each, self.inputs[each]) for each in ids if each in self.inputs]

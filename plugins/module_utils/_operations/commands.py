@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The commands that a finding's remedy names, to be typed as they are."""
+"""The commands that a remedy names, to be typed as they are."""
 
 from __future__ import annotations
 
@@ -21,6 +21,11 @@ def runbook(playbook: str, **variables: str) -> str:
         content = ", ".join(f"{json.dumps(name)}: {_as_yaml(value)}" for name, value in variables.items())
         extra = f" -e {shlex.quote('{' + content + '}')}"
     return f"ansible-playbook dalp.restate.{playbook} --check --diff{extra}"
+
+
+def restate_cli(*words: str) -> str:
+    """Return a command of the restate CLI, for what no playbook does."""
+    return shlex.join(("restate", *words))
 
 
 def _as_yaml(value: str) -> str:

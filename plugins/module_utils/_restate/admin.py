@@ -77,6 +77,10 @@ class AdminClient(AdminCalls):
         """Return the latest revision of a service, or None where it is not registered."""
         return self.read_or_none(wire.Service, f"/services/{_segment(name)}")
 
+    def subscriptions(self) -> tuple[wire.Subscription, ...]:
+        """Return the Kafka subscriptions. A server keeps them when the service that they feed is gone."""
+        return self.read(wire.Subscriptions, "/subscriptions").subscriptions
+
     def query(self, question: Question[_Row]) -> list[_Row]:
         """Return the rows that answer a question.
 

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 
 from .literals import in_list, literal
 from .rows import (
+    Caller,
     Invocation,
     InvocationId,
     InvocationsByPlace,
     InvocationStatus,
+    JournalCommand,
     JournalEvent,
     JournalInput,
     PinnedCount,
@@ -180,6 +182,30 @@ class Questions:
             Invocation,
             f"SELECT {_INVOCATION}, invoked_by_id FROM sys_invocation_status "
             f"WHERE {_UNFINISHED} AND invoked_by_id IN {in_list(ids)}",
+        )
+
+    def callers(self, ids: t.Iterable[str]) -> Question[Caller]:
+        """Those of these invocations that another one called, and which."""
+        return Question(
+            Caller,
+            "SELECT id, invoked_by_id FROM sys_invocation_status "
+            f"WHERE id IN {in_list(ids)} AND invoked_by_id IS NOT NULL",
+        )
+
+    def one_way_calls(self, ids: t.Iterable[str]) -> Question[JournalCommand]:
+        """The calls of these invocations whose result they do not wait for."""
+        return Question(
+            JournalCommand,
+            "SELECT id, entry_json FROM sys_journal "
+            f"WHERE id IN {in_list(ids)} AND entry_type = 'Command: OneWayCall'",
+        )
+
+    def attachments(self) -> Question[JournalCommand]:
+        """The attachments of all unfinished invocations; a scan of all journals, some 10 ms for 1,000 of them."""
+        return Question(
+            JournalCommand,
+            "SELECT id, entry_json FROM sys_journal WHERE entry_type = 'Command: AttachInvocation' "
+            f"AND id IN (SELECT id FROM sys_invocation_status WHERE {_UNFINISHED})",
         )
 
     def status_of(self, ids: t.Iterable[str]) -> Question[InvocationStatus]:

@@ -90,6 +90,35 @@ class JournalEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Caller:
+    """An invocation and which one called it."""
+
+    id: str
+    invoked_by_id: str
+
+
+# Without slots: the entry is parsed once, when it is asked for.
+@dataclass(frozen=True)
+class JournalCommand:
+    """An entry of a journal that is about another invocation: OneWayCall or AttachInvocation."""
+
+    id: str
+    entry_json: str
+
+    @functools.cached_property
+    def about(self) -> str | None:
+        """The id of that invocation, where the entry tells it.
+
+        An attachment can name a workflow or an idempotency key in its place (crates/types/src/journal_v2/command.rs).
+        """
+        (content,) = json.loads(self.entry_json)["Command"].values()
+        told = content.get("request", {}).get("invocation_id") or content.get("target", {}).get(
+            "InvocationId"
+        )
+        return str(told) if told else None
+
+
+@dataclass(frozen=True, slots=True)
 class JournalInput:
     """The first entry of a journal."""
 

@@ -109,6 +109,7 @@ class _Endpoint(Wire):
     id: str
     uri: str | None = None
     arn: str | None = None
+    assume_role_arn: str | None = None
     http_version: str | None = None
     additional_headers: dict[str, SecretStr] = Field(default_factory=dict)
     metadata: dict[str, str] = Field(default_factory=dict)
@@ -169,6 +170,26 @@ class Services(Wire):
     """GET /services."""
 
     services: tuple[Service, ...]
+
+
+class Subscription(Wire):
+    """A Kafka subscription, without its options: they may hold the broker's credentials."""
+
+    id: str
+    source: str
+    sink: str
+
+    @property
+    def service_and_handler(self) -> tuple[str, str]:
+        """What it feeds: service://Service/handler, on every release (seen on 1.5.3, 1.6.2 and 1.7.12)."""
+        service, _, handler = self.sink.partition("://")[2].partition("/")
+        return service, handler
+
+
+class Subscriptions(Wire):
+    """GET /subscriptions."""
+
+    subscriptions: tuple[Subscription, ...]
 
 
 class BatchFailure(Wire):

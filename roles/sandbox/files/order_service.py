@@ -14,6 +14,7 @@ included.
 
 # No `from __future__ import annotations`: the SDK reads the annotations of handlers at run time.
 import asyncio
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -201,6 +202,29 @@ def invoices() -> Service:
     return service
 
 
+def caller() -> Service:
+    """Make `Caller`, whose handlers call a run of `OrderWorkflow`, attach to one, or send it a one-way call."""
+    service = Service("Caller")
+    order = {"mode": "wait"}
+
+    @service.handler("call")
+    async def call(ctx: Context, key: str) -> str:
+        answer = await ctx.generic_call("OrderWorkflow", "run", json.dumps(order).encode(), key)
+        return answer.decode()
+
+    @service.handler("tell")
+    async def tell(ctx: Context, key: str) -> str:
+        ctx.generic_send("OrderWorkflow", "run", json.dumps(order).encode(), key)
+        await ctx.sleep(timedelta(hours=1))
+        return "told"
+
+    @service.handler("attach")
+    async def attach(ctx: Context, invocation_id: str) -> str:
+        return str(await ctx.attach_invocation(invocation_id))
+
+    return service
+
+
 def forgetful_workflow() -> Workflow:
     """Make `ForgetfulWorkflow`, whose runs are forgotten as soon as they succeeded, while their state stays."""
     workflow = Workflow("ForgetfulWorkflow", invocation_retry_policy=RETRY_FOREVER)
@@ -236,9 +260,11 @@ VARIANTS: dict[str, Callable[[], list[AnyService]]] = {
     "handler-removed": lambda: _release(2, order_workflow(2, await_approval=False)),
     "extra-service": lambda: [*_release(2), invoices()],
     "order-only": lambda: [order_workflow(2)],
+    "ledger-only": lambda: [ledger],
     "many-handlers": lambda: [wide_service(40), order_workflow(2)],
     "zero-retention": lambda: [forgetful_workflow()],
     "journal-changed": lambda: _release(2, order_workflow(2, other_journal=True)),
+    "callers": lambda: [*_release(2), caller()],
     "blobs": lambda: [blob_workflow()],
     "basket-object": lambda: [basket("object"), ledger],
     "basket-shared": lambda: [basket("shared"), ledger],

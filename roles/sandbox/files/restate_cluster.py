@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +96,16 @@ class Cluster:
         return rows
 
 
-def start(version: str, processes: OwnedProcesses, cache: Path, count: int) -> Cluster:
+def start(
+    version: str,
+    processes: OwnedProcesses,
+    cache: Path,
+    count: int,
+    environment: Mapping[str, str] | None = None,
+) -> Cluster:
     """Install and start a server, or a cluster of `count` nodes, and wait until it is ready.
 
+    The `environment` is given to each node, besides its own.
     Raises SandboxError with the end of a log when it is not.
     """
     if count not in NODE_COUNTS:
@@ -108,7 +116,10 @@ def start(version: str, processes: OwnedProcesses, cache: Path, count: int) -> C
         restatectl = npm.install("restatectl", version, cache / f"restatectl-{version}", cache, processes)
     for attempt in range(1, _START_ATTEMPTS + 1):
         home = processes.directory / f"server-{attempt}"
-        nodes = _nodes(version, binary, processes, home, count)
+        nodes = tuple(
+            RestateServer(version, binary, processes, home / each.name, each)
+            for each in _settings(count, environment or {})
+        )
         try:
             _start_all(nodes)
         except PortTakenError:
@@ -133,9 +144,7 @@ def _start_all(nodes: tuple[RestateServer, ...]) -> None:
         raise
 
 
-def _nodes(
-    version: str, binary: Path, processes: OwnedProcesses, home: Path, count: int
-) -> tuple[RestateServer, ...]:
+def _settings(count: int, environment: Mapping[str, str]) -> list[NodeSettings]:
     cluster = f"sandbox-{secrets.token_hex(4)}"
     ports = free_ports(3 * count)
     fabric_ports = ports[2::3]
@@ -144,8 +153,8 @@ def _nodes(
         admin, ingress, fabric = ports[3 * number : 3 * number + 3]
         name = "sandbox" if count == 1 else f"n{number + 1}"
         of_cluster = {} if count == 1 else _of_cluster(fabric_ports, is_first=number == 0)
-        settings.append(NodeSettings(name, cluster, admin, ingress, fabric, of_cluster))
-    return tuple(RestateServer(version, binary, processes, home / each.name, each) for each in settings)
+        settings.append(NodeSettings(name, cluster, admin, ingress, fabric, {**of_cluster, **environment}))
+    return settings
 
 
 def _of_cluster(fabric_ports: list[int], is_first: bool) -> dict[str, str]:

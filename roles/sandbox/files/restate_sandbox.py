@@ -21,6 +21,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -74,7 +75,7 @@ class Service:
 class Sandbox:
     """A Restate server and the services that are served to it, from `with` until its end.
 
-    With 3 `nodes`, the server is a cluster.
+    With 3 `nodes`, the server is a cluster. The `environment` configures the server, by its RESTATE_* variables.
     `cache` keeps installed servers (default: SANDBOX_CACHE, else the user's cache directory).
     `service_python` is a Python with the packages of requirements.txt. Every method raises SandboxError with
     what was seen.
@@ -86,9 +87,11 @@ class Sandbox:
         cache: Path | None = None,
         service_python: str = sys.executable,
         nodes: int = 1,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.version = version
         self.node_count = nodes
+        self._environment = environment
         self._cache = cache or restate_server.default_cache()
         self._service_python = service_python
         self._processes: OwnedProcesses | None = None
@@ -99,7 +102,7 @@ class Sandbox:
         self._processes = OwnedProcesses("restate-sandbox-")
         try:
             self._cluster = restate_cluster.start(
-                self.version, self._processes, self._cache.absolute(), self.node_count
+                self.version, self._processes, self._cache.absolute(), self.node_count, self._environment
             )
         except BaseException:
             self._processes.close()

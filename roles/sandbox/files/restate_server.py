@@ -81,7 +81,7 @@ def install(version: str, cache: Path, processes: OwnedProcesses) -> Path:
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """What tells one node from others: its name, its ports, and the environment that only a cluster needs."""
+    """What tells one node from others: its name, its ports, and what its environment has besides."""
 
     name: str
     cluster: str
@@ -89,7 +89,7 @@ class NodeSettings:
     ingress_port: int
     fabric_port: int
     """Where nodes talk to each other, and restatectl to them."""
-    of_cluster: dict[str, str]
+    environment: dict[str, str]
 
 
 class RestateServer:
@@ -206,4 +206,4 @@ class RestateServer:
         }
         if self.version.startswith("1.5."):
             environment["RESTATE_DEFAULT_RETRY_POLICY"] = _RETRY_POLICY_1_5
-        return environment | settings.of_cluster
+        return environment | settings.environment

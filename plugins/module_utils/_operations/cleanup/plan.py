@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from ..._errors import OperatorError
 from ..._http import urls
 from ..._restate.rows import Invocation
-from ..._restate.wire import Deployment
+from ..._restate.wire import Deployment, Subscription
 from ..deployments.pending import Pending
-from ..deployments.registry import Registry
+from ..deployments.registry import Registry, ambiguous
 from ..invocations.fit import Offer
 from ..invocations.migration_plan import MigrationPlan, plan_migration
 from ..operation import DURATION
+from .losses import Losses
 from .refusals import not_registered, too_many
 
 ASSUMED_ID = "dp_assumed"
@@ -58,6 +59,8 @@ class Observed:
     offer: Offer | None = None
     began_on: t.Mapping[str, Offer] = field(default_factory=dict)
     error: OperatorError | None = None
+    subscriptions: tuple[Subscription, ...] = ()
+    """The Kafka subscriptions, where services would be gone."""
 
 
 @dataclass(frozen=True)
@@ -137,10 +140,8 @@ class Plan:
 
 def choose(registry: Registry, ages: t.Mapping[str, float], request: CleanupRequest) -> Choice:
     """Return what is kept, what may go and what stays; raise RESTATE_DEPLOYMENT_NOT_FOUND."""
-    kept = registry.at(request.service_url)
-    if kept is None:
-        raise not_registered(request.service_url)
     listed = _listed(registry, request.keep)
+    kept = _kept(registry, request, listed)
     going, staying = [], []
     for deployment in sorted(registry.deployments, key=lambda each: each.created):
         if deployment.id == kept.id:
@@ -151,6 +152,26 @@ def choose(registry: Registry, ages: t.Mapping[str, float], request: CleanupRequ
         else:
             going.append(deployment)
     return Choice(kept, tuple(going), tuple(staying))
+
+
+def _kept(registry: Registry, request: CleanupRequest, listed: t.Container[str]) -> Deployment:
+    """Return the deployment that service_url means: of several, the only one that is the latest of any service.
+
+    A server with routing headers has several of one URL; those that stay besides can be listed by their ids.
+    """
+    at_url = registry.all_at(request.service_url)
+    found = [each for each in at_url if each.id not in listed] or at_url
+    found = [each for each in found if registry.latest_at(each.id)] or found
+    if not found:
+        raise not_registered(request.service_url)
+    if len(found) > 1:
+        raise ambiguous(
+            found,
+            request.service_url,
+            remedy="The server's routing headers tell deployments of one URL apart. List under keep, by their ids, "
+            "those that stay besides the one that is meant.",
+        )
+    return found[0]
 
 
 def _why_it_stays(
@@ -174,7 +195,9 @@ def _listed(registry: Registry, keep: t.Iterable[str]) -> set[str]:
     for entry in keep:
         is_url = "://" in entry
         matches = {
-            each.id for each in registry.deployments if each.id == entry or (is_url and each.is_at(entry))
+            each.id
+            for each in registry.deployments
+            if entry in (each.id, each.arn) or (is_url and each.is_at(entry))
         }
         if not matches:
             raise OperatorError(
@@ -191,7 +214,10 @@ def make_plan(observed: Observed, request: CleanupRequest) -> Plan:
     choice = choose(observed.registry, observed.ages, request)
     warnings = []
     if any(each.reason == "lambda" for each in choice.staying):
-        warnings.append("Deployments on AWS Lambda are not supported and were left as they are.")
+        warnings.append(
+            "Deployments on AWS Lambda are not supported and were left as they are: the restate CLI removes them "
+            "(restate deployments remove ID)."
+        )
     return Plan(
         request=request,
         registry=observed.registry,
@@ -199,7 +225,7 @@ def make_plan(observed: Observed, request: CleanupRequest) -> Plan:
         removals=tuple(_removal(each, observed, request) for each in choice.going),
         staying=choice.staying,
         warnings=tuple(warnings),
-        error=refusal(choice, observed.registry, request) or observed.error,
+        error=refusal(choice, observed.registry, request, observed.subscriptions) or observed.error,
     )
 
 
@@ -224,50 +250,22 @@ def _removal(deployment: Deployment, observed: Observed, request: CleanupRequest
     )
 
 
-def refusal(choice: Choice, registry: Registry, request: CleanupRequest) -> OperatorError | None:
+def losses(choice: Choice, registry: Registry) -> Losses:
+    """Return what would be lost with what may go."""
+    return Losses((each.id for each in choice.going), registry)
+
+
+def refusal(
+    choice: Choice,
+    registry: Registry,
+    request: CleanupRequest,
+    subscriptions: t.Iterable[Subscription] = (),
+) -> OperatorError | None:
     """Return why what was chosen must not be removed, or None."""
-    going = {deployment.id for deployment in choice.going}
-    serving = _serving(registry)
-    latest_going = {
-        name: each.deployment_id for name, each in registry.latest.items() if each.deployment_id in going
-    }
-    returning = sorted(name for name in latest_going if serving.get(name, set()) - going)
-    gone = sorted(set(latest_going) - set(returning))
-    if returning:
-        return _removal_refused(
-            f"would bring back an older revision of {', '.join(returning)}",
-            sorted({latest_going[name] for name in returning}),
-            reason="older_revision_returns",
-            remedy="Register the release first (restate_redeploy): service_url is not the latest of these services.",
-        )
-    if gone and not request.allow_service_removal:
-        return _removal_refused(
-            f"would remove {', '.join(gone)} altogether",
-            sorted({latest_going[name] for name in gone}),
-            reason="service_removed",
-            remedy="Use remove: superseded, list what stays under keep, or set allow_service_removal to true.",
-        )
-    return too_many(
+    return losses(choice, registry).refusal(
+        subscriptions, allow_service_removal=request.allow_service_removal
+    ) or too_many(
         [deployment.id for deployment in choice.going],
         request.max_removed,
         remedy="Check that service_url is right; then raise max_removed, or narrow with keep, min_age or remove.",
-    )
-
-
-def _serving(registry: Registry) -> dict[str, set[str]]:
-    """Return, by service name, the ids of all deployments that serve it."""
-    serving: dict[str, set[str]] = {}
-    for deployment in registry.deployments:
-        for service in deployment.services:
-            serving.setdefault(service.name, set()).add(deployment.id)
-    return serving
-
-
-def _removal_refused(what: str, ids: list[str], *, reason: str, remedy: str) -> OperatorError:
-    return OperatorError(
-        "RESTATE_SERVICE_REMOVAL_REFUSED",
-        f"Removing {', '.join(ids)} {what}; nothing was touched.",
-        remedy=remedy,
-        reason=reason,
-        deployment_ids=ids,
     )

@@ -20,7 +20,7 @@ from ..deployments.registry import Registry
 from ..invocations.fit import Offer, offer_of
 from ..operation import Backend
 from .drain import Drain
-from .plan import ASSUMED_ID, Choice, CleanupRequest, Observed, choose, make_plan, refusal
+from .plan import ASSUMED_ID, Choice, CleanupRequest, Observed, choose, losses, make_plan, refusal
 from .prediction import predict
 from .refusals import assumed_protocol, check, not_assumable
 from .report import make_report
@@ -38,12 +38,13 @@ def observe(restate: Restate, request: CleanupRequest) -> Observed:
     ages = _ages(registry)
     pending = read_pending(admin, registry)
     choice = choose(registry, ages, request)
-    if not choice.going or refusal(choice, registry, request):
-        return Observed(registry, pending, ages)
+    subscriptions = admin.subscriptions() if losses(choice, registry).gone else ()
+    if not choice.going or refusal(choice, registry, request, subscriptions):
+        return Observed(registry, pending, ages, subscriptions=subscriptions)
     holding = [each for each in choice.going if pending[each.id].total]
     error = _why_not_now(restate, request, choice, holding)
     if error or not holding:
-        return Observed(registry, pending, ages, error=error)
+        return Observed(registry, pending, ages, error=error, subscriptions=subscriptions)
     offer: Offer | None = None
     began_on: dict[str, Offer] = {}
     if _migrates(request):
@@ -52,7 +53,7 @@ def observe(restate: Restate, request: CleanupRequest) -> Observed:
     unfinished: dict[str, list[Invocation]] = {}
     if offer or not request.drain_timeout:
         unfinished = {each.id: unfinished_on(restate, registry, each) for each in holding}
-    return Observed(registry, pending, ages, unfinished, offer, began_on)
+    return Observed(registry, pending, ages, unfinished, offer, began_on, subscriptions=subscriptions)
 
 
 def _migrates(request: CleanupRequest) -> bool:
@@ -68,17 +69,24 @@ def unfinished_on(restate: Restate, registry: Registry, deployment: Deployment) 
 
 def _assuming(registry: Registry, assumed: dict[str, t.Any], service_url: str) -> Registry:
     """Return the registry as it would be once the deployment that a dry run predicted is registered."""
-    match = registry.at(service_url)
-    deployment_id = match.id if match else ASSUMED_ID
     try:
+        match = _assumed_match(registry, assumed, service_url)
+        deployment_id = match.id if match else ASSUMED_ID
         services = {each["name"]: _service(each, deployment_id) for each in assumed["services"]}
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
-        raise not_assumable(f"its services cannot be read ({type(exc).__name__})") from None
+        raise not_assumable(f"it cannot be read ({type(exc).__name__})") from None
     deployments = registry.deployments
     if not match:
         created_at = _timestamps.write(_timestamps.now())
         deployments += (Deployment(id=ASSUMED_ID, uri=service_url, created_at=created_at),)
     return Registry(deployments, {**registry.latest, **services})
+
+
+def _assumed_match(registry: Registry, assumed: dict[str, t.Any], service_url: str) -> Deployment | None:
+    """Return the registered deployment that would be overwritten, or None for a new one."""
+    at_url = [each for each in registry.all_at(service_url) if each.id not in assumed.get("beside", ())]
+    active = [each for each in at_url if registry.latest_at(each.id)]
+    return next(iter(active or at_url), None)
 
 
 def _service(told: dict[str, t.Any], deployment_id: str) -> Service:

@@ -64,4 +64,10 @@ def as_registered(deployment: Deployment | DeploymentDetail, capabilities: Capab
         additional_headers=headers_of(deployment),
         metadata=deployment.metadata,
     )
-    return body(target, capabilities, force=True)
+    content = body(target, capabilities, force=True)
+    if deployment.arn:
+        del content["uri"]
+        content["arn"] = deployment.arn
+        if deployment.assume_role_arn:
+            content["assume_role_arn"] = deployment.assume_role_arn
+    return content

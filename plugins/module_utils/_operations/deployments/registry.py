@@ -36,7 +36,8 @@ def check_service_url(service_url: str) -> None:
         raise OperatorError(
             "RESTATE_UNSUPPORTED",
             "service_url is an ARN; deployments on AWS Lambda are not supported.",
-            remedy="Use the restate CLI for Lambda deployments.",
+            remedy="Use the restate CLI for Lambda deployments: restate deployments register ARN, and restate "
+            "deployments remove ID for one that has drained.",
         )
     try:
         parts = urls.parse(service_url)
@@ -50,18 +51,28 @@ def check_service_url(service_url: str) -> None:
 
 
 def only_match(deployments: t.Iterable[_Deployment], service_url: str) -> _Deployment | None:
-    """Return the deployment that a URL means, or None; two are refused."""
+    """Return the deployment that a URL means, or None; two are refused, as DALP does not tell them apart."""
     matches = [deployment for deployment in deployments if deployment.is_at(service_url)]
     if len(matches) > 1:
-        ids = [deployment.id for deployment in matches]
-        raise OperatorError(
-            "RESTATE_INVALID_ARGUMENT",
-            f"{urls.without_secrets(service_url)} matches {len(matches)} deployments: {', '.join(ids)}.",
-            remedy="Remove the superfluous one with the restate CLI, then run the task again.",
-            reason="ambiguous_service_url",
-            deployment_ids=ids,
+        raise ambiguous(
+            matches,
+            service_url,
+            remedy="Use backend: restate, which tells them apart where the server has routing headers.",
         )
     return matches[0] if matches else None
+
+
+def ambiguous(matches: t.Sequence[_AtUrl], service_url: str, *, remedy: str) -> OperatorError:
+    """Return the refusal of a URL that several deployments have, of which none can be told to be meant."""
+    ids = [deployment.id for deployment in matches]
+    return OperatorError(
+        "RESTATE_INVALID_ARGUMENT",
+        f"{urls.without_secrets(service_url)} matches {len(matches)} deployments: {', '.join(ids)}; nothing was "
+        "touched.",
+        remedy=remedy,
+        reason="ambiguous_service_url",
+        deployment_ids=ids,
+    )
 
 
 @dataclass(frozen=True)
@@ -76,9 +87,9 @@ class Registry:
         """Read deployments and services from the server."""
         return cls(admin.deployments(), {service.name: service for service in admin.services()})
 
-    def at(self, service_url: str) -> Deployment | None:
-        """Return the deployment that a URL means, or None; two are refused."""
-        return only_match(self.deployments, service_url)
+    def all_at(self, service_url: str) -> list[Deployment]:
+        """Return the deployments of a URL: several where the server tells them apart by routing headers."""
+        return [deployment for deployment in self.deployments if deployment.is_at(service_url)]
 
     @property
     def ids(self) -> set[str]:
@@ -91,6 +102,6 @@ class Registry:
 
     @property
     def newest_active(self) -> Deployment | None:
-        """The deployment that is the latest for some service and was registered last."""
-        active = [deployment for deployment in self.deployments if self.latest_at(deployment.id)]
+        """The deployment at a URL that is the latest for some service and was registered last."""
+        active = [each for each in self.deployments if each.uri and self.latest_at(each.id)]
         return max(active, key=lambda deployment: deployment.created, default=None)

@@ -98,7 +98,7 @@ class Observed:
     """What was observed of a server, at its URLs as they may be shown.
 
     O(probes) are, by id, what those that are the latest for a service offer now, or why they were not told. O(nodes)
-    are, by component, the answers of each of several URLs.
+    are, by component, the answers of each of several URLs. O(subscriptions) is what was told of Kafka subscriptions.
     """
 
     components: Components
@@ -106,6 +106,7 @@ class Observed:
     ingress_url: str
     probes: t.Mapping[str, Registration | OperatorError] = field(default_factory=dict)
     nodes: t.Mapping[str, t.Sequence[Node]] = field(default_factory=dict)
+    subscriptions: Component = Component(value=())
 
 
 def registry_of(components: Components) -> Registry | None:

@@ -10,17 +10,16 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..._errors import OperatorError
-from ..._restate.wire import Deployment
 from ..commands import runbook
-from ..deployments.pending import count_pending, state_of
 from ..deployments.registry import Registry
 from ..journal import Journal
-from ..report import count
-from .components import Invocations, Observed, registry_of
+from .components import Observed, registry_of
 from .findings import Finding, gravest_first, of_components, of_version
 from .invocations import of_invocations, of_unserved
 from .nodes import of_nodes
 from .probes import of_probes
+from .subscriptions import of_subscriptions
+from .superseded import of_superseded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,9 +62,12 @@ def diagnose(observed: Observed) -> list[Finding]:
     invocations = components["invocations"]
     if registry:
         findings += [*_of_services(registry), *of_probes(registry, observed.probes)]
+        findings += of_subscriptions(observed.subscriptions, registry)
         if not invocations.error:
-            findings += _of_deployments(registry, invocations.value)
-            findings += of_unserved(registry, invocations.value)
+            findings += [
+                *of_superseded(registry, invocations.value),
+                *of_unserved(registry, invocations.value),
+            ]
     if not invocations.error:
         services = {service.name: service for service in components["services"].value or ()}
         findings += of_invocations(invocations.value, services)
@@ -84,36 +86,3 @@ def _of_services(registry: Registry) -> t.Iterator[Finding]:
                 subjects=[name],
                 remedy=runbook("redeploy", restate_service_url="URL-OF-THE-RELEASE"),
             )
-
-
-def _of_deployments(registry: Registry, invocations: Invocations) -> t.Iterator[Finding]:
-    pending = count_pending(registry, invocations.pinned, invocations.unpinned)
-    states: dict[str, list[Deployment]] = {"active": [], "draining": [], "drained": []}
-    for deployment in registry.deployments:
-        states[state_of(registry, deployment.id, pending[deployment.id])].append(deployment)
-    kept = registry.newest_active
-    remedy = runbook(
-        "cleanup",
-        restate_service_url=kept.shown_url if kept else "URL-OF-THE-RELEASE",
-        restate_remove="superseded",
-    )
-    if states["draining"]:
-        number = sum(pending[deployment.id].total for deployment in states["draining"])
-        yield Finding(
-            code="STALE_DEPLOYMENTS",
-            severity="warning",
-            component="deployments",
-            message=f"{count(len(states['draining']), 'superseded deployment')} still held by "
-            f"{count(number, 'pending invocation')}.",
-            subjects=[deployment.id for deployment in states["draining"]],
-            remedy=remedy,
-        )
-    if states["drained"]:
-        yield Finding(
-            code="DRAINED_DEPLOYMENTS",
-            severity="info",
-            component="deployments",
-            message=f"{count(len(states['drained']), 'drained deployment')} can be removed.",
-            subjects=[deployment.id for deployment in states["drained"]],
-            remedy=remedy,
-        )

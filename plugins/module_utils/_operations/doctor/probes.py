@@ -20,6 +20,11 @@ Probes = t.Mapping[str, Registration | OperatorError]
 _OF_THE_SERVICE = ("RESTATE_SERVICE_UNREACHABLE", "RESTATE_REGISTRATION_REFUSED")
 """What an error says of the service that was asked; any other one is of the way to it."""
 
+_LAMBDA_REMEDY = (
+    "Check that the function is there and that the server's AWS credentials may invoke it; register another version "
+    "with the restate CLI: restate deployments register ARN"
+)
+
 
 def of_probes(registry: Registry, probes: Probes) -> t.Iterator[Finding]:
     """Yield what the probes of services have shown."""
@@ -44,7 +49,7 @@ def _silent(deployment: Deployment, names: list[str], error: OperatorError) -> F
         component="services",
         message=f"{', '.join(names)} at {deployment.shown_url} does not answer discovery: {error.message}",
         subjects=names,
-        remedy=error.remedy or "",
+        remedy=_LAMBDA_REMEDY if deployment.uri is None else error.remedy or "",
     )
 
 

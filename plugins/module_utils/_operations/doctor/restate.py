@@ -36,6 +36,7 @@ def observe(restate: Restate, request: DoctorRequest) -> Observed:
             "services": pool.submit(_ask, admin.clock, admin.services),
         }
         admins, ingresses = _ask_nodes(restate, pool)
+        subscriptions = pool.submit(_ask, admin.clock, admin.subscriptions)
         invocations = _ask(admin.clock, lambda: _read_invocations(admin, pool, version))
         components = {
             "admin": version.result(),
@@ -48,7 +49,9 @@ def observe(restate: Restate, request: DoctorRequest) -> Observed:
             "admin": [each.result() for each in admins],
             "ingress": [each.result() for each in ingresses],
         }
-    return Observed(components, admin.connection.shown_url, ingress.shown_url, probes, nodes)
+    return Observed(
+        components, admin.connection.shown_url, ingress.shown_url, probes, nodes, subscriptions.result()
+    )
 
 
 def _ask_nodes(restate: Restate, pool: ThreadPoolExecutor) -> tuple[list[Future[Node]], list[Future[Node]]]:
@@ -129,7 +132,7 @@ def _probe(
     asked = {
         deployment.id: pool.submit(ask, deployment)
         for deployment in registry.deployments
-        if deployment.uri and registry.latest_at(deployment.id)
+        if registry.latest_at(deployment.id)
     }
     return {deployment_id: future.result() for deployment_id, future in asked.items()}
 

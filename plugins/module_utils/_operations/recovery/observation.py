@@ -16,6 +16,7 @@ from ..._restate.rows import Invocation, Promise, StateEntry
 from ..._restate.server import Restate
 from ..invocations.chunks import chunks, rows_about
 from ..invocations.selection import select_runs
+from .callers import read_callers
 from .cluster import Cluster
 from .inputs import read_inputs
 from .key_plan import plan_key
@@ -62,6 +63,7 @@ def observe(restate: Restate, request: RecoveryRequest) -> Observed:
         now=_timestamps.now(),
         releases_killed_at_once=admin.capabilities.releases_killed_at_once,
         children=reader.children,
+        callers=reader.callers,
         retained=frozenset(reader.retained),
         pending=pending,
         foreign=tuple(snapshots.foreign) if snapshots else (),
@@ -105,6 +107,7 @@ class _Reader:
         self.seen: dict[Name, KeyState] = {}
         self.failed_reads: dict[Name, OperatorError] = {}
         self.children: dict[str, tuple[str, ...]] = {}
+        self.callers: dict[str, tuple[str, ...]] = {}
         self.retained: set[str] = set()
         self.content_digests: dict[Name, str] = {}
 
@@ -122,6 +125,7 @@ class _Reader:
             with self._noting_failure(workflow.name, going):
                 killed = [row.id for key in going for row in plans[key].kill]
                 self.children |= read_children(self._admin, killed)
+                self.callers |= read_callers(self._admin, killed)
                 self._read_what_is_kept([states[key] for key in going])
 
     @contextlib.contextmanager

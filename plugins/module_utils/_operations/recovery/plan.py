@@ -71,9 +71,10 @@ class Observed:
     """What was read of all keys, before anything is written.
 
     O(seen) has, by name, what Restate holds of a key, and O(failed_reads) why something of it could not be read;
-    O(children) the unfinished invocations below what may be killed, by id; O(retained) the runs whose input can be
-    submitted again. O(pending) are the resubmissions that an earlier task left, and O(foreign) those that another
-    Restate is owed. O(cluster) is the one that is asked, where snapshots are kept.
+    O(children) the unfinished invocations below what may be killed, by id, and O(callers) those that wait for it;
+    O(retained) the runs whose input can be submitted again. O(pending) are the resubmissions that an earlier task
+    left, and O(foreign) those that another Restate is owed. O(cluster) is the one that is asked, where snapshots are
+    kept.
     """
 
     names: tuple[Name, ...]
@@ -83,6 +84,7 @@ class Observed:
     failed_reads: t.Mapping[Name, OperatorError] = field(default_factory=dict)
     releases_killed_at_once: bool = True
     children: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    callers: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     retained: frozenset[str] = frozenset()
     pending: t.Mapping[Name, PendingResubmission] = field(default_factory=dict)
     foreign: tuple[PendingResubmission, ...] = ()
@@ -97,9 +99,10 @@ class Observed:
 class KeyRecovery:
     """A key, and what is to be done about it.
 
-    O(children) are the unfinished invocations that a kill takes along. O(pending) is what an earlier task left to be
-    submitted again for it; with O(closes) it is not, any more, since its run was submitted again (O(resubmitted)).
-    O(submits) says that its input is submitted again in the end. O(snapshot) is where its snapshot will be.
+    O(children) are the unfinished invocations that a kill takes along, O(callers) those that wait for what it ends.
+    O(pending) is what an earlier task left to be submitted again for it; with O(closes) it is not, any more, since its
+    run was submitted again (O(resubmitted)). O(submits) says that its input is submitted again in the end. O(snapshot)
+    is where its snapshot will be.
     """
 
     seen: KeyState
@@ -110,6 +113,7 @@ class KeyRecovery:
     resubmitted: Invocation | None = None
     submits: bool = False
     snapshot: Path | None = None
+    callers: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -202,7 +206,22 @@ class _Planner:
         if names:
             name = (seen.service, seen.key)
             snapshot = names.closed(*name, run.created_at if run else self._observed.content_digests[name])
-        return KeyRecovery(seen, steps, children, pending, closes, submits=self._resubmits, snapshot=snapshot)
+        return KeyRecovery(
+            seen,
+            steps,
+            children,
+            pending,
+            closes,
+            submits=self._resubmits,
+            snapshot=snapshot,
+            callers=self._callers(steps, children),
+        )
+
+    def _callers(self, steps: KeyPlan, children: tuple[str, ...]) -> tuple[str, ...]:
+        """Return who waits for what is killed, and is not killed with it."""
+        ids = [row.id for row in steps.kill]
+        waiting = [caller for each in ids for caller in self._observed.callers.get(each, ())]
+        return tuple(each for each in dict.fromkeys(waiting) if each not in {*ids, *children})
 
     def _with_pending(self, seen: KeyState, steps: KeyPlan, pending: PendingResubmission) -> KeyRecovery:
         """Take up what an earlier task that was cut off left to do for this key."""

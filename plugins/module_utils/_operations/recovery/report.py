@@ -111,6 +111,12 @@ def _warnings(plan: Plan, results: list[KeyResult]) -> t.Iterator[str]:
             f"The kill takes {count(len(children), 'unfinished invocation')} along that were called: "
             f"{sample(children)}."
         )
+    callers = [caller for result in results for caller in result.callers]
+    if callers:
+        yield (
+            f"{count(len(callers), 'unfinished invocation')} called what is killed or is attached to it, and gets its "
+            f"failure: {sample(callers)}."
+        )
     yield from _held_for_a_while(plan)
     kept = sum(
         len(recovery.seen.invocations)

@@ -29,6 +29,7 @@ class KeyResult:
     purged: t.Sequence[str] = ()
     cleared: t.Sequence[str] = ()
     children: t.Sequence[str] = ()
+    callers: t.Sequence[str] = ()
     snapshot: str | None = None
     resubmitted: str | None = None
     resubmitted_at: str | None = None
@@ -54,7 +55,7 @@ class KeyResult:
         return shown | {name: list(shown[name]) for name in _LISTS}
 
 
-_LISTS = ("invocation_ids", "killed", "purged", "cleared", "children", "unknown")
+_LISTS = ("invocation_ids", "killed", "purged", "cleared", "children", "callers", "unknown")
 _SHOWN = (
     "service_name",
     "service_key",
@@ -95,6 +96,7 @@ def key_result(recovery: KeyRecovery, plan: Plan, journal: Journal) -> KeyResult
         purged=[row.id for row in steps.purge if journal.is_done("purge", row.id)],
         cleared=cleared.facts.get("keys", []) if cleared and cleared.state == DONE else (),
         children=recovery.children,
+        callers=recovery.callers,
         snapshot=_snapshot(recovery, journal, verdict),
         resubmitted=resubmitted,
         resubmitted_at=resubmitted_at,

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 
 from ..._errors import OperatorError
 from ..._http import urls
-from ..._restate.wire import DeploymentDetail, Registration, Service
+from ..._restate.wire import DeploymentDetail, Registration, Service, Subscription
+from ..commands import restate_cli
 from ..deployments.registration import Target, headers_of, uses_http_11
 from ..journal import Journal
 from ..operation import STRINGS
+from .description import described, options_of
 from .in_flight import InFlight
-from .settings import settings_kept, settings_that_change, settings_to_keep
+from .settings import Codes, plan_settings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,7 @@ class RedeployRequest:
     use_http_11: bool | None = None
     additional_headers: dict[str, str] | None = field(default=None, repr=False, metadata=STRINGS)
     metadata: dict[str, str] | None = field(default=None, metadata=STRINGS)
+    settings: str = "keep"
     wait_timeout: int
 
     def target(self, registered: DeploymentDetail | None) -> Target:
@@ -60,6 +63,8 @@ class Observed:
     """What is registered (O(registered) None: nothing at this URL) and what the service offers.
 
     O(in_flight) are the unfinished invocations that are pinned to what is registered. O(body) is what registers it.
+    O(codes) is what the code of other deployments says, where it decides about settings. O(beside) are the ids of
+    other deployments at the same URL. O(unfed) are Kafka subscriptions whose service or handler would go.
     """
 
     registered: DeploymentDetail | None
@@ -67,6 +72,9 @@ class Observed:
     discovered: Registration
     in_flight: InFlight = field(default_factory=InFlight)
     body: dict[str, t.Any] = field(default_factory=dict, repr=False)
+    codes: Codes = field(default_factory=dict)
+    beside: tuple[str, ...] = ()
+    unfed: tuple[Subscription, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -123,27 +131,36 @@ class Step:
 def make_plan(observed: Observed, request: RedeployRequest) -> Plan:
     """Return what is to be done, or why it is refused."""
     target = request.target(observed.registered)
-    after = _described(request.service_url, observed.discovered, latest=True)
+    settings = plan_settings(
+        observed.registered,
+        observed.discovered,
+        observed.latest,
+        observed.codes,
+        takes_codes=request.settings == "code",
+    )
+    after = described(request.service_url, observed.discovered, latest=True)
     if observed.registered is None:
-        after |= _options(target, known_headers=None)
-        warnings = settings_that_change(observed.discovered, observed.latest)
-        return Plan(request, observed, "register", {}, after, {}, tuple(warnings))
-    before = _described(request.service_url, observed.registered, latest=_is_latest(observed))
+        after |= options_of(target, known_headers=None)
+        warnings = [*_beside(observed), *settings.warnings, *_unfed(observed)]
+        return Plan(request, observed, "register", {}, after, settings.kept, tuple(warnings))
+    before = described(request.service_url, observed.registered, latest=_is_latest(observed))
     known = RedeployRequest(service_url="", force=True, wait_timeout=0).target(observed.registered)
-    before |= _options(known, known_headers=None)
-    after |= _options(target, known_headers=known.additional_headers)
+    before |= options_of(known, known_headers=None)
+    after |= options_of(target, known_headers=known.additional_headers)
+    if settings.after:
+        before, after = {**before, "settings": settings.before}, {**after, "settings": settings.after}
     if before == after:
         return Plan(request, observed, "nothing", before, after, {}, ())
     error = _refusal(observed.registered, observed, request, before, after)
     if error:
         return Plan(request, observed, "refuse", before, after, {}, (), error)
-    settings = settings_to_keep(observed.registered, observed.discovered)
     warnings = [
-        *settings_kept(observed.registered, settings),
+        *settings.warnings,
+        *_unfed(observed),
         *_services_dropped(observed.registered, observed),
         *observed.in_flight.warnings(observed.registered.id),
     ]
-    return Plan(request, observed, "overwrite", before, after, settings, tuple(warnings))
+    return Plan(request, observed, "overwrite", before, after, settings.kept, tuple(warnings))
 
 
 def _refusal(
@@ -165,7 +182,7 @@ def _refusal(
         return _refused(
             registered,
             f"This server would not overwrite {registered.id} but register the same URL a second time.",
-            remedy="Leave use_http_11 as it is registered, or use another URL.",
+            remedy=_how_not_twice(registered, request),
             reason="second_registration",
         )
     if not request.force:
@@ -187,6 +204,29 @@ def _refusal(
             reason="type_change",
         )
     return None
+
+
+def _how_not_twice(registered: DeploymentDetail, request: RedeployRequest) -> str:
+    if request.use_http_11 in (None, uses_http_11(registered)):
+        return "Use another URL, or register it with the restate CLI (restate deployments register)."
+    return "Leave use_http_11 as it is registered, or use another URL."
+
+
+def _beside(observed: Observed) -> list[str]:
+    if not observed.beside:
+        return []
+    return [
+        f"It is registered beside {', '.join(observed.beside)} at the same URL: the server's routing headers tell them "
+        "apart."
+    ]
+
+
+def _unfed(observed: Observed) -> list[str]:
+    return [
+        f"The code no longer offers {each.sink}, which the Kafka subscription {each.id} ({each.source}) feeds. Give it "
+        f"up ({restate_cli('subscriptions', 'delete', each.id)}), or register a release that offers it."
+        for each in observed.unfed
+    ]
 
 
 def _refused(registered: DeploymentDetail, message: str, *, remedy: str, reason: str) -> OperatorError:
@@ -228,50 +268,3 @@ def predict(plan: Plan) -> Journal:
     for step in plan.steps:
         journal.done(step.action, [step.subject])
     return journal
-
-
-# How both sides of the diff are described
-
-
-def _described(service_url: str, offer: DeploymentDetail | Registration, *, latest: bool) -> dict[str, t.Any]:
-    return {
-        "service_url": urls.without_secrets(service_url),
-        "services": {
-            service["name"]: {
-                "type": service["type"],
-                "handlers": {handler["name"]: handler["type"] for handler in service["handlers"]},
-            }
-            for service in services_of(offer)
-        },
-        "protocol_versions": [offer.min_protocol_version, offer.max_protocol_version],
-        "sdk_version": offer.sdk_version,
-        "is_latest": latest,
-    }
-
-
-def _options(target: Target, *, known_headers: dict[str, str] | None) -> dict[str, t.Any]:
-    """Describe options without the values of headers; O(known_headers) lets a changed value show as changed."""
-    shown = {}
-    for name, value in sorted(target.additional_headers.items()):
-        is_changed = known_headers is not None and known_headers.get(name, value) != value
-        shown[name] = "(hidden, changed)" if is_changed else "(hidden)"
-    return {
-        "additional_headers": shown,
-        "metadata": target.metadata,
-        "use_http_11": target.use_http_11,
-    }
-
-
-def services_of(offer: DeploymentDetail | Registration) -> list[dict[str, t.Any]]:
-    """Return services with their handlers, as a result shows them."""
-    return [
-        {
-            "name": service.name,
-            "type": service.ty,
-            "handlers": [
-                {"name": handler.name, "type": handler.ty}
-                for handler in sorted(service.handlers, key=lambda handler: handler.name)
-            ],
-        }
-        for service in sorted(offer.services, key=lambda service: service.name)
-    ]

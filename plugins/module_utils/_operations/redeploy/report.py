@@ -6,16 +6,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+from ..._errors import OperatorError
 from ..._http import urls
 from ..._restate.wire import Registration
-from ..journal import Journal
+from ..journal import DONE, NOT_DONE, Journal
 from ..report import Report, by_state
-from .plan import Plan, services_of
+from .description import services_of
+from .plan import Plan
+from .settings import set_settings, shown_settings
 
 
 def make_report(plan: Plan, journal: Journal) -> Report:
     """Return what was registered, or would be."""
-    error = plan.error or journal.ended_by
+    error = plan.error or (journal.ended_by and _with_what_is_not_set(journal.ended_by, plan, journal))
     deployment_id = registered_id(plan, journal)
     has_changed = journal.changed
     return Report(
@@ -27,6 +32,7 @@ def make_report(plan: Plan, journal: Journal) -> Report:
                 "service_url": urls.without_secrets(plan.request.service_url),
                 "services": services_of(plan.observed.discovered),
                 **_protocol(plan.observed.discovered),
+                **({"beside": list(plan.observed.beside)} if plan.observed.beside else {}),
             },
             "steps": [step.shown for step in plan.steps],
             **({"deployment_id": deployment_id} if deployment_id else {}),
@@ -46,6 +52,24 @@ def _protocol(discovered: Registration) -> dict[str, int]:
         "max_protocol_version": discovered.max_protocol_version,
     }
     return {name: version for name, version in versions.items() if version is not None}
+
+
+def _with_what_is_not_set(error: OperatorError, plan: Plan, journal: Journal) -> OperatorError:
+    """Return the error with the settings that were reset and not set again: no later task can tell them."""
+    left = {
+        service: values
+        for service, values in plan.settings.items()
+        if journal.state("apply_settings", service) != DONE
+    }
+    if not left or journal.state(plan.action, plan.action) == NOT_DONE:
+        return error
+    shown = ", ".join(f"{service} ({shown_settings(values)})" for service, values in left.items())
+    commands = " && ".join(set_settings(service, values) for service, values in left.items())
+    return dataclasses.replace(
+        error,
+        message=f"{error.message.rstrip('.')}. What the registration has reset was not set again: {shown}.",
+        remedy=f"{error.remedy} Where it was registered, set them by hand: {commands}",
+    )
 
 
 def registered_id(plan: Plan, journal: Journal) -> str | None:

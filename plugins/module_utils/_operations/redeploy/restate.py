@@ -6,82 +6,17 @@
 
 from __future__ import annotations
 
-import typing as t
-
 from ..._errors import OperatorError
-from ..._http import urls
 from ..._restate.admin import AdminClient
 from ..._restate.server import Restate
-from ..._restate.wire import Deployment, DeploymentDetail, Registration
-from ..deployments.registration import body
-from ..deployments.registry import STALE_READ_SECONDS, Registry, check_service_url
-from ..invocations.fit import find_misfit, offer_of
+from ..._restate.wire import Deployment, DeploymentDetail
+from ..deployments.registry import STALE_READ_SECONDS, Registry
 from ..journal import Journal
 from ..operation import Backend
 from ..waiting import repeat_while_lost, wait_until
-from .in_flight import InFlight, unfit
-from .plan import Observed, Plan, RedeployRequest, make_plan, predict
+from .observation import POLL_SECONDS, observe
+from .plan import Plan, RedeployRequest, make_plan, predict
 from .report import make_report
-
-_POLL_SECONDS = 0.5
-
-
-def observe(restate: Restate, request: RedeployRequest) -> Observed:
-    """Return what is registered at the URL, and what the service there offers."""
-    admin = restate.admin
-    check_service_url(request.service_url)
-    if request.metadata and not admin.capabilities.knows_breaking_and_metadata:
-        raise OperatorError(
-            "RESTATE_UNSUPPORTED", f"metadata needs Restate 1.6; this server is {admin.version.version}."
-        )
-    registry = Registry.read(admin)
-    match = registry.at(request.service_url)
-    registered = admin.deployment(match.id) if match else None
-    registration = body(
-        request.target(registered),
-        admin.capabilities,
-        # Without force Restate discovers nothing at a known URL, with force it accepts anything at a new one.
-        force=registered is not None,
-        breaking=request.breaking,
-    )
-    discovered = _discover(admin, registration, request.wait_timeout)
-    in_flight = _in_flight(admin, registered, discovered) if registered else InFlight()
-    return Observed(registered, registry.latest, discovered, in_flight, registration)
-
-
-def _discover(admin: AdminClient, registration: dict[str, t.Any], wait_timeout: int) -> Registration:
-    """Ask for discovery until the service answers; a service that is being started needs a while."""
-    answers: list[Registration] = []
-    silence: list[OperatorError] = []
-
-    def has_answered() -> bool:
-        try:
-            answers.append(admin.discover(registration))
-        except OperatorError as exc:
-            if exc.code != "RESTATE_SERVICE_UNREACHABLE":
-                raise
-            silence.append(exc)
-        return bool(answers)
-
-    if wait_until(has_answered, clock=admin.clock, seconds=wait_timeout, pause=_POLL_SECONDS):
-        return answers[0]
-    raise OperatorError(
-        "RESTATE_SERVICE_UNREACHABLE",
-        f"The service at {urls.without_secrets(registration['uri'])} did not answer Restate's discovery within "
-        f"{wait_timeout} s: {silence[-1].message}",
-        http=silence[-1].http,
-    ) from silence[-1]
-
-
-def _in_flight(admin: AdminClient, registered: DeploymentDetail, discovered: Registration) -> InFlight:
-    kinds = admin.query(admin.questions.pinned_kinds(registered.id))
-    number = sum(kind.n for kind in kinds)
-    offer, began_on = offer_of("this URL now", discovered), offer_of(registered.id, registered)
-    if all(find_misfit(kind, offer, began_on) is None for kind in kinds):
-        return InFlight(number)
-    # There may be very many: each is read only where it is to be named.
-    rows = admin.query(admin.questions.unfinished_on(registered.id, ()))
-    return InFlight(number, unfit(rows, offer, began_on))
 
 
 def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
@@ -104,9 +39,11 @@ def _register(admin: AdminClient, plan: Plan) -> str:
     registration, registered = plan.observed.body, plan.observed.registered
 
     def look() -> str | None:
-        match = Registry.read(admin).at(registration["uri"])
-        if match and (registered is None or _revisions(match) != _revisions(registered)):
-            return match.id
+        for each in Registry.read(admin).all_at(registration["uri"]):
+            if each.id not in plan.observed.beside and (
+                registered is None or _revisions(each) != _revisions(registered)
+            ):
+                return each.id
         return None
 
     return repeat_while_lost(
@@ -129,7 +66,7 @@ def _verify(admin: AdminClient, deployment_id: str, plan: Plan) -> None:
         return deployment_id in registry.ids and offered <= set(registry.latest_at(deployment_id))
 
     seconds = max(plan.request.wait_timeout, STALE_READ_SECONDS)
-    if not wait_until(is_latest, clock=admin.clock, seconds=seconds, pause=_POLL_SECONDS):
+    if not wait_until(is_latest, clock=admin.clock, seconds=seconds, pause=POLL_SECONDS):
         raise OperatorError(
             "RESTATE_DEPLOYMENT_NOT_FOUND",
             f"{deployment_id} was registered, but the server does not list it as the latest of its services.",

@@ -21,6 +21,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.deploymen
     count_pending,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments.registry import Registry
+from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Subscription
 from ansible_collections.dalp.restate.tests.unit.operators_requests import cleanup_request
 from ansible_collections.dalp.restate.tests.unit.wire_objects import deployment, registry
 
@@ -60,9 +61,15 @@ WITH_LAMBDA = registry(
 )
 
 
-def plan_of(seen: Registry, ages: dict[str, float] | None = None, **asked: Any) -> Plan:
+def plan_of(
+    seen: Registry,
+    ages: dict[str, float] | None = None,
+    subscriptions: tuple[Subscription, ...] = (),
+    **asked: Any,
+) -> Plan:
     hours = {one.id: 24.0 * HOUR for one in seen.deployments}
-    observed = Observed(seen, count_pending(seen, [], []), {**hours, **(ages or {})})
+    pending = count_pending(seen, [], [])
+    observed = Observed(seen, pending, {**hours, **(ages or {})}, subscriptions=subscriptions)
     return make_plan(observed, cleanup_request(**asked))
 
 
@@ -164,17 +171,59 @@ def test_what_cannot_be_meant_touches_nothing(asked: dict[str, Any], code: str, 
     assert words in raised.value.message
 
 
-def test_a_url_that_matches_two_deployments_is_refused() -> None:
-    seen = registry(
-        deployment("dp_a", "A", url="http://same:9080/"),
-        deployment("dp_b", "A", url="https://same:9080"),
-        latest={"A": "dp_b"},
-    )
+SAME_URL = [
+    deployment("dp_a", "A", "B", url="http://same:9080/"),
+    deployment("dp_b", "A", day=2, url="http://same:9080/"),
+]
+BOTH_LATEST = registry(*SAME_URL, latest={"A": "dp_b", "B": "dp_a"})
+NONE_LATEST = registry(*SAME_URL, deployment("dp_c", "A", "B", day=3), latest={"A": "dp_c", "B": "dp_c"})
+
+
+@pytest.mark.parametrize("seen", [BOTH_LATEST, NONE_LATEST])
+def test_a_url_that_may_mean_two_deployments_is_refused_with_the_true_reason(seen: Registry) -> None:
     with pytest.raises(OperatorError) as raised:
-        plan_of(seen, service_url="http://same:9080")
+        plan_of(seen, service_url="http://same:9080", remove="superseded")
     assert raised.value.code == "RESTATE_INVALID_ARGUMENT"
     assert raised.value.reason == "ambiguous_service_url"
     assert raised.value.deployment_ids == ["dp_a", "dp_b"]
+    assert "routing headers" in raised.value.remedy
+    assert "superfluous" not in raised.value.remedy
+
+
+def test_the_remedy_for_a_url_that_may_mean_two_deployments_works() -> None:
+    plan = plan_of(BOTH_LATEST, service_url="http://same:9080", keep=["dp_a"], remove="superseded")
+    assert plan.kept.id == "dp_b"
+    assert shown(plan) == "remove nothing, dp_a stays: keep"
+
+
+def test_a_url_of_two_deployments_means_the_one_that_is_the_latest() -> None:
+    seen = registry(*SAME_URL, latest={"A": "dp_b", "B": "dp_b"})
+    plan = plan_of(seen, service_url="http://same:9080", remove="superseded")
+    assert plan.kept.id == "dp_b"
+    assert shown(plan) == "remove dp_a"
+
+
+SUBSCRIPTION = Subscription(id="sub_1", source="kafka://orders/topic", sink="service://B/handle")
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_service_that_a_subscription_feeds_is_not_removed_whatever_is_allowed(allowed: bool) -> None:
+    plan = plan_of(SERVICE_DROPPED, subscriptions=(SUBSCRIPTION,), allow_service_removal=allowed)
+    assert shown(plan) == f"{REFUSED} subscription dp_old"
+    assert plan.error is not None
+    assert "sub_1 (kafka://orders/topic to service://B/handle)" in plan.error.message
+    assert "restate subscriptions delete sub_1" in plan.error.remedy
+    assert ("allow_service_removal" in plan.error.remedy) is not allowed
+
+
+def test_a_subscription_of_a_service_that_stays_forbids_nothing() -> None:
+    other = Subscription(id="sub_1", source="kafka://orders/topic", sink="service://A/run")
+    plan = plan_of(SERVICE_DROPPED, subscriptions=(other,), allow_service_removal=True)
+    assert shown(plan) == "remove dp_old"
+
+
+def test_a_lambda_that_is_listed_by_its_arn_stays() -> None:
+    assert shown(plan_of(WITH_LAMBDA, keep=[LAMBDA])) == "remove nothing, dp_lambda stays: keep"
 
 
 def test_a_refusal_names_services_and_deployments_and_says_what_to_do() -> None:

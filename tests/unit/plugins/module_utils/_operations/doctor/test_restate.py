@@ -30,6 +30,7 @@ class Server:
         empty: dict[str, dict[str, list[str]]] = {
             "/deployments": {"deployments": []},
             "/query": {"rows": []},
+            "/subscriptions": {"subscriptions": []},
             "/restate/health": {"services": []},
         }
         return answer(200, empty.get(request.target, {"services": []}))

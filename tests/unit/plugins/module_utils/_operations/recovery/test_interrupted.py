@@ -64,8 +64,9 @@ def of_key(*invocations: Invocation) -> list[Answer]:
     return [one] * 3
 
 
-# What is read of a key with a paused run: all of the key and the run's children; then the run before its kill.
-UP_TO_THE_KILL = (SERVICE, VERSION, *of_key(PAUSED), NOTHING, rows(PAUSED))
+# What is read of a key with a paused run: all of the key, the run's children, who called it, and who is attached; then
+# the run before its kill.
+UP_TO_THE_KILL = (SERVICE, VERSION, *of_key(PAUSED), NOTHING, NOTHING, NOTHING, rows(PAUSED))
 
 
 def recover(server: LoopbackServer, clock: FakeClock | None = None, *, retries: int = 0) -> Report:

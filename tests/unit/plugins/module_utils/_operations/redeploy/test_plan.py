@@ -30,6 +30,7 @@ from ansible_collections.dalp.restate.tests.unit.wire_objects import detail, ser
 A, B = service("A"), service("B")
 A_ELSEWHERE = service("A", "dp_2", revision=2)
 A_AS_OBJECT = service("A", ty="VirtualObject")
+LAMBDA = "arn:aws:lambda:eu-central-1:123456789012:function:orders:1"
 SECRET = {"x-api-key": "hunter22"}
 
 
@@ -167,41 +168,25 @@ def test_a_new_deployment_shows_what_it_offers_and_nothing_before() -> None:
     assert [step.shown for step in plan.steps] == [{"action": "register", "service_url": "http://dp_1:9080"}]
 
 
+def test_what_the_server_would_register_twice_blames_use_http_11_only_where_it_was_given() -> None:
+    for asked, named in (({"use_http_11": True}, True), ({"metadata": {"git": "1"}}, False)):
+        error = plan_of(detail("dp_1", A), found(A, id_="dp_9"), A, **asked).error
+        assert error is not None
+        assert error.reason == "second_registration"
+        assert ("use_http_11" in error.remedy) is named
+
+
+def test_a_new_deployment_beside_others_at_its_url_names_them() -> None:
+    observed = Observed(None, {"A": A}, found(A, id_="dp_9"), beside=("dp_1",))
+    plan = make_plan(observed, request(additional_headers={"x-route": "two"}))
+    assert plan.action == "register"
+    assert "beside dp_1" in plan.warnings[0]
+
+
 def test_a_rollback_shows_that_it_becomes_the_latest() -> None:
     plan = plan_of(detail("dp_1", A), found(A), A_ELSEWHERE)
     assert (plan.before["is_latest"], plan.after["is_latest"]) == (False, True)
     assert {**plan.before, "is_latest": True} == plan.after
-
-
-# Settings that were made with PATCH /services, which a new revision resets
-
-
-def test_an_overwrite_applies_registered_settings_again_and_says_so() -> None:
-    registered = detail("dp_1", service("A", public=False, journal_retention="2h", abort_timeout="1m"), B)
-    code = found(service("A", public=True, journal_retention="1d", abort_timeout="1m"), B, sdk_version="2")
-    plan = plan_of(registered, code, A, B)
-    kept = {"public": False, "journal_retention": "2h"}
-    assert [step.shown for step in plan.steps] == [
-        {"action": "overwrite", "service_url": "http://dp_1:9080"},
-        {"action": "apply_settings", "service": "A", "settings": kept},
-    ]
-    assert ["Service A" in warning and "journal_retention=2h" in warning for warning in plan.warnings] == [
-        True
-    ]
-
-
-def test_settings_are_no_reason_to_overwrite() -> None:
-    plan = plan_of(detail("dp_1", service("A", public=False)), found(service("A", public=True)), A)
-    assert plan.action == "nothing"
-    assert not plan.warnings
-
-
-def test_a_new_deployment_warns_of_settings_that_differ_from_the_latest() -> None:
-    latest = service("A", "dp_2", public=False, inactivity_timeout="5m")
-    plan = plan_of(None, found(service("A", public=True, inactivity_timeout="5m")), latest)
-    assert [step.shown for step in plan.steps] == [{"action": "register", "service_url": "http://dp_1:9080"}]
-    assert ["public from False to True" in warning for warning in plan.warnings] == [True]
-    assert "inactivity" not in plan.warnings[0]
 
 
 def test_an_overwrite_warns_of_services_that_the_code_no_longer_offers() -> None:
@@ -238,6 +223,16 @@ def test_body(version: str, asked: dict[str, Any], expected: dict[str, Any]) -> 
         registration.Target(uri="http://h", **options), capabilities_of(release), **asked
     )
     assert body == {"uri": "http://h", **expected}
+
+
+def test_a_registered_lambda_is_asked_by_its_arn() -> None:
+    role = "arn:aws:iam::123456789012:role/restate"
+    registered = wire_objects.deployment("dp_1", "A", arn=LAMBDA, assume_role_arn=role)
+    assert registration.as_registered(registered, capabilities_of((1, 5))) == {
+        "arn": LAMBDA,
+        "assume_role_arn": role,
+        "force": True,
+    }
 
 
 def test_a_registered_deployment_is_asked_with_all_that_is_registered() -> None:
