@@ -14,7 +14,6 @@ included.
 
 # No `from __future__ import annotations`: the SDK reads the annotations of handlers at run time.
 import asyncio
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -24,6 +23,16 @@ from typing import Any, Literal
 import restate
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
+from odd_services import (
+    RETRY_FOREVER,
+    Order,
+    basket,
+    blob_workflow,
+    caller,
+    forgetful_workflow,
+    invoices,
+    wide_service,
+)
 from restate import (
     Context,
     InvocationRetryPolicy,
@@ -35,20 +44,10 @@ from restate import (
     WorkflowContext,
     WorkflowSharedContext,
 )
-from restate.serde import BytesSerde
 
 AnyService = Service | VirtualObject | Workflow
-Order = dict[str, Any]
 Release = Literal[1, 2]
 
-# Quick, so that a test need not wait for a retry, and in effect without end: the server's default of 70
-# attempts, after which it pauses, would be over in seconds.
-RETRY_FOREVER = InvocationRetryPolicy(
-    initial_interval=timedelta(milliseconds=50),
-    exponentiation_factor=1.0,
-    max_interval=timedelta(milliseconds=300),
-    max_attempts=1_000_000,
-)
 PAUSE_AFTER_TWO = InvocationRetryPolicy(
     initial_interval=timedelta(milliseconds=10),
     exponentiation_factor=1.0,
@@ -162,95 +161,8 @@ def order_service() -> Service:
     return service
 
 
-def basket(kind: Literal["object", "shared", "workflow"]) -> VirtualObject | Workflow:
-    """Make `Basket`, whose `run` waits for an hour: a virtual object's exclusive or shared handler, or a workflow."""
-    service: VirtualObject | Workflow = Workflow("Basket") if kind == "workflow" else VirtualObject("Basket")
-
-    async def run(ctx: Context, _items: Order) -> str:
-        await ctx.sleep(timedelta(hours=1))
-        return kind
-
-    if isinstance(service, Workflow):
-        service.main("run")(run)
-    else:
-        service.handler("run", kind="shared" if kind == "shared" else "exclusive")(run)
-    return service
-
-
-def wide_service(handlers: int) -> Service:
-    """Make `WideService` with as many handlers as asked, `handle_00` and so on."""
-    service = Service("WideService")
-
-    def add_handler(name: str) -> None:
-        @service.handler(name)
-        async def handle(_ctx: Context, entry: str) -> str:
-            return entry
-
-    for number in range(handlers):
-        add_handler(f"handle_{number:02}")
-    return service
-
-
-def invoices() -> Service:
-    """Make the service `Invoices`, which only the variant `extra-service` has."""
-    service = Service("Invoices")
-
-    @service.handler("issue")
-    async def issue(_ctx: Context, order: str) -> str:
-        return f"invoice for {order}"
-
-    return service
-
-
-def caller() -> Service:
-    """Make `Caller`, whose handlers call a run of `OrderWorkflow`, attach to one, or send it a one-way call."""
-    service = Service("Caller")
-    order = {"mode": "wait"}
-
-    @service.handler("call")
-    async def call(ctx: Context, key: str) -> str:
-        answer = await ctx.generic_call("OrderWorkflow", "run", json.dumps(order).encode(), key)
-        return answer.decode()
-
-    @service.handler("tell")
-    async def tell(ctx: Context, key: str) -> str:
-        ctx.generic_send("OrderWorkflow", "run", json.dumps(order).encode(), key)
-        await ctx.sleep(timedelta(hours=1))
-        return "told"
-
-    @service.handler("attach")
-    async def attach(ctx: Context, invocation_id: str) -> str:
-        return str(await ctx.attach_invocation(invocation_id))
-
-    return service
-
-
-def forgetful_workflow() -> Workflow:
-    """Make `ForgetfulWorkflow`, whose runs are forgotten as soon as they succeeded, while their state stays."""
-    workflow = Workflow("ForgetfulWorkflow", invocation_retry_policy=RETRY_FOREVER)
-
-    @workflow.main("run", workflow_retention=timedelta(0))
-    async def run(ctx: WorkflowContext, _order: Order) -> str:
-        ctx.set("step", "done")
-        return "done"
-
-    return workflow
-
-
 def _release(number: Release, order: AnyService | None = None) -> list[AnyService]:
     return [order or order_workflow(number), payment_workflow(number), ledger, counter]
-
-
-def blob_workflow() -> Workflow:
-    """Return a workflow that takes any bytes of any content type, and fails for good."""
-    workflow = Workflow("BlobWorkflow")
-
-    @workflow.main("run", accept="*/*", content_type="application/octet-stream", input_serde=BytesSerde())
-    async def run(ctx: WorkflowContext, blob: bytes) -> None:
-        ctx.set("size", len(blob))
-        raise TerminalError("no room for blobs")
-
-    return workflow
 
 
 VARIANTS: dict[str, Callable[[], list[AnyService]]] = {

@@ -1,0 +1,119 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Services of one quirk each, which only variants of the sandbox's service have."""
+
+# No `from __future__ import annotations`: the SDK reads the annotations of handlers at run time.
+import json
+from datetime import timedelta
+from typing import Any, Literal
+
+from restate import (
+    Context,
+    InvocationRetryPolicy,
+    Service,
+    TerminalError,
+    VirtualObject,
+    Workflow,
+    WorkflowContext,
+)
+from restate.serde import BytesSerde
+
+Order = dict[str, Any]
+
+# Quick, so that a test need not wait for a retry, and in effect without end: the server's default of 70
+# attempts, after which it pauses, would be over in seconds.
+RETRY_FOREVER = InvocationRetryPolicy(
+    initial_interval=timedelta(milliseconds=50),
+    exponentiation_factor=1.0,
+    max_interval=timedelta(milliseconds=300),
+    max_attempts=1_000_000,
+)
+
+
+def basket(kind: Literal["object", "shared", "workflow"]) -> VirtualObject | Workflow:
+    """Make `Basket`, whose `run` waits for an hour: a virtual object's exclusive or shared handler, or a workflow."""
+    service: VirtualObject | Workflow = Workflow("Basket") if kind == "workflow" else VirtualObject("Basket")
+
+    async def run(ctx: Context, _items: Order) -> str:
+        await ctx.sleep(timedelta(hours=1))
+        return kind
+
+    if isinstance(service, Workflow):
+        service.main("run")(run)
+    else:
+        service.handler("run", kind="shared" if kind == "shared" else "exclusive")(run)
+    return service
+
+
+def wide_service(handlers: int) -> Service:
+    """Make `WideService` with as many handlers as asked, `handle_00` and so on."""
+    service = Service("WideService")
+
+    def add_handler(name: str) -> None:
+        @service.handler(name)
+        async def handle(_ctx: Context, entry: str) -> str:
+            return entry
+
+    for number in range(handlers):
+        add_handler(f"handle_{number:02}")
+    return service
+
+
+def invoices() -> Service:
+    """Make the service `Invoices`, which only the variant `extra-service` has."""
+    service = Service("Invoices")
+
+    @service.handler("issue")
+    async def issue(_ctx: Context, order: str) -> str:
+        return f"invoice for {order}"
+
+    return service
+
+
+def caller() -> Service:
+    """Make `Caller`, whose handlers call a run of `OrderWorkflow`, attach to one, or send it a one-way call."""
+    service = Service("Caller")
+    order = {"mode": "wait"}
+
+    @service.handler("call")
+    async def call(ctx: Context, key: str) -> str:
+        answer = await ctx.generic_call("OrderWorkflow", "run", json.dumps(order).encode(), key)
+        return answer.decode()
+
+    @service.handler("tell")
+    async def tell(ctx: Context, key: str) -> str:
+        ctx.generic_send("OrderWorkflow", "run", json.dumps(order).encode(), key)
+        await ctx.sleep(timedelta(hours=1))
+        return "told"
+
+    @service.handler("attach")
+    async def attach(ctx: Context, invocation_id: str) -> str:
+        return str(await ctx.attach_invocation(invocation_id))
+
+    return service
+
+
+def forgetful_workflow() -> Workflow:
+    """Make `ForgetfulWorkflow`, whose runs are forgotten as soon as they succeeded, while their state stays."""
+    workflow = Workflow("ForgetfulWorkflow", invocation_retry_policy=RETRY_FOREVER)
+
+    @workflow.main("run", workflow_retention=timedelta(0))
+    async def run(ctx: WorkflowContext, _order: Order) -> str:
+        ctx.set("step", "done")
+        return "done"
+
+    return workflow
+
+
+def blob_workflow() -> Workflow:
+    """Return a workflow that takes any bytes of any content type, and fails for good."""
+    workflow = Workflow("BlobWorkflow")
+
+    @workflow.main("run", accept="*/*", content_type="application/octet-stream", input_serde=BytesSerde())
+    async def run(ctx: WorkflowContext, blob: bytes) -> None:
+        ctx.set("size", len(blob))
+        raise TerminalError("no room for blobs")
+
+    return workflow
