@@ -51,7 +51,9 @@ def make_report(plan: Plan, journal: Journal) -> Report:
     """Return what became of each invocation, or would."""
     results = [_result(step, journal) for step in plan.steps]
     before = {step.row.id: _place(step.row.pinned_deployment_id, step.row.status) for step in plan.steps}
-    after = {result.invocation_id: _after(result, before[result.invocation_id]) for result in results}
+    after = {
+        step.row.id: _after(step, result, journal) for step, result in zip(plan.steps, results, strict=True)
+    }
     results += [_missing(invocation_id) for invocation_id in plan.missing]
     numbers = summary(results, OUTCOMES)
     message = _sentence(results, numbers, is_prediction=journal.is_prediction)
@@ -83,7 +85,7 @@ def make_report(plan: Plan, journal: Journal) -> Report:
 def _result(step: Step, journal: Journal) -> InvocationResult:
     row = step.row
     outcome, reason, message = _outcome(step, journal)
-    moved = step.move_to if outcome == RESUMED else None
+    moved = step.move_to if journal.is_done(step.action, row.id) else None
     return InvocationResult(row.id, row.target, outcome, reason, message, moved or row.pinned_deployment_id)
 
 
@@ -113,10 +115,12 @@ def _missing(invocation_id: str) -> InvocationResult:
     return InvocationResult(invocation_id, None, BLOCKED, "not_found", "there is no such invocation", None)
 
 
-def _after(result: InvocationResult, before: dict[str, str | None]) -> dict[str, str | None]:
-    if result.outcome == RESUMED:
-        return _place(result.deployment_id, "resumed")
-    return _place(None, "unknown") if result.reason == UNKNOWN else before
+def _after(step: Step, result: InvocationResult, journal: Journal) -> dict[str, str | None]:
+    if journal.is_done(step.action, step.row.id):
+        return _place(result.deployment_id, "resumed" if result.outcome == RESUMED else "failing")
+    if result.reason == UNKNOWN:
+        return _place(None, "unknown")
+    return _place(step.row.pinned_deployment_id, step.row.status)
 
 
 def _place(deployment_id: str | None, status: str) -> dict[str, str | None]:
