@@ -150,8 +150,14 @@ def test_a_handler_that_is_gone_from_its_url_blocks_what_it_began_and_what_it_ha
     (warning,) = (each for each in overwritten.real["warnings"] if "in-flight" in each)
     assert "RT0012" in warning
     assert begun in warning
-    assert reason(told.real) == ("RESTATE_WORKFLOW_RETRY_BLOCKED", "handler_not_served")
+    assert {each["invocation_id"]: each["reason"] for each in told.real["results"]} == {
+        begun: "handler_not_served",
+        queued: "latest_does_not_fit",
+    }
     assert told.real["summary"]["blocked"] == 2
+    assert all(
+        f"{why}: " in told.real["error"]["remedy"] for why in ("handler_not_served", "latest_does_not_fit")
+    )
 
 
 @MOVING

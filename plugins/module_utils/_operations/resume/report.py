@@ -10,18 +10,20 @@ import typing as t
 from dataclasses import dataclass
 
 from ..invocations.failures import FAILURES
-from ..invocations.fit import HELPS
+from ..invocations.fit import CURES
 from ..journal import DONE, NOT_DONE, UNKNOWN, Journal
 from ..outcomes import refusal, summary, tally
 from ..report import Report, by_state, count, cut_off
 from .plan import BLOCKED, FAILED, OUTCOMES, RESUMED, UNCHANGED, Plan, Step
 
 _REMEDIES = {
-    **HELPS,
+    **{reason: f"{cure} Cancelling or killing it is the last resort." for reason, cure in CURES.items()},
     **{failure.reason: failure.cure for failure in FAILURES.values()},
     "deployment_gone": "Set deployment to latest, or to the id of a deployment that serves it.",
     "service_not_registered": "Register the service first (restate_redeploy).",
     "unknown": "Run the same task again: what goes on already is left.",
+    "latest_does_not_fit": "It has not begun, so it goes to the latest of its service: register code that fits it "
+    "(restate_redeploy), or cancel it.",
     "not_found": "Run restate_doctor and use ids that it shows.",
 }
 

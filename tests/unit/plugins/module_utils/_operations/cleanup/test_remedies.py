@@ -46,5 +46,5 @@ def test_without_force_drain_the_remedy_of_the_code_holds() -> None:
 def test_each_of_several_reasons_has_its_own_remedy() -> None:
     request = cleanup_request(force_drain=True)
     remedy = remedy_of(["handler_not_served", "paused_invocations"], request)
-    assert remedy.startswith("handler_not_served: Serve ")
+    assert remedy.startswith("handler_not_served: Let them end where they are ")
     assert " paused_invocations: They may have been paused on purpose" in remedy

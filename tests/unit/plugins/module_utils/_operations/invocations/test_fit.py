@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations.failures import FAILURES
 from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations.fit import (
-    HELPS,
+    CURES,
     Offer,
     find_misfit,
     offer_of,
@@ -58,7 +58,7 @@ def test_what_fits(row: dict[str, Any], offered: Offer, began_on: Offer | None, 
     assert (misfit and misfit.reason) == reason
     if misfit:
         assert "dp_new" in misfit.message
-        assert misfit.reason in HELPS
+        assert misfit.reason in CURES
 
 
 def test_what_is_not_registered_offers_nothing() -> None:
@@ -67,7 +67,7 @@ def test_what_is_not_registered_offers_nothing() -> None:
     assert (set(told.services), told.min_protocol_version, told.max_protocol_version) == ({"Flow"}, 5, 6)
 
 
-@pytest.mark.parametrize("text", [*HELPS.values(), *(failure.cure for failure in FAILURES.values())])
+@pytest.mark.parametrize("text", [*CURES.values(), *(failure.cure for failure in FAILURES.values())])
 def test_what_helps_ends_nothing_and_leaves_the_new_release_the_latest(text: str) -> None:
     assert "resume them there" in text
     assert "register the new release again, so that it is the latest" in text
