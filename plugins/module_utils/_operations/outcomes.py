@@ -46,6 +46,14 @@ def tally(results: t.Iterable[Outcome], outcome: str) -> str:
     return f"{sum(reasons.values())} {outcome} ({why})" if reasons else ""
 
 
+def joined(remedies: t.Mapping[str, str], reasons: t.Collection[str]) -> str:
+    """Return what helps with these reasons, each with its name where there are several; empty where none is known."""
+    found = {reason: remedies[reason] for reason in reasons if reason in remedies}
+    if len(reasons) == 1:
+        return "".join(found.values())
+    return " ".join(f"{reason}: {remedy}" for reason, remedy in found.items())
+
+
 def refusal(
     results: t.Sequence[Outcome],
     *,
@@ -62,11 +70,12 @@ def refusal(
     if not remaining:
         return None
     reasons = {result.reason or "" for result in remaining}
+    remedy = joined(remedies, sorted(reasons))
     reason = reasons.pop() if len(reasons) == 1 else "several"
     return OperatorError(
         "RESTATE_WORKFLOW_RETRY_BLOCKED",
         message or _what_remains(remaining, results, noun),
-        remedy=remedies.get(reason, ""),
+        remedy=remedy,
         reason=reason,
         invocation_ids=[each for result in remaining for each in result.invocation_ids][:SAMPLE],
     )

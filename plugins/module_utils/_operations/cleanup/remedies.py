@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import typing as t
 
-from ..invocations.fit import HELPS
+from ..invocations.fit import CURES
+from ..outcomes import joined
 from .plan import CleanupRequest
 
 _REMEDIES = {
-    **HELPS,
+    **{
+        reason: f"Let them end where they are (keep their deployment, or wait). Or: {cure} Cancelling or killing them "
+        "is the last resort."
+        for reason, cure in CURES.items()
+    },
     "paused_invocations": "They may have been paused on purpose: resume them, or set migrate_paused to true.",
     "migration_failed": "Read in the warnings why each was not moved, then run the same task again, or keep their "
     "deployment until they have ended.",
@@ -32,12 +37,9 @@ _NOT_ENDED = {
 """What helps where work that was to be ended at the end still pends, by the option pending."""
 
 
-def remedy_of(reasons: t.Iterable[str], request: CleanupRequest) -> str:
+def remedy_of(reasons: t.Collection[str], request: CleanupRequest) -> str:
     """Return what helps with all of these reasons; empty where the error code's own remedy does."""
     known = dict(_REMEDIES)
     if request.force_drain:
         known["drain_timeout"] = _NOT_ENDED[request.pending]
-    found = {reason: known[reason] for reason in reasons if reason in known}
-    if len(found) == 1:
-        return next(iter(found.values()))
-    return " ".join(f"{reason}: {remedy}" for reason, remedy in found.items())
+    return joined(known, reasons)

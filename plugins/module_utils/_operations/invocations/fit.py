@@ -23,14 +23,12 @@ ELSEWHERE = (
     "new release again, so that it is the latest"
 )
 """How work goes on that does not fit the new release; a registration makes the latest of its services."""
-_OR_END = "or let them end where they are; cancelling or killing them is the last resort"
-
-HELPS = {
-    "handler_not_served": f"Serve code that has the handler {ELSEWHERE}; {_OR_END}.",
-    "service_type_changed": f"Serve the old code {ELSEWHERE}; {_OR_END}.",
-    "handler_type_changed": f"Serve the old code {ELSEWHERE}; {_OR_END}.",
+CURES = {
+    "handler_not_served": f"Serve code that has the handler {ELSEWHERE}.",
+    "service_type_changed": f"Serve the old code {ELSEWHERE}.",
+    "handler_type_changed": f"Serve the old code {ELSEWHERE}.",
     "protocol_not_supported": (
-        f"Serve the old code, or the new one with an SDK that still speaks that version, {ELSEWHERE}; {_OR_END}."
+        f"Serve the old code, or the new one with an SDK that still speaks that version, {ELSEWHERE}."
     ),
 }
 """What helps, by the reason of a misfit."""

@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..._restate.rows import Invocation
-from ..invocations.fit import HELPS, Misfit, Offer, find_misfit
+from ..invocations.fit import CURES, Misfit, Offer, find_misfit
 from ..report import count, sample
 
 _FAILS_WITH = {"protocol_not_supported": "RT0015", "handler_not_served": "RT0012"}
@@ -52,5 +52,6 @@ def _warning(deployment_id: str, misfit: Misfit, ids: t.Sequence[str]) -> str:
     outcome = f"will fail ({code})" if code else "will go on as what they are not"
     return (
         f"{count(len(ids), 'in-flight invocation')} pinned to {deployment_id} {outcome}: {misfit.message}: "
-        f"{sample(ids)}. {HELPS[misfit.reason]}"
+        f"{sample(ids)}. Register the new code at another URL instead, so that they go on here. Where it is "
+        f"overwritten already: {CURES[misfit.reason]}"
     )

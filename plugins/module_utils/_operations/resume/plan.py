@@ -140,7 +140,8 @@ def make_step(row: Invocation, deployment: str, places: Places) -> Step:
         return Step(row, BLOCKED, "service_not_registered", message)
     misfit = find_misfit(row, places.offers[place], places.offers.get(pinned or ""))
     if misfit:
-        return Step(row, BLOCKED, misfit.reason, misfit.message)
+        # Moving cures what has begun; the rest goes to the latest in any case.
+        return Step(row, BLOCKED, misfit.reason if pinned else "latest_does_not_fit", misfit.message)
     return Step(row, move_to=None if pinned in (None, place) else place)
 
 

@@ -10,18 +10,20 @@ import typing as t
 from dataclasses import dataclass
 
 from ..invocations.failures import FAILURES
-from ..invocations.fit import HELPS
+from ..invocations.fit import CURES
 from ..journal import DONE, NOT_DONE, UNKNOWN, Journal
 from ..outcomes import refusal, summary, tally
 from ..report import Report, by_state, count, cut_off
 from .plan import BLOCKED, FAILED, OUTCOMES, RESUMED, UNCHANGED, Plan, Step
 
 _REMEDIES = {
-    **HELPS,
+    **{reason: f"{cure} Cancelling or killing it is the last resort." for reason, cure in CURES.items()},
     **{failure.reason: failure.cure for failure in FAILURES.values()},
     "deployment_gone": "Set deployment to latest, or to the id of a deployment that serves it.",
     "service_not_registered": "Register the service first (restate_redeploy).",
     "unknown": "Run the same task again: what goes on already is left.",
+    "latest_does_not_fit": "It has not begun, so it goes to the latest of its service: register code that fits it "
+    "(restate_redeploy), or cancel it.",
     "not_found": "Run restate_doctor and use ids that it shows.",
 }
 
@@ -51,7 +53,9 @@ def make_report(plan: Plan, journal: Journal) -> Report:
     """Return what became of each invocation, or would."""
     results = [_result(step, journal) for step in plan.steps]
     before = {step.row.id: _place(step.row.pinned_deployment_id, step.row.status) for step in plan.steps}
-    after = {result.invocation_id: _after(result, before[result.invocation_id]) for result in results}
+    after = {
+        step.row.id: _after(step, result, journal) for step, result in zip(plan.steps, results, strict=True)
+    }
     results += [_missing(invocation_id) for invocation_id in plan.missing]
     numbers = summary(results, OUTCOMES)
     message = _sentence(results, numbers, is_prediction=journal.is_prediction)
@@ -83,7 +87,7 @@ def make_report(plan: Plan, journal: Journal) -> Report:
 def _result(step: Step, journal: Journal) -> InvocationResult:
     row = step.row
     outcome, reason, message = _outcome(step, journal)
-    moved = step.move_to if outcome == RESUMED else None
+    moved = step.move_to if journal.is_done(step.action, row.id) else None
     return InvocationResult(row.id, row.target, outcome, reason, message, moved or row.pinned_deployment_id)
 
 
@@ -113,10 +117,12 @@ def _missing(invocation_id: str) -> InvocationResult:
     return InvocationResult(invocation_id, None, BLOCKED, "not_found", "there is no such invocation", None)
 
 
-def _after(result: InvocationResult, before: dict[str, str | None]) -> dict[str, str | None]:
-    if result.outcome == RESUMED:
-        return _place(result.deployment_id, "resumed")
-    return _place(None, "unknown") if result.reason == UNKNOWN else before
+def _after(step: Step, result: InvocationResult, journal: Journal) -> dict[str, str | None]:
+    if journal.is_done(step.action, step.row.id):
+        return _place(result.deployment_id, "resumed" if result.outcome == RESUMED else "failing")
+    if result.reason == UNKNOWN:
+        return _place(None, "unknown")
+    return _place(step.row.pinned_deployment_id, step.row.status)
 
 
 def _place(deployment_id: str | None, status: str) -> dict[str, str | None]:

@@ -77,7 +77,7 @@ def shown(step: Step) -> str:
     pytest.param(stuck("paused", target_service_ty="virtual_object"), *["blocked: service_type_changed"] * 3, id="a service that has another type"),
     pytest.param(stuck("paused", None), *["resumed in place"] * 3, id="paused before it was pinned"),
     pytest.param(stuck("backing-off", None), *["resumed in place"] * 3, id="backing off before it was pinned"),
-    pytest.param(stuck("paused", None, "before"), *["blocked: handler_not_served"] * 3, id="unpinned, of a handler that the latest does not serve"),
+    pytest.param(stuck("paused", None, "before"), *["blocked: latest_does_not_fit"] * 3, id="unpinned, of a handler that the latest does not serve"),
     pytest.param(stuck("backing-off", None, target_service_name="Lost"), *["blocked: service_not_registered"] * 3, id="unpinned, of a service that is not registered"),
 ])  # fmt: skip
 def test_step(row: Invocation, keep: str, latest: str, old: str) -> None:
