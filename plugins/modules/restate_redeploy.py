@@ -66,6 +66,12 @@ options:
       - Not with O(backend=dalp), where Restate resets them.
     type: str
     choices: [keep, code]
+  allow_service_removal:
+    description:
+      - Whether a service or handler may go that has unfinished work, which then fails with every attempt until
+        something serves it again. By default V(false).
+      - With O(backend=dalp), which does not tell of it, the route registers whatever is offered.
+    type: bool
   wait_timeout:
     description:
       - How long to wait for the service to answer discovery, in seconds, in check mode too; and for the server to list
@@ -252,6 +258,7 @@ ARGUMENT_SPEC = {
     "additional_headers": {"type": "dict", "no_log": True},
     "metadata": {"type": "dict"},
     "settings": {"type": "str", "choices": ["keep", "code"]},
+    "allow_service_removal": {"type": "bool"},
     "wait_timeout": {"type": "int", "default": 60},
 }
 

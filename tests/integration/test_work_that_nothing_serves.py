@@ -125,3 +125,74 @@ def test_a_probe_that_is_not_permitted_is_told_once_and_says_nothing_of_services
     assert "PROBE_FAILED" not in [
         each["code"] for each in server.task("doctor", admin_url=proxy.url, probe_services=False)["findings"]
     ]
+
+
+# Registering code that lacks what unfinished work needs
+
+
+@on_all_versions
+def test_a_redeploy_refuses_to_leave_work_without_its_service(server: Server) -> None:
+    shop = server.release("shop", "basket-object")
+    fill_basket(server)
+    server.serve("shop", "order-only")
+    before = server.snapshot()
+
+    for check in (True, False):
+        refused = server.task("redeploy", service_url=shop.url, check=check)
+        assert refused["failed"]
+        assert refused["error"]["code"] == "RESTATE_SERVICE_REMOVAL_REFUSED"
+        assert refused["error"]["reason"] == "unfinished_work"
+        assert "3 unfinished invocations would need: Basket/run (" in refused["msg"]
+        assert "allow_service_removal" in refused["error"]["remedy"]
+    assert server.snapshot() == before
+
+    foreseen = server.task("redeploy", service_url=shop.url, allow_service_removal=True, check=True)
+    done = server.task("redeploy", service_url=shop.url, allow_service_removal=True)
+    assert not done["failed"], done["msg"]
+    assert foreseen["warnings"] == done["warnings"]
+    assert any("3 unfinished invocations will fail with every attempt" in text for text in done["warnings"])
+
+
+def test_a_release_at_a_new_url_refuses_to_leave_queued_work_without_its_handler(server: Server) -> None:
+    server.release("old", "release-1")
+    delayed = server.send("/OrderWorkflow/order-1/await_approval/send?delay=1h")
+    url = server.serve("new", "handler-removed")
+
+    refused = server.task("redeploy", service_url=url)
+
+    assert server.row(delayed)
+    assert refused["error"]["code"] == "RESTATE_SERVICE_REMOVAL_REFUSED"
+    assert "OrderWorkflow/await_approval (1 scheduled)" in refused["msg"]
+
+
+def test_a_service_without_unfinished_work_may_go_with_a_warning(server: Server) -> None:
+    shop = server.release("shop", "release-2")
+    server.order("order-1", "ok")
+    server.serve("shop", "order-only")
+
+    done = server.task("redeploy", service_url=shop.url)
+
+    assert not done["failed"], done["msg"]
+    assert any("no longer offers PaymentWorkflow" in text for text in done["warnings"])
+
+
+def test_work_that_began_on_an_older_deployment_is_not_lost_with_a_new_one(server: Server) -> None:
+    server.release("old", "basket-object")
+    running = server.send(BASKET, json={})
+    server.wait_for_row(running, lambda row: "pinned_deployment_id" in row)
+    server.release("shop", "basket-object")
+    url = server.serve("shop", "order-only")
+
+    done = server.task("redeploy", service_url=url)
+
+    assert not done["failed"], done["msg"]
+
+
+def test_a_change_of_type_that_is_allowed_is_told(server: Server) -> None:
+    server.release("old", "basket-object")
+    url = server.serve("new", "basket-workflow")
+
+    done = server.task("redeploy", service_url=url, breaking=True)
+
+    assert not done["failed"], done["msg"]
+    assert any("Basket (from VirtualObject to Workflow)" in text for text in done["warnings"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ..._dalp.client import DalpClient
 from ..._dalp.wire import Deployment
 from ..._errors import OperatorError
-from ..deployments.listed import Listed, look_until, not_begun
+from ..deployments.listed import Listed, check_service_removal, look_until, not_begun
 from ..journal import Journal
 from ..operation import Backend
 from .dalp_plan import CleanupRequest, Plan, make_plan, predict
@@ -22,14 +22,7 @@ from .refusals import check
 def observe(dalp: DalpClient, request: CleanupRequest) -> Listed:
     """Return what is registered."""
     check(request.service_url, request.assume_registered, check_mode=dalp.check_mode)
-    if request.allow_service_removal is False:
-        raise OperatorError(
-            "RESTATE_UNSUPPORTED",
-            "backend: dalp cannot honour allow_service_removal: false; nothing was sent. DALP does not tell which "
-            "services a deployment has.",
-            remedy="Leave it out where every other deployment may go, or use backend: restate.",
-            reason="backend",
-        )
+    check_service_removal(request.allow_service_removal)
     return Listed.read(dalp)
 
 

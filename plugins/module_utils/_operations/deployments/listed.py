@@ -109,3 +109,15 @@ def look_until(dalp: DalpClient, is_so: t.Callable[[Listed], bool], *, seconds: 
     # Each look is a row in DALP's audit.
     wait_until(look, clock=dalp.clock, seconds=seconds, pause=0.5, growth=1.5)
     return last
+
+
+def check_service_removal(allowed: bool | None) -> None:
+    """Raise RESTATE_UNSUPPORTED where the operator forbids that services go: DALP does not tell which would."""
+    if allowed is False:
+        raise OperatorError(
+            "RESTATE_UNSUPPORTED",
+            "backend: dalp cannot honour allow_service_removal: false; nothing was sent. DALP does not tell which "
+            "services a deployment has.",
+            remedy="Leave it out where services may go, or use backend: restate.",
+            reason="backend",
+        )

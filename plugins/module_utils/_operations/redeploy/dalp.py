@@ -13,7 +13,7 @@ from __future__ import annotations
 from ..._dalp.client import DalpClient
 from ..._dalp.wire import Deployment
 from ..._errors import OperatorError
-from ..deployments.listed import Listed, have_risen, look_until, not_begun
+from ..deployments.listed import Listed, check_service_removal, have_risen, look_until, not_begun
 from ..deployments.registry import STALE_READ_SECONDS, check_service_url
 from ..journal import Journal
 from ..operation import Backend
@@ -24,6 +24,7 @@ from .dalp_report import make_report
 def observe(dalp: DalpClient, request: RedeployRequest) -> Observed:
     """Return what is registered."""
     check_service_url(request.service_url)
+    check_service_removal(request.allow_service_removal)
     before = Listed.read(dalp)
     return Observed(before, dalp.known_version)
 

@@ -23,6 +23,7 @@ class RedeployRequest:
 
     service_url: str
     force: bool
+    allow_service_removal: bool | None = None
     wait_timeout: int
 
 

@@ -15,9 +15,11 @@ from ..._restate.server import Restate
 from ..._restate.wire import Deployment, DeploymentDetail, Registration, Subscription
 from ..deployments.registration import as_registered, body, headers_of, uses_http_11
 from ..deployments.registry import Registry, ambiguous, check_service_url
+from ..deployments.unserved import Unserved
 from ..invocations.fit import find_misfit, offer_of
 from ..waiting import wait_until
 from .in_flight import InFlight, unfit
+from .losses import drops_something, work_lost
 from .plan import Observed, RedeployRequest
 from .settings import Codes, settings_in_force
 
@@ -44,6 +46,7 @@ def observe(restate: Restate, request: RedeployRequest) -> Observed:
         body=registration,
         codes={} if request.settings == "code" else _read_codes(admin, registry, registered, discovered),
         unfed=_unfed(admin, registry, own_id, discovered),
+        lost=_lost(admin, registry, own_id, discovered),
         beside=tuple(each.id for each in registry.all_at(request.service_url) if each.id != own_id),
     )
 
@@ -159,6 +162,13 @@ def _read_codes(
         for deployment in registry.deployments
         if deployment.id in ids
     }
+
+
+def _lost(admin: AdminClient, registry: Registry, own_id: str | None, discovered: Registration) -> Unserved:
+    """Return the unfinished work that would be served no more; all invocations are counted only where some may be."""
+    if not drops_something(registry, own_id, discovered):
+        return {}
+    return work_lost(admin.query(admin.questions.invocations_by_place()), registry, own_id, discovered)
 
 
 def _unfed(

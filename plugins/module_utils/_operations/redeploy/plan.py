@@ -14,8 +14,10 @@ from ..._http import urls
 from ..._restate.wire import DeploymentDetail, Registration, Service, Subscription
 from ..commands import restate_cli
 from ..deployments.registration import Target, headers_of, uses_http_11
+from ..deployments.unserved import Unserved
 from ..journal import Journal
 from ..operation import STRINGS
+from . import losses
 from .description import described, options_of
 from .in_flight import InFlight
 from .settings import Codes, plan_settings
@@ -32,6 +34,7 @@ class RedeployRequest:
     additional_headers: dict[str, str] | None = field(default=None, repr=False, metadata=STRINGS)
     metadata: dict[str, str] | None = field(default=None, metadata=STRINGS)
     settings: str = "keep"
+    allow_service_removal: bool = False
     wait_timeout: int
 
     def target(self, registered: DeploymentDetail | None) -> Target:
@@ -64,7 +67,8 @@ class Observed:
 
     O(in_flight) are the unfinished invocations that are pinned to what is registered. O(body) is what registers it.
     O(codes) is what the code of other deployments says, where it decides about settings. O(beside) are the ids of
-    other deployments at the same URL. O(unfed) are Kafka subscriptions whose service or handler would go.
+    other deployments at the same URL. O(unfed) are Kafka subscriptions whose service or handler would go, O(lost) is
+    unfinished work of such.
     """
 
     registered: DeploymentDetail | None
@@ -75,6 +79,7 @@ class Observed:
     codes: Codes = field(default_factory=dict)
     beside: tuple[str, ...] = ()
     unfed: tuple[Subscription, ...] = ()
+    lost: Unserved = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -141,7 +146,9 @@ def make_plan(observed: Observed, request: RedeployRequest) -> Plan:
     after = described(request.service_url, observed.discovered, latest=True)
     if observed.registered is None:
         after |= options_of(target, known_headers=None)
-        warnings = [*_beside(observed), *settings.warnings, *_unfed(observed)]
+        if error := _loss(observed, request):
+            return Plan(request, observed, "refuse", {}, after, {}, (), error)
+        warnings = [*_beside(observed), *settings.warnings, *_unfed(observed), *_leaves(observed)]
         return Plan(request, observed, "register", {}, after, settings.kept, tuple(warnings))
     before = described(request.service_url, observed.registered, latest=_is_latest(observed))
     known = RedeployRequest(service_url="", force=True, wait_timeout=0).target(observed.registered)
@@ -158,6 +165,7 @@ def make_plan(observed: Observed, request: RedeployRequest) -> Plan:
         *settings.warnings,
         *_unfed(observed),
         *_services_dropped(observed.registered, observed),
+        *_leaves(observed),
         *observed.in_flight.warnings(observed.registered.id),
     ]
     return Plan(request, observed, "overwrite", before, after, settings.kept, tuple(warnings))
@@ -195,7 +203,7 @@ def _refusal(
             remedy="Read the diff; set force to true to overwrite the registration and make it the latest.",
             reason="force_required",
         )
-    changed = _types_that_change(registered, observed)
+    changed = _types_that_change(observed)
     if changed and not request.breaking:
         return _refused(
             registered,
@@ -203,7 +211,23 @@ def _refusal(
             remedy="Set breaking to true where this is meant.",
             reason="type_change",
         )
-    return None
+    return _loss(observed, request)
+
+
+def _loss(observed: Observed, request: RedeployRequest) -> OperatorError | None:
+    if not observed.lost or request.allow_service_removal:
+        return None
+    return losses.refusal(observed.lost, urls.without_secrets(request.service_url))
+
+
+def _leaves(observed: Observed) -> list[str]:
+    """Tell of work that is left without a service, and of services that are not any more what they were."""
+    changed = _types_that_change(observed)
+    types = (
+        "These services change their type, which breaks their callers; work that began as another type does not go on "
+        f"with them: {', '.join(changed)}."
+    )
+    return [*losses.warnings(observed.lost), *([types] if changed else [])]
 
 
 def _how_not_twice(registered: DeploymentDetail, request: RedeployRequest) -> str:
@@ -235,8 +259,9 @@ def _refused(registered: DeploymentDetail, message: str, *, remedy: str, reason:
     )
 
 
-def _types_that_change(registered: DeploymentDetail, observed: Observed) -> list[str]:
-    known = {**{service.name: service for service in registered.services}, **observed.latest}
+def _types_that_change(observed: Observed) -> list[str]:
+    registered = observed.registered.services if observed.registered else ()
+    known = {**{service.name: service for service in registered}, **observed.latest}
     return [
         f"{service.name} (from {known[service.name].ty} to {service.ty})"
         for service in observed.discovered.services

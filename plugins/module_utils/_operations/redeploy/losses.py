@@ -1,0 +1,92 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Unfinished work that a registration would leave without a service or handler. Pure."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ..._errors import OperatorError
+from ..._restate.rows import InvocationsByPlace
+from ..._restate.wire import Deployment, Registration, Service, ServiceRevision
+from ..deployments.registry import Registry
+from ..deployments.unserved import Unserved, number_of, told, unserved_work
+from ..report import count
+
+_NEW = "dp_new"
+"""Stands for the id of a deployment that is not registered yet."""
+
+
+def drops_something(registry: Registry, own_id: str | None, discovered: Registration) -> bool:
+    """Return whether a service or handler would be served no more by what is the latest."""
+    offered = {service.name: service for service in discovered.services}
+    return any(
+        name not in offered or not _handlers(service) <= _handlers(offered[name])
+        for name, service in registry.latest.items()
+        if name in offered or service.deployment_id == own_id
+    )
+
+
+def work_lost(
+    rows: t.Iterable[InvocationsByPlace],
+    registry: Registry,
+    own_id: str | None,
+    discovered: Registration,
+) -> Unserved:
+    """Return the unfinished work that is served now, and would not be with what is offered at O(own_id)."""
+    served_now = [row for row in rows if not unserved_work([row], registry)]
+    return unserved_work(served_now, _registered(registry, own_id or _NEW, discovered))
+
+
+def refusal(work: Unserved, service_url: str) -> OperatorError:
+    """Return why what would lose work is not registered."""
+    names = sorted({name.partition("/")[0] for name in work})
+    return OperatorError(
+        "RESTATE_SERVICE_REMOVAL_REFUSED",
+        f"{service_url} does not offer what {count(number_of(work), 'unfinished invocation')} would need: "
+        f"{told(work)}; nothing was touched.",
+        remedy=f"Serve {', '.join(names)} with the release or at a URL of its own, or let that work end first. With "
+        "allow_service_removal: true it is left, and fails with every attempt (RT0011, RT0012) until something serves "
+        "it again.",
+        reason="unfinished_work",
+    )
+
+
+def warnings(work: Unserved) -> list[str]:
+    """Return what is told of work that is lost with the operator's permission."""
+    if not work:
+        return []
+    return [
+        f"{count(number_of(work), 'unfinished invocation')} will fail with every attempt (RT0011, RT0012), since "
+        f"nothing serves them any more: {told(work)}."
+    ]
+
+
+def _registered(registry: Registry, own_id: str, discovered: Registration) -> Registry:
+    """Return what is registered afterwards. Of a dropped service an older revision is the latest again."""
+    others = tuple(each for each in registry.deployments if each.id != own_id)
+    offered = tuple(ServiceRevision(name=each.name, revision=0) for each in discovered.services)
+    own = Deployment(id=own_id, created_at="2000-01-01T00:00:00Z", services=offered)
+    latest = {name: each for name, each in registry.latest.items() if each.deployment_id != own_id}
+    for name, service in registry.latest.items():
+        place = _newest(name, others) if service.deployment_id == own_id else None
+        if place:
+            latest[name] = service.model_copy(update={"deployment_id": place.id})
+    latest |= {each.name: each.model_copy(update={"deployment_id": own_id}) for each in discovered.services}
+    return Registry((*others, own), latest)
+
+
+def _newest(service: str, deployments: t.Iterable[Deployment]) -> Deployment | None:
+    revisions = [
+        (each.revision, deployment)
+        for deployment in deployments
+        for each in deployment.services
+        if each.name == service
+    ]
+    return max(revisions, key=lambda pair: pair[0])[1] if revisions else None
+
+
+def _handlers(service: Service) -> set[str]:
+    return {handler.name for handler in service.handlers}
