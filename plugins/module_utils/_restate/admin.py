@@ -19,6 +19,7 @@ from .._thirdparty import ValidationError, httpx
 from . import wire
 from .calls import AdminCalls, is_unavailable
 from .questions import Question, Questions
+from .registration_remedies import registration_remedy
 from .versions import Capabilities, capabilities_of
 
 _M = t.TypeVar("_M", bound=wire.Wire)
@@ -42,7 +43,8 @@ class AdminClient(AdminCalls):
             _ = version.numbers
         except ValueError:
             raise OperatorError(
-                "RESTATE_UNEXPECTED_RESPONSE", f"The server says that its version is {version.version!r}."
+                "RESTATE_UNEXPECTED_RESPONSE",
+                f"The server says that its version is {self.connection.secrets.hidden(version.version)!r}.",
             ) from None
         return version
 
@@ -104,7 +106,8 @@ class AdminClient(AdminCalls):
                 response, code="RESTATE_QUERY_FAILED", reason="cut_short_or_not_restate"
             ) from None
         if answer.warnings or "x-restate-query-warnings" in response.headers:
-            message = f"a partial answer, with the warnings {answer.warnings}"
+            warnings = self.connection.secrets.hidden(str(answer.warnings))
+            message = f"a partial answer, with the warnings {warnings}"
             raise self.transport.unexpected(
                 response, code="RESTATE_QUERY_FAILED", reason="partial_answer", message=message
             )
@@ -115,7 +118,7 @@ class AdminClient(AdminCalls):
                 response,
                 code="RESTATE_QUERY_FAILED",
                 reason="unexpected_row",
-                message=f"a row with other columns: {exc}",
+                message=f"a row with other columns: {self.connection.secrets.hidden(str(exc))}",
             ) from None
 
     def queries(self, *questions: Question[t.Any]) -> list[list[t.Any]]:
@@ -203,7 +206,9 @@ class AdminClient(AdminCalls):
             exc.outcome_unknown = True
             raise
         yield from ((invocation_id, "done") for invocation_id in answer.succeeded)
-        yield from ((failure.invocation_id, _in_short(failure.error)) for failure in answer.failed)
+        hidden = self.connection.secrets.hidden
+        for failure in answer.failed:
+            yield failure.invocation_id, _in_short(failure.error) or hidden(failure.error)
 
     def _terminate_one(self, verb: str, invocation_id: str) -> str:
         response = self.send(
@@ -246,7 +251,9 @@ class AdminClient(AdminCalls):
             error.outcome_unknown = writes
             raise error
         code = "RESTATE_SERVICE_UNREACHABLE" if restate_code == "META0003" else "RESTATE_REGISTRATION_REFUSED"
-        raise self.transport.unexpected(response, code=code, reason=restate_code)
+        error = self.transport.unexpected(response, code=code, reason=restate_code)
+        error.remedy = registration_remedy(restate_code) or error.remedy
+        raise error
 
     def _on_invocation(self, invocation_id: str, verb: str, *, gone: tuple[int, ...]) -> bool:
         response = self.send(
@@ -262,8 +269,8 @@ def _segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def _in_short(error: str) -> str:
-    """Return the word for an error of a batch call, which has no codes."""
+def _in_short(error: str) -> str | None:
+    """Return the word for an error of a batch call, which has no codes, or None where there is none."""
     for text, short in (
         ("not found", "gone"),
         ("already completed", "completed"),
@@ -271,4 +278,4 @@ def _in_short(error: str) -> str:
     ):
         if text in error:
             return short
-    return error
+    return None
