@@ -11,6 +11,7 @@ import re
 import ssl
 import sys
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from .._errors import OperatorError
 from .._thirdparty import httpx
@@ -81,6 +82,8 @@ def client_of(connection: Connection) -> httpx.Client:
     base_url = "http://localhost" if connection.socket_path else _base_url(connection)
     headers, verify, proxy = _headers(connection), _tls(connection), connection.proxy
     try:
+        if proxy and not urlsplit(proxy.url).hostname:
+            raise ValueError("httpx would take it, and fail at each request")
         return httpx.Client(
             base_url=base_url,
             headers=headers,
@@ -94,10 +97,10 @@ def client_of(connection: Connection) -> httpx.Client:
     except (ImportError, ValueError, httpx.InvalidURL) as exc:
         if proxy is None:
             raise
-        raise _no_proxy(proxy, exc) from None
+        raise _unusable(proxy, exc) from None
 
 
-def _no_proxy(proxy: Proxy, exc: Exception) -> OperatorError:
+def _unusable(proxy: Proxy, exc: Exception) -> OperatorError:
     if isinstance(exc, ImportError):
         return OperatorError(
             "RESTATE_UNSUPPORTED",

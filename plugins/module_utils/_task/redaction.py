@@ -96,12 +96,13 @@ def shown_arguments(
     for name in url_options:
         given = shown.get(name, "")
         if isinstance(given, list):
-            shown[name] = [_without_query(url) for url in urls.several(given)]
+            shown[name] = [_shown_url(url) for url in urls.several(given)]
         elif given:
-            shown[name] = _without_query(str(given))
+            shown[name] = _shown_url(str(given))
     return shown
 
 
-def _without_query(url: str) -> str:
-    # It is refused, since there may be a secret in it, and would be shown with the refusal.
-    return urls.without_secrets(url) if "?" in url or "#" in url else url
+def _shown_url(url: str) -> str:
+    # A query is refused, since there may be a secret in it, and would be shown with the refusal; so would the userinfo
+    # of what is no URL.
+    return urls.without_secrets(url) if set("?#@") & set(url) else url
