@@ -83,6 +83,10 @@ class Secrets:
         """Return a text that somebody else wrote, without these secrets. No text of ours is for this."""
         return self._pattern.sub(HIDDEN, text) if self.texts else text
 
+    def and_of(self, headers: t.Mapping[str, str]) -> Secrets:
+        """Return these and what is secret of headers."""
+        return Secrets(self.texts | secrets_of_headers(headers))
+
     @property
     def long_ones(self) -> Secrets:
         """Those that no other word is taken for."""

@@ -140,14 +140,14 @@ class AdminClient(AdminCalls):
             # Where the admin API itself hangs, this raises, and the service is not to blame.
             self.read(wire.Version, "/version")
             raise dataclasses.replace(exc, code="RESTATE_SERVICE_UNREACHABLE", remedy="") from exc
-        return self._registered(response, writes=False)
+        return self._registered(response, registration, writes=False)
 
     # Writes
 
     def register(self, registration: dict[str, t.Any]) -> wire.Registration:
         """Register a deployment; raises as L(discover) does, and outcome_unknown where the answer was lost."""
         response = self.send(Request("POST", "/deployments", body=registration), repeatable=False)
-        return self._registered(response, writes=True)
+        return self._registered(response, registration, writes=True)
 
     def delete_deployment(self, deployment_id: str) -> bool:
         """Delete a deployment (forced: no server can do it without); return False where it was gone already."""
@@ -242,16 +242,20 @@ class AdminClient(AdminCalls):
         self.expect(response, 200, 202)
         return "resumed"
 
-    def _registered(self, response: httpx.Response, *, writes: bool) -> wire.Registration:
+    def _registered(
+        self, response: httpx.Response, registration: dict[str, t.Any], *, writes: bool
+    ) -> wire.Registration:
         if response.status_code in (200, 201):
             return self.parsed(wire.Registration, response)
-        restate_code = server_message(response)[1]
+        # A service may repeat what it was sent, and Restate repeats what a service says.
+        secrets = self.connection.secrets.and_of(registration.get("additional_headers", {}))
+        message, restate_code = server_message(response, secrets)
         if response.status_code >= 500 and restate_code is None:
             error = self.unexpected(response)
             error.outcome_unknown = writes
             raise error
         code = "RESTATE_SERVICE_UNREACHABLE" if restate_code == "META0003" else "RESTATE_REGISTRATION_REFUSED"
-        error = self.transport.unexpected(response, code=code, reason=restate_code)
+        error = self.transport.unexpected(response, code=code, reason=restate_code, message=message)
         error.remedy = registration_remedy(restate_code) or error.remedy
         raise error
 
