@@ -27,8 +27,8 @@ options:
   admin_url:
     description:
       - URL of Restate's admin API, with a base path where a proxy wants one. A Unix socket is C(unix:/path).
-      - It is reached through the proxy that E(HTTP_PROXY), E(HTTPS_PROXY) or E(ALL_PROXY) names where the module runs,
-        unless E(NO_PROXY) lists its host; so are O(ingress_url) and O(dalp_url).
+      - It is reached through the proxy that C(HTTP_PROXY), C(HTTPS_PROXY) or C(ALL_PROXY) names where the module runs,
+        unless C(NO_PROXY) lists its host; so are O(ingress_url) and O(dalp_url).
       - Of a cluster, several nodes may be named, as a list or as a text with commas. Where one cannot be connected to,
         the next is asked, also in the middle of a task; the C(source) of the audit record is the last one asked.
       - Userinfo in it is used for the requests and never shown.

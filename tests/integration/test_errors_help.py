@@ -65,6 +65,7 @@ def test_the_doctor_names_a_dead_proxy(server: Server, with_proxy: Any) -> None:
     assert not examined["healthy"]
     for component in ("admin", "ingress"):
         assert "of HTTP_PROXY" in examined[component]["error"]["message"]
+    assert all("NO_PROXY" in finding["remedy"] for finding in examined["findings"])
 
 
 @pytest.mark.parametrize("scheme", ["socks5", "socks5h", "socks4", "foo"])

@@ -21,6 +21,7 @@ from .proxy import Proxy, proxy_of
 from .retry import Retry
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OF_EACH_REQUEST = ("content-length", "transfer-encoding")
 
 
 @dataclass(frozen=True)
@@ -138,25 +139,21 @@ def _base_url(connection: Connection) -> str:
 def header_text(option: str, text: str) -> str:
     """Return the value of a header without blanks around it; raise RESTATE_INVALID_ARGUMENT, which names the option."""
     stripped = text.strip()
-    if not stripped.isprintable() or not _is_latin_1(stripped):
+    if not (stripped.isascii() and stripped.isprintable()):
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT",
-            f"{option} holds something that cannot stand in an HTTP header, such as a line break.",
+            f"{option} holds something that cannot stand in an HTTP header, such as a line break or an accent.",
         )
     return stripped
-
-
-def _is_latin_1(text: str) -> bool:
-    return all(ord(character) < 256 for character in text)
 
 
 def _headers(connection: Connection) -> dict[str, str]:
     headers = {"Accept": "application/json"}
     for name, text in connection.headers.items():
-        if not _HEADER_NAME.fullmatch(name):
+        if not _HEADER_NAME.fullmatch(name) or name.lower() in _OF_EACH_REQUEST:
             raise OperatorError(
                 "RESTATE_INVALID_ARGUMENT",
-                f"headers holds {name!r}, which cannot be the name of an HTTP header.",
+                f"headers holds {name!r}, which cannot be given as an HTTP header.",
             )
         headers[name] = header_text(f"headers.{name}", text)
     if connection.auth_token:

@@ -210,7 +210,8 @@ def _no_answer(
     connection: Connection, request: Request, failure: _Failure, *, unknown: bool
 ) -> OperatorError:
     http: dict[str, t.Any] = {"method": request.method, "url": connection.shown_url + request.path}
-    code, reason, proxy = "RESTATE_ADMIN_UNREACHABLE", None, connection.proxy
+    proxy = connection.proxy
+    code, reason = "RESTATE_ADMIN_UNREACHABLE", "proxy" if proxy else None
     why = connection.secrets.hidden(str(failure.error)) or type(failure.error).__name__
     if failure.response is not None:
         code, reason, why = "RESTATE_UNEXPECTED_RESPONSE", "cut_short", "the answer was cut short"
