@@ -27,6 +27,8 @@ options:
   admin_url:
     description:
       - URL of Restate's admin API, with a base path where a proxy wants one. A Unix socket is C(unix:/path).
+      - It is reached through the proxy that C(HTTP_PROXY), C(HTTPS_PROXY) or C(ALL_PROXY) names where the module runs,
+        unless C(NO_PROXY) lists its host; so are O(ingress_url) and O(dalp_url).
       - Of a cluster, several nodes may be named, as a list or as a text with commas. Where one cannot be connected to,
         the next is asked, also in the middle of a task; the C(source) of the audit record is the last one asked.
       - Userinfo in it is used for the requests and never shown.
@@ -43,12 +45,18 @@ options:
     elements: str
   auth_token:
     description:
-      - Bearer token for the admin API, and for O(ingress_url) where that is given.
+      - Bearer token for the admin API, and for O(ingress_url) where that is given. Blanks around it are left out.
       - If not set, the environment variable E(RESTATE_AUTH_TOKEN) is used.
     type: str
   headers:
     description:
       - Headers to send with each request to O(admin_url), and to O(ingress_url) where that is given.
+      - A value is secret, and shown nowhere, unless the header's name tells otherwise. Shown are C(Accept),
+        C(Content-*), C(Forwarded), C(X-Forwarded-*), C(X-Real-IP), C(Host), C(User-Agent), C(Via), those of tracing,
+        and names that end in C(tenant), C(team), C(environment), C(env), C(stage), C(region), C(zone), C(cluster),
+        C(namespace), C(version), C(request), C(correlation) or C(trace), with C(-id) or C(-name) behind it or without.
+      - A header with C(auth), C(token), C(key), C(secret), C(pass), C(credential), C(cookie), C(session),
+        C(signature), C(jwt), C(assertion) or C(cert) in its name is secret in any case.
     type: dict
     default: {}
   ca_path:

@@ -48,7 +48,8 @@ options:
     type: bool
   additional_headers:
     description:
-      - Headers that Restate sends with each request to the service. By default what is registered.
+      - Headers that Restate sends with each request to the service. By default what is registered. Which of them are
+        secret is told as with O(headers).
       - An empty dictionary removes them.
       - Not with O(backend=dalp).
     type: dict

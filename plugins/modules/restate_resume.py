@@ -26,7 +26,7 @@ author:
   - The dalp.restate contributors (@dalp)
 options:
   invocation_ids:
-    description: The ids of the invocations.
+    description: The ids of the invocations. A text that is no id refuses the whole task, before anything is sent.
     type: list
     elements: str
   workflows:

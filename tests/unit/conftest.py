@@ -26,7 +26,7 @@ Serve = Callable[..., LoopbackServer]
 def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RESTATE_AUDIT_LOG", "DALP_API_URL", "DALP_API_KEY"):
         monkeypatch.delenv(name, raising=False)
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
 

@@ -39,7 +39,9 @@ class AuditWebhook:
         self._connection = dataclasses.replace(there, auth_token=None, headers={})
         try:
             Transport(self._connection, self._clock).close()
-        except OperatorError:
+        except OperatorError as exc:
+            if exc.reason == "proxy":
+                raise
             raise OperatorError(
                 "RESTATE_INVALID_ARGUMENT",
                 "audit_webhook cannot be used, or ca_path, client_cert or client_key cannot.",
@@ -58,7 +60,9 @@ class AuditWebhook:
                 )
             )
         except OperatorError as exc:
-            why = f"status {exc.status}" if exc.status else "no answer"
+            proxy = self._connection.proxy
+            no_answer = f"no answer through {proxy.shown}" if proxy else "no answer"
+            why = f"status {exc.status}" if exc.status else no_answer
             raise _not_taken(why) from None
         finally:
             transport.close()

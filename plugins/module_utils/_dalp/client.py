@@ -55,6 +55,7 @@ class DalpClient:
             raise OperatorError(
                 "RESTATE_INVALID_ARGUMENT", "dalp_route_prefix must be a path, without a query or spaces."
             )
+        self._secrets = connection.secrets
         self._transport = Transport(connection, clock)
 
     def close(self) -> None:
@@ -66,7 +67,7 @@ class DalpClient:
     def doctor(self) -> wire.Health:
         """Return how Restate is."""
         content = self._answer("doctor", {}, writes=False)
-        health = wire.Health(content)
+        health = wire.Health(content, self._secrets)
         try:
             version = health.admin.version
             self.known_version = version if isinstance(version, str) else None
@@ -117,7 +118,7 @@ class DalpClient:
                 Request("POST", path, body=body), writes=writes, repeatable=not writes
             )
         except OperatorError as exc:
-            exc.remedy = _SEE_FIRST if exc.outcome_unknown else "Check dalp_url and the connectivity to it."
+            exc.remedy = _SEE_FIRST if exc.outcome_unknown else self._when_silent
             raise
         try:
             content = response.json()
@@ -128,6 +129,11 @@ class DalpClient:
         if not isinstance(content, dict):
             raise self._unknown_answer(response, route, writes=writes)
         return content
+
+    @property
+    def _when_silent(self) -> str:
+        proxy = self._transport.connection.proxy
+        return proxy.remedy if proxy else "Check dalp_url and the connectivity to it."
 
     def _unknown_answer(self, response: httpx.Response, route: str, *, writes: bool) -> OperatorError:
         doubt = " Whether it was carried out is unknown." if writes else ""
@@ -141,7 +147,7 @@ class DalpClient:
         )
 
     def _error(self, response: httpx.Response, route: str, *, writes: bool) -> OperatorError:
-        problem = Problem.of(response)
+        problem = Problem.of(response, self._secrets)
         status = response.status_code
         # These leave open how far a write of several steps had come.
         unknown = writes and (

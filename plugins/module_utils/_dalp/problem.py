@@ -14,6 +14,7 @@ import json
 import typing as t
 from dataclasses import dataclass
 
+from .._http.credentials import Secrets
 from .._thirdparty import httpx
 
 _SHOWN_TEXT = 2000
@@ -42,8 +43,8 @@ class Problem:
     invocation_ids: list[str] | None = None
 
     @classmethod
-    def of(cls, response: httpx.Response) -> Problem:
-        """Return what an error answer tells; a page of a proxy in between tells its beginning."""
+    def of(cls, response: httpx.Response, secrets: Secrets) -> Problem:
+        """Return what an error answer tells, without these secrets; a proxy's page tells its beginning."""
         try:
             parts = list(_parts(response.json()))
         except ValueError:
@@ -56,11 +57,13 @@ class Problem:
             None,
         )
         ids = next((part["invocationIds"] for part in parts if part.get("invocationIds")), None)
+        message = _first(parts, "message") or _beginning(response)
+        fix = _first(parts, "fix") or _first(parts, "suggestedAction")
         return cls(
-            message=_sentence(_first(parts, "message") or _beginning(response)) + _wrong_fields(parts),
+            message=secrets.hidden(_sentence(message) + _wrong_fields(parts)),
             code=known,
             own_code=codes[0] if codes else None,
-            fix=_first(parts, "fix") or _first(parts, "suggestedAction"),
+            fix=secrets.hidden(fix) if fix else None,
             reason=next((text for part in parts if (text := _reason(part.get("reason")))), None),
             invocation_ids=[str(each) for each in ids] if isinstance(ids, list) else None,
         )

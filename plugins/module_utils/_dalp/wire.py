@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from .. import _timestamps
 from .._errors import OperatorError
 from .._http import urls
+from .._http.credentials import NO_SECRETS, Secrets
 from .._thirdparty import BaseModel, ConfigDict, Field, ValidationError
 
 MOST_FAILURES = 20
@@ -119,10 +120,14 @@ class Told(t.Generic[_Component]):
 
 
 class Health:
-    """The answer of doctor. Each component is read by itself: one that is bad hides no other."""
+    """The answer of doctor. Each component is read by itself: one that is bad hides no other.
 
-    def __init__(self, components: dict[str, t.Any]) -> None:
+    What it says of an error is told without O(secrets).
+    """
+
+    def __init__(self, components: dict[str, t.Any], secrets: Secrets = NO_SECRETS) -> None:
         self._components = components
+        self._secrets = secrets
 
     @property
     def admin(self) -> Admin:
@@ -165,7 +170,7 @@ class Health:
             return Told(error=_unexpected_shape(name))
         if state.status == "ok":
             return Told(value)
-        told = f": {state.error}" if state.error else ""
+        told = f": {self._secrets.hidden(str(state.error))}" if state.error else ""
         is_unreachable = state.status == "unreachable"
         error = OperatorError(
             "RESTATE_ADMIN_UNREACHABLE" if is_unreachable else "RESTATE_UNEXPECTED_RESPONSE",

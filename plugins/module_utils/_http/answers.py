@@ -13,6 +13,7 @@ import socket
 import time
 
 from .._thirdparty import httpx
+from .credentials import NO_SECRETS, Secrets
 
 _SHOWN_TEXT = 2000
 
@@ -55,19 +56,21 @@ def is_refusal(response: httpx.Response) -> bool:
     return 400 <= response.status_code < 500 or response.status_code == 501
 
 
-def server_message(response: httpx.Response) -> tuple[str, str | None]:
+def server_message(response: httpx.Response, secrets: Secrets = NO_SECRETS) -> tuple[str, str | None]:
     """Return the message of an error answer and its Restate code; other bodies (a proxy's page) are cut short.
+
+    It is what the server says, without these secrets, which it may have been told.
 
     The content of an answer that is no error is not shown: it may hold the headers of deployments.
     """
     try:
         body = response.json()
-        return str(body["message"])[:_SHOWN_TEXT], body.get("restate_code")
+        return secrets.hidden(str(body["message"]))[:_SHOWN_TEXT], body.get("restate_code")
     except (ValueError, KeyError, TypeError, AttributeError):
         text = " ".join(response.text.split())
         if response.is_success and text.startswith(("{", "[")):
             text = f"{len(response.content)} bytes of JSON that are not what was asked for"
-        return (text[:200] or response.reason_phrase or "an empty answer"), None
+        return (secrets.hidden(text)[:200] or response.reason_phrase or "an empty answer"), None
 
 
 def retry_after(response: httpx.Response) -> float:

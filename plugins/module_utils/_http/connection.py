@@ -7,20 +7,29 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import ssl
+import sys
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from .._errors import OperatorError
 from .._thirdparty import httpx
 from . import urls
+from .credentials import NO_SECRETS, Secrets
+from .proxy import Proxy, proxy_of
 from .retry import Retry
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OF_EACH_REQUEST = ("content-length", "transfer-encoding")
 
 
 @dataclass(frozen=True)
 class Connection:
     """How an endpoint is reached. O(request_timeout) is in seconds; O(retries) counts what follows the first try.
 
-    O(alternatives) are the URLs of other nodes, in the order in which they are tried.
+    O(alternatives) are the URLs of other nodes, in the order in which they are tried. O(secrets) are hidden in whatever
+    the other end says.
     """
 
     url: str
@@ -33,6 +42,7 @@ class Connection:
     validate_certs: bool = True
     request_timeout: float = 10.0
     retries: int = 3
+    secrets: Secrets = field(default=NO_SECRETS, repr=False)
 
     @property
     def each(self) -> list[Connection]:
@@ -47,6 +57,11 @@ class Connection:
     def socket_path(self) -> str | None:
         """The path of the Unix socket where the URL is C(unix:/path), else None."""
         return "/" + self.url[len("unix:") :].lstrip("/") if self.url.startswith("unix:") else None
+
+    @property
+    def proxy(self) -> Proxy | None:
+        """The proxy through which the URL is reached, or None."""
+        return None if self.socket_path else proxy_of(self.url)
 
     @property
     def retry(self) -> Retry:
@@ -65,12 +80,43 @@ class Connection:
 
 def client_of(connection: Connection) -> httpx.Client:
     """Return an HTTP client for the endpoint; raise RESTATE_INVALID_ARGUMENT where it cannot be reached like this."""
-    return httpx.Client(
-        base_url="http://localhost" if connection.socket_path else _base_url(connection),
-        headers=_headers(connection),
-        timeout=connection.request_timeout,
-        transport=httpx.HTTPTransport(uds=connection.socket_path) if connection.socket_path else None,
-        verify=_tls(connection),
+    base_url = "http://localhost" if connection.socket_path else _base_url(connection)
+    headers, verify, proxy = _headers(connection), _tls(connection), connection.proxy
+    try:
+        if proxy and not urlsplit(proxy.url).hostname:
+            raise ValueError("httpx would take it, and fail at each request")
+        return httpx.Client(
+            base_url=base_url,
+            headers=headers,
+            timeout=connection.request_timeout,
+            transport=httpx.HTTPTransport(uds=connection.socket_path) if connection.socket_path else None,
+            verify=verify,
+            proxy=proxy.url if proxy else None,
+            # The one thing that httpx would take from the environment is the proxy, which it would not name.
+            trust_env=False,
+        )
+    except (ImportError, ValueError, httpx.InvalidURL) as exc:
+        if proxy is None:
+            raise
+        raise _unusable(proxy, exc) from None
+
+
+def _unusable(proxy: Proxy, exc: Exception) -> OperatorError:
+    if isinstance(exc, ImportError):
+        return OperatorError(
+            "RESTATE_UNSUPPORTED",
+            f"{sys.executable} has no library for {proxy.shown}. Nothing was touched.",
+            remedy=f"Install it for that Python: {sys.executable} -m pip install 'httpx[socks]'; or use an http:// "
+            "proxy, or list the host in NO_PROXY where it is to be reached directly.",
+            reason="proxy",
+        )
+    return OperatorError(
+        "RESTATE_INVALID_ARGUMENT",
+        f"{proxy.variable} names {urls.without_secrets(proxy.url)!r}, which cannot be used as a proxy. Nothing was "
+        "touched.",
+        remedy=f"Set {proxy.variable} to an http://, https:// or socks5:// URL, or list the host in NO_PROXY where it "
+        "is to be reached directly.",
+        reason="proxy",
     )
 
 
@@ -90,22 +136,28 @@ def _base_url(connection: Connection) -> str:
     return connection.url
 
 
-def _headers(connection: Connection) -> dict[str, str]:
-    headers = {"Accept": "application/json", **connection.headers}
-    if connection.auth_token:
-        headers["Authorization"] = f"Bearer {connection.auth_token}"
-    try:
-        httpx.Headers(headers)
-        for name, value in headers.items():
-            if not value.isprintable() or not name.isprintable():
-                raise ValueError
-            value.encode("latin-1")
-    except (ValueError, AttributeError, TypeError):
+def header_text(option: str, text: str) -> str:
+    """Return the value of a header without blanks around it; raise RESTATE_INVALID_ARGUMENT, which names the option."""
+    stripped = text.strip()
+    if not (stripped.isascii() and stripped.isprintable()):
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT",
-            "auth_token, headers or dalp_api_key hold something that cannot stand in an HTTP header (a line break, or "
-            "no text).",
-        ) from None
+            f"{option} holds something that cannot stand in an HTTP header, such as a line break or an accent.",
+        )
+    return stripped
+
+
+def _headers(connection: Connection) -> dict[str, str]:
+    headers = {"Accept": "application/json"}
+    for name, text in connection.headers.items():
+        if not _HEADER_NAME.fullmatch(name) or name.lower() in _OF_EACH_REQUEST:
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                f"headers holds {name!r}, which cannot be given as an HTTP header.",
+            )
+        headers[name] = header_text(f"headers.{name}", text)
+    if connection.auth_token:
+        headers["Authorization"] = f"Bearer {header_text('auth_token', connection.auth_token)}"
     return headers
 
 

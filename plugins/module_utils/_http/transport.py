@@ -16,6 +16,7 @@ from . import urls
 from .answers import acknowledge_head, retry_after, server_message, whole
 from .clock import Clock
 from .connection import Connection, client_of
+from .proxy import Proxy
 from .retry import MAY_HAVE_BEEN_CARRIED_OUT, NOT_THERE, Event, Outcome
 
 _TRANSIENT_STATUSES = (502, 503, 504)
@@ -153,11 +154,13 @@ class Transport:
     def checked(self, response: httpx.Response) -> httpx.Response:
         """Return the answer of Restate, or of what stands in front of it, unless it lets nobody in.
 
-        Raises OperatorError: RESTATE_PERMISSION_REQUIRED for a 401 or 403, RESTATE_UNEXPECTED_RESPONSE for a lasting
-        429.
+        Raises OperatorError: RESTATE_PERMISSION_REQUIRED for a 401 or 403, RESTATE_ADMIN_UNREACHABLE where a proxy
+        wants credentials (407), RESTATE_UNEXPECTED_RESPONSE for a lasting 429.
         """
         if response.status_code in (401, 403):
             raise self.unexpected(response, code="RESTATE_PERMISSION_REQUIRED")
+        if response.status_code == 407:
+            raise self.unexpected(response, code="RESTATE_ADMIN_UNREACHABLE", reason="proxy")
         if response.status_code == 429:
             raise self.unexpected(response, reason="rate_limited")
         return response
@@ -177,13 +180,15 @@ class Transport:
         if self.connection.socket_path:
             url = self.connection.shown_url + request.url.path
         http: dict[str, t.Any] = {"method": request.method, "url": url, "status": response.status_code}
-        own_message, restate_code = server_message(response)
+        own_message, restate_code = server_message(response, self.connection.secrets)
+        proxy = self.connection.proxy
         if restate_code:
             http["restate_code"] = restate_code
         return OperatorError(
             code,
-            f"{http['method']} {http['url']} answered {response.status_code}: {message or own_message}"
-            f"{'.' + _DOUBT if outcome_unknown else ''}",
+            f"{http['method']} {http['url']}{_through(proxy)} answered {response.status_code}: "
+            f"{message or own_message}{'.' + _DOUBT if outcome_unknown else ''}",
+            remedy=proxy.remedy if proxy and reason == "proxy" else "",
             http=http,
             reason=reason,
             outcome_unknown=outcome_unknown,
@@ -205,8 +210,9 @@ def _no_answer(
     connection: Connection, request: Request, failure: _Failure, *, unknown: bool
 ) -> OperatorError:
     http: dict[str, t.Any] = {"method": request.method, "url": connection.shown_url + request.path}
-    code, reason = "RESTATE_ADMIN_UNREACHABLE", None
-    why = str(failure.error) or type(failure.error).__name__
+    proxy = connection.proxy
+    code, reason = "RESTATE_ADMIN_UNREACHABLE", "proxy" if proxy else None
+    why = connection.secrets.hidden(str(failure.error)) or type(failure.error).__name__
     if failure.response is not None:
         code, reason, why = "RESTATE_UNEXPECTED_RESPONSE", "cut_short", "the answer was cut short"
         http["status"] = failure.response.status_code
@@ -215,11 +221,16 @@ def _no_answer(
         why = f"no answer within {connection.request_timeout:g} s"
     return OperatorError(
         code,
-        f"{http['method']} {http['url']} failed: {why}.{_DOUBT if unknown else ''}",
+        f"{http['method']} {http['url']}{_through(proxy)} failed: {why}.{_DOUBT if unknown else ''}",
+        remedy=proxy.remedy if proxy else "",
         reason=reason,
         http=http,
         outcome_unknown=unknown,
     )
+
+
+def _through(proxy: Proxy | None) -> str:
+    return f" through {proxy.shown}" if proxy else ""
 
 
 def _event_of(error: Exception) -> Event:

@@ -23,6 +23,8 @@ INSTANT = {"value": "instant"}
 """Marks a field that people write as a time with its zone, or as an age, and that is a timestamp here."""
 STRINGS = {"value": "strings"}
 """Marks a field that is a dictionary whose values are strings here, whatever YAML made of them."""
+INVOCATION_IDS = {"value": "invocation_ids"}
+"""Marks a field that is a list of ids of invocations."""
 PATTERN = {"value": "pattern"}
 """Marks a field that people write as a regular expression, and that is compiled here."""
 

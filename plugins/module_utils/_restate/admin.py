@@ -19,6 +19,7 @@ from .._thirdparty import ValidationError, httpx
 from . import wire
 from .calls import AdminCalls, is_unavailable
 from .questions import Question, Questions
+from .registration_remedies import registration_remedy
 from .versions import Capabilities, capabilities_of
 
 _M = t.TypeVar("_M", bound=wire.Wire)
@@ -42,7 +43,8 @@ class AdminClient(AdminCalls):
             _ = version.numbers
         except ValueError:
             raise OperatorError(
-                "RESTATE_UNEXPECTED_RESPONSE", f"The server says that its version is {version.version!r}."
+                "RESTATE_UNEXPECTED_RESPONSE",
+                f"The server says that its version is {self.connection.secrets.hidden(version.version)!r}.",
             ) from None
         return version
 
@@ -108,7 +110,8 @@ class AdminClient(AdminCalls):
                 response, code="RESTATE_QUERY_FAILED", reason="cut_short_or_not_restate"
             ) from None
         if answer.warnings or "x-restate-query-warnings" in response.headers:
-            message = f"a partial answer, with the warnings {answer.warnings}"
+            warnings = self.connection.secrets.hidden(str(answer.warnings))
+            message = f"a partial answer, with the warnings {warnings}"
             raise self.transport.unexpected(
                 response, code="RESTATE_QUERY_FAILED", reason="partial_answer", message=message
             )
@@ -119,7 +122,7 @@ class AdminClient(AdminCalls):
                 response,
                 code="RESTATE_QUERY_FAILED",
                 reason="unexpected_row",
-                message=f"a row with other columns: {exc}",
+                message=f"a row with other columns: {self.connection.secrets.hidden(str(exc))}",
             ) from None
 
     def queries(self, *questions: Question[t.Any]) -> list[list[t.Any]]:
@@ -141,14 +144,14 @@ class AdminClient(AdminCalls):
             # Where the admin API itself hangs, this raises, and the service is not to blame.
             self.read(wire.Version, "/version")
             raise dataclasses.replace(exc, code="RESTATE_SERVICE_UNREACHABLE", remedy="") from exc
-        return self._registered(response, writes=False)
+        return self._registered(response, registration, writes=False)
 
     # Writes
 
     def register(self, registration: dict[str, t.Any]) -> wire.Registration:
         """Register a deployment; raises as L(discover) does, and outcome_unknown where the answer was lost."""
         response = self.send(Request("POST", "/deployments", body=registration), repeatable=False)
-        return self._registered(response, writes=True)
+        return self._registered(response, registration, writes=True)
 
     def delete_deployment(self, deployment_id: str) -> bool:
         """Delete a deployment (forced: no server can do it without); return False where it was gone already."""
@@ -207,7 +210,9 @@ class AdminClient(AdminCalls):
             exc.outcome_unknown = True
             raise
         yield from ((invocation_id, "done") for invocation_id in answer.succeeded)
-        yield from ((failure.invocation_id, _in_short(failure.error)) for failure in answer.failed)
+        hidden = self.connection.secrets.hidden
+        for failure in answer.failed:
+            yield failure.invocation_id, _in_short(failure.error) or hidden(failure.error)
 
     def _terminate_one(self, verb: str, invocation_id: str) -> str:
         response = self.send(
@@ -241,16 +246,22 @@ class AdminClient(AdminCalls):
         self.expect(response, 200, 202)
         return "resumed"
 
-    def _registered(self, response: httpx.Response, *, writes: bool) -> wire.Registration:
+    def _registered(
+        self, response: httpx.Response, registration: dict[str, t.Any], *, writes: bool
+    ) -> wire.Registration:
         if response.status_code in (200, 201):
             return self.parsed(wire.Registration, response)
-        restate_code = server_message(response)[1]
+        # A service may repeat what it was sent, and Restate repeats what a service says.
+        secrets = self.connection.secrets.and_of(registration.get("additional_headers", {}))
+        message, restate_code = server_message(response, secrets)
         if response.status_code >= 500 and restate_code is None:
             error = self.unexpected(response)
             error.outcome_unknown = writes
             raise error
         code = "RESTATE_SERVICE_UNREACHABLE" if restate_code == "META0003" else "RESTATE_REGISTRATION_REFUSED"
-        raise self.transport.unexpected(response, code=code, reason=restate_code)
+        error = self.transport.unexpected(response, code=code, reason=restate_code, message=message)
+        error.remedy = registration_remedy(restate_code) or error.remedy
+        raise error
 
     def _on_invocation(self, invocation_id: str, verb: str, *, gone: tuple[int, ...]) -> bool:
         response = self.send(
@@ -266,8 +277,8 @@ def _segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def _in_short(error: str) -> str:
-    """Return the word for an error of a batch call, which has no codes."""
+def _in_short(error: str) -> str | None:
+    """Return the word for an error of a batch call, which has no codes, or None where there is none."""
     for text, short in (
         ("not found", "gone"),
         ("already completed", "completed"),
@@ -275,4 +286,4 @@ def _in_short(error: str) -> str:
     ):
         if text in error:
             return short
-    return error
+    return None

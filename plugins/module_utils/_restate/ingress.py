@@ -99,6 +99,7 @@ class Ingress:
             validate_certs=self._admin.validate_certs,
             request_timeout=self._admin.request_timeout,
             retries=retries,
+            secrets=self._admin.secrets,
         )
 
     def _answering(self, connection: Connection) -> IngressClient:

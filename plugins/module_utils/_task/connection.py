@@ -11,7 +11,8 @@ import typing as t
 from .._errors import OperatorError
 from .._http import urls
 from .._http.clock import Clock
-from .._http.connection import Connection
+from .._http.connection import Connection, header_text
+from .._http.credentials import Secrets
 from .._http.guard import WriteGuard
 from .values import string_values
 
@@ -24,8 +25,11 @@ def shown_server(params: dict[str, t.Any]) -> str:
     return Connection(url="".join(first)).shown_url or "dalp"
 
 
-def connection_of(params: dict[str, t.Any]) -> Connection:
-    """Return how the backend is reached; raise RESTATE_INVALID_ARGUMENT where that cannot be right."""
+def connection_of(params: dict[str, t.Any], secrets: Secrets) -> Connection:
+    """Return how the backend is reached; its answers are told without these secrets.
+
+    Raises RESTATE_INVALID_ARGUMENT where that cannot be right.
+    """
     if params["request_timeout"] <= 0 or params["retries"] < 0:
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT", "request_timeout must be above 0 seconds, and retries 0 or more."
@@ -39,27 +43,35 @@ def connection_of(params: dict[str, t.Any]) -> Connection:
         validate_certs=params["validate_certs"],
         request_timeout=params["request_timeout"],
         retries=params["retries"],
+        secrets=secrets,
     )
 
 
 def _to_restate(params: dict[str, t.Any]) -> dict[str, t.Any]:
     first, *others = urls.several(params["admin_url"]) or [""]
     has_userinfo = any("@" in url.partition("://")[2].partition("/")[0] for url in (first, *others))
-    if params["auth_token"] and has_userinfo:
+    auth_token = (params["auth_token"] or "").strip()
+    if auth_token and has_userinfo:
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT",
             "Give auth_token or userinfo in admin_url, not both: one would hide the other.",
         )
+    if auth_token.lower().startswith("bearer "):
+        raise OperatorError(
+            "RESTATE_INVALID_ARGUMENT",
+            "auth_token begins with Bearer, which is put before it anyway.",
+            remedy="Give the token alone.",
+        )
     return {
         "url": first,
         "alternatives": tuple(others),
-        "auth_token": params["auth_token"],
+        "auth_token": auth_token or None,
         "headers": string_values("headers", params["headers"]),
     }
 
 
 def _to_dalp(params: dict[str, t.Any]) -> dict[str, t.Any]:
-    missing = [name for name in ("dalp_url", "dalp_api_key") if not params[name]]
+    missing = [name for name in ("dalp_url", "dalp_api_key") if not (params[name] or "").strip()]
     if missing:
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT",
@@ -67,7 +79,10 @@ def _to_dalp(params: dict[str, t.Any]) -> dict[str, t.Any]:
             remedy="Set dalp_url (DALP_API_URL) and dalp_api_key (DALP_API_KEY).",
         )
     # What opens the way to the admin API is not for DALP to see.
-    return {"url": params["dalp_url"], "headers": {"X-Api-Key": params["dalp_api_key"]}}
+    return {
+        "url": params["dalp_url"],
+        "headers": {"X-Api-Key": header_text("dalp_api_key", params["dalp_api_key"])},
+    }
 
 
 def server_of(params: dict[str, t.Any], connection: Connection, guard: WriteGuard, clock: Clock) -> t.Any:

@@ -14,6 +14,7 @@ import threading
 import typing as t
 
 from .._errors import OperatorError
+from .._http.credentials import Secrets
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -85,10 +86,10 @@ def ended_by(exc: EndedBySignal, *, wrote: bool) -> OperatorError:
     )
 
 
-def unexpected(exc: Exception) -> OperatorError:
-    """Return what an operator is told of an error in this collection."""
+def unexpected(exc: Exception, secrets: Secrets) -> OperatorError:
+    """Return what an operator is told of an error in this collection, without these secrets."""
     return OperatorError(
         "RESTATE_INTERRUPTED",
-        f"An error in this collection: {type(exc).__name__}: {exc}",
+        f"An error in this collection: {type(exc).__name__}: {secrets.hidden(str(exc))}",
         reason=type(exc).__name__,
     )

@@ -23,7 +23,7 @@ from .connection import connection_of, server_of, shown_server
 from .ending import EndedBySignal, ended_by, ending_by_signal, unexpected
 from .options import URL_OPTIONS, argument_spec, backend_of, read_request, secret_options
 from .recorder import Recorder, Redactor
-from .redaction import secrets_in, shown_arguments, userinfo_secrets
+from .redaction import hidden_in, secrets_of, shown_arguments, without_secrets_of_services
 from .requirements import unmet_library
 
 
@@ -35,15 +35,6 @@ class Task(t.Protocol):
 
     def warn(self, warning: str) -> None:
         """Show a warning."""
-
-
-def secrets_of(params: dict[str, t.Any], secret_names: t.Collection[str]) -> set[str]:
-    """Return what must never be shown: the values of secret options, and the userinfo of URLs."""
-    secrets = {text for name in secret_names for text in secrets_in(params[name])}
-    for name in URL_OPTIONS:
-        for url in urls.several(params.get(name)):
-            secrets |= userinfo_secrets(url)
-    return secrets
 
 
 def execute(task: Task, operation: Operation) -> dict[str, t.Any]:
@@ -59,7 +50,7 @@ def execute(task: Task, operation: Operation) -> dict[str, t.Any]:
         except EndedBySignal as exc:
             error = ended_by(exc, wrote=door.wrote)
         except Exception as exc:
-            error, trace = unexpected(exc), traceback.format_exc()
+            error, trace = door.unexpected(exc), traceback.format_exc()
         finally:
             ignore_signals()
             door.close()
@@ -74,7 +65,8 @@ class _Door:
         self._operation = operation
         params = task.params
         self._secret_options = secret_options(argument_spec(operation))
-        self._redactor = Redactor(secrets_of(params, self._secret_options))
+        self._secrets = secrets_of(params, self._secret_options, URL_OPTIONS)
+        self._redactor = Redactor()
         self._recorder = Recorder(params, self._redactor, task.warn)
         self._guard = WriteGuard(check_mode=task.check_mode, before_first_write=self._before_first_write)
         self._server: t.Any = None
@@ -84,8 +76,8 @@ class _Door:
             source=shown_server(params),
             arguments=self._shown_arguments(),
             actor=params["actor"] or user(),
-            reason=params["reason"],
-            context=params["audit_context"],
+            reason=hidden_in(params["reason"], self._secrets.long_ones),
+            context=hidden_in(params["audit_context"], self._secrets.long_ones),
             check_mode=task.check_mode,
             full_detail=params["audit_detail"] == "full",
         )
@@ -101,7 +93,7 @@ class _Door:
         self._redactor.read_patterns(params["redact_patterns"])
         self._recorder.open_log()
         _require_libraries()
-        connection = connection_of(params)
+        connection = connection_of(params, self._secrets)
         clock = Clock()
         self._recorder.open_webhook(connection, clock)
         backend = backend_of(self._operation, params)
@@ -115,6 +107,10 @@ class _Door:
         if self._server:
             self._server.close()
 
+    def unexpected(self, exc: Exception) -> OperatorError:
+        """Return what an operator is told of an error in this collection."""
+        return unexpected(exc, self._secrets)
+
     def result(self, error: OperatorError | None, trace: str | None) -> dict[str, t.Any]:
         """Return the result of the task, with its audit record; O(error) is what ended it."""
         report = self._report(error)
@@ -126,12 +122,13 @@ class _Door:
             report = dataclasses.replace(report, error=report.error or exc)
         result = report.to_result(wrote=self.wrote)
         if trace:
-            result["exception"] = trace
+            result["exception"] = self._secrets.hidden(trace)
         if report.error:
             result["failed"] = True
         for warning in report.warnings:
             self._task.warn(self._redactor.scrubbed(warning))
         result["invocation"] = {"module_args": self._shown_arguments()}
+        result = without_secrets_of_services(result, self._secrets)
         return {**self._redactor.scrubbed(result), "audit": self._redactor.scrubbed_record(record)}
 
     def _report(self, error: OperatorError | None) -> Report:
@@ -139,10 +136,10 @@ class _Door:
             report = self._execution.report(error) if self._execution else None
         except Exception as exc:
             # What was done is not told then; that something was, is.
-            report, error = None, unexpected(exc)
+            report, error = None, self.unexpected(exc)
         if report:
             return report
-        error = error or unexpected(RuntimeError("an operation ended without a plan"))
+        error = error or self.unexpected(RuntimeError("an operation ended without a plan"))
         return Report(
             message=error.message, subject=self._target(), changed=self.wrote, details={}, error=error
         )

@@ -21,13 +21,13 @@ def run(operation: Operation) -> None:
     leave_without_python()
     # On an older Python these could not be imported.
     from .ending import ending_when_nobody_reads
-    from .execute import execute, secrets_of
-    from .options import argument_spec, secret_options
+    from .execute import execute
+    from .options import argument_spec
 
-    spec = argument_spec(operation)
-    module = _Module(argument_spec=spec, supports_check_mode=True, **operation.constraints)
-    # Ansible would replace even a "1" wherever it stands, and so make other results unusable.
-    module.no_log_values = secrets_of(module.params, secret_options(spec))
+    module = _Module(
+        argument_spec=argument_spec(operation), supports_check_mode=True, **operation.constraints
+    )
+    module.trust_the_door()
     with ending_when_nobody_reads():
         result = execute(module, operation)
     if result.pop("failed", False):
@@ -49,6 +49,13 @@ def leave_without_python() -> None:
 class _Module(AnsibleModule):  # type: ignore[misc]
     """Shows no secret either where Ansible itself refuses the options, before they come to the door."""
 
+    def trust_the_door(self) -> None:
+        """Keep Ansible from hiding the values of no_log options, and of their entries, wherever these stand.
+
+        The door hides what is secret. Ansible would take a "1" or an address out of all other texts, too.
+        """
+        self.no_log_values: set[str] = set()
+
     def fail_json(self, *args: t.Any, **kwargs: t.Any) -> t.NoReturn:
         """Leave with an error."""
         if "invocation" not in kwargs:
@@ -58,5 +65,7 @@ class _Module(AnsibleModule):  # type: ignore[misc]
             known = {name: value for name, value in self.params.items() if name in self.argument_spec}
             arguments = shown_arguments(known, secret_options(self.argument_spec), URL_OPTIONS)
             kwargs["invocation"] = {"module_args": arguments}
+            # Ansible refuses options by their names, and shows no value of those that have no_log.
+            self.trust_the_door()
         super().fail_json(*args, **kwargs)
         raise AssertionError("it has left")

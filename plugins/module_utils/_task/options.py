@@ -55,6 +55,7 @@ _READERS: dict[str, t.Callable[[str, t.Any], t.Any]] = {
     "instant": values.instant,
     "strings": values.string_values,
     "pattern": values.pattern,
+    "invocation_ids": values.invocation_ids,
 }
 
 

@@ -18,10 +18,9 @@ from .redaction import scrub
 
 
 class Redactor:
-    """Replaces what is secret, and what matches the site's patterns, in everything that leaves a task."""
+    """Replaces what matches the site's patterns, and the userinfo of URLs, in everything that leaves a task."""
 
-    def __init__(self, secrets: t.Collection[str]) -> None:
-        self.secrets = secrets
+    def __init__(self) -> None:
         self._patterns: list[re.Pattern[str]] = []
 
     def read_patterns(self, patterns: t.Iterable[str]) -> None:
@@ -36,7 +35,7 @@ class Redactor:
 
     def scrubbed(self, value: t.Any) -> t.Any:
         """Return the value as it may be shown."""
-        return scrub(value, self.secrets, self._patterns)
+        return scrub(value, self._patterns)
 
     def scrubbed_record(self, record: Record) -> dict[str, t.Any]:
         """Return a record as it may be shown; a pattern cannot make something of it that is no record."""

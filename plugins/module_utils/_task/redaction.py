@@ -2,61 +2,73 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Keeping secrets out of whatever leaves a module."""
+"""Keeping secrets out of whatever leaves a task.
+
+What is secret is decided where it enters: options with no_log (of headers, those whose names tell it), and the userinfo
+of URLs. It is hidden in what others write, where that enters; our own words, keys, and values that feed later tasks are
+left as they are.
+"""
 
 from __future__ import annotations
 
 import re
 import typing as t
-from urllib.parse import unquote, urlsplit
 
 from .._http import urls
-
-HIDDEN = "(hidden)"
-SHORTEST_SECRET = 6
-"""Shorter values are hidden where they stand, but not looked for in other texts: every C(1) would vanish."""
+from .._http.credentials import HIDDEN, Secrets, is_secret_header, secrets_of_headers, secrets_of_url
 
 _USERINFO = re.compile(r"(?<=://)[^/?#\s'\"<>]*@")
+_NAMES = ("id", "target", "service_name", "service_key", "deployment_id")
 
 
-def scrub(value: t.Any, secrets: t.Collection[str], patterns: t.Sequence[re.Pattern[str]] = ()) -> t.Any:
-    """Return the value with secrets, what matches O(patterns), and the userinfo of URLs replaced in all its texts."""
+def secrets_of(
+    params: dict[str, t.Any], secret_options: t.Collection[str], url_options: t.Iterable[str]
+) -> Secrets:
+    """Return what must not be shown of the options of a task, also of those that are refused."""
+    found: set[str] = set()
+    for name in secret_options:
+        value = params.get(name)
+        if isinstance(value, dict):
+            found |= secrets_of_headers(value)
+        elif value is not None:
+            found.add(str(value).strip())
+    for name in url_options:
+        for url in urls.several(params.get(name)):
+            found |= secrets_of_url(url)
+    return Secrets(frozenset(found - {""}))
+
+
+def scrub(value: t.Any, patterns: t.Sequence[re.Pattern[str]] = ()) -> t.Any:
+    """Return the value with what matches O(patterns), and the userinfo of URLs, replaced in all its texts."""
     if isinstance(value, str):
-        # The longest first: one may begin like another.
-        for secret in sorted(secrets, key=len, reverse=True):
-            value = value.replace(secret, HIDDEN)
         for pattern in patterns:
             value = pattern.sub(HIDDEN, value)
         return _USERINFO.sub("", value)
     if isinstance(value, dict):
-        return {scrub(key, secrets, patterns): scrub(item, secrets, patterns) for key, item in value.items()}
+        return {scrub(key, patterns): scrub(item, patterns) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [scrub(item, secrets, patterns) for item in value]
+        return [scrub(item, patterns) for item in value]
     return value
 
 
-def secrets_in(value: t.Any) -> set[str]:
-    """Return what of a secret option is long enough to be looked for: it as a text, or the values of a dict."""
+def hidden_in(value: t.Any, secrets: Secrets) -> t.Any:
+    """Return a value that somebody else wrote, without secrets in its texts; the names of what it is about stay."""
+    if isinstance(value, str):
+        return secrets.hidden(value)
     if isinstance(value, dict):
-        return {text for item in value.values() for text in secrets_in(item)}
-    text = "" if value is None else str(value)
-    return {text} if len(text) >= SHORTEST_SECRET else set()
+        return {name: each if name in _NAMES else hidden_in(each, secrets) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [hidden_in(each, secrets) for each in value]
+    return value
 
 
-def userinfo_secrets(url: str) -> set[str]:
-    """Return what is secret of a URL's userinfo: its password, or the user's name where that stands alone."""
-    try:
-        # Also where the scheme was forgotten.
-        parts = urlsplit(url if "://" in url else f"//{url}")
-        text = parts.password or ("" if parts.password is not None else parts.username) or ""
-    except ValueError:
-        return set()
-    try:
-        _ = parts.port
-    except ValueError:
-        # A password with a slash in it: its beginning was taken for the port.
-        text = url.partition("://")[2].rpartition("@")[0].partition(":")[2]
-    return secrets_in(text) | secrets_in(unquote(text))
+def without_secrets_of_services(result: dict[str, t.Any], secrets: Secrets) -> dict[str, t.Any]:
+    """Return a result whose recent failures, which services wrote, tell no secrets."""
+    invocations = result.get("invocations")
+    if not isinstance(invocations, dict) or "recent_failures" not in invocations:
+        return result
+    failures = hidden_in(invocations["recent_failures"], secrets)
+    return {**result, "invocations": {**invocations, "recent_failures": failures}}
 
 
 def redacted_arguments(params: dict[str, t.Any], secret_options: t.Collection[str]) -> dict[str, t.Any]:
@@ -66,9 +78,11 @@ def redacted_arguments(params: dict[str, t.Any], secret_options: t.Collection[st
         if value is None:
             continue
         if name not in secret_options:
-            shown[name] = scrub(value, ())
+            shown[name] = scrub(value)
         elif isinstance(value, dict):
-            shown[name] = dict.fromkeys(value, HIDDEN)
+            shown[name] = {
+                header: HIDDEN if is_secret_header(header) else scrub(text) for header, text in value.items()
+            }
         else:
             shown[name] = HIDDEN
     return shown
@@ -82,12 +96,13 @@ def shown_arguments(
     for name in url_options:
         given = shown.get(name, "")
         if isinstance(given, list):
-            shown[name] = [_without_query(url) for url in urls.several(given)]
+            shown[name] = [_shown_url(url) for url in urls.several(given)]
         elif given:
-            shown[name] = _without_query(str(given))
+            shown[name] = _shown_url(str(given))
     return shown
 
 
-def _without_query(url: str) -> str:
-    # It is refused, since there may be a secret in it, and would be shown with the refusal.
-    return urls.without_secrets(url) if "?" in url or "#" in url else url
+def _shown_url(url: str) -> str:
+    # A query is refused, since there may be a secret in it, and would be shown with the refusal; so would the userinfo
+    # of what is no URL.
+    return urls.without_secrets(url) if set("?#@") & set(url) else url

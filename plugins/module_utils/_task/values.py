@@ -12,6 +12,7 @@ import typing as t
 
 from .. import _timestamps
 from .._errors import OperatorError
+from .._restate.invocation_ids import is_invocation_id
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(\d+)\s*([smhdw]?)")
@@ -52,6 +53,19 @@ def pattern(option: str, text: str) -> re.Pattern[str]:
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT", f"{option} is no regular expression: {exc}."
         ) from None
+
+
+def invocation_ids(option: str, texts: list[str]) -> list[str]:
+    """Return ids of invocations, each once, in their order; a server would take one that is none for a failed query."""
+    for text in texts:
+        if not is_invocation_id(text):
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                f"{option}: {text!r} is no invocation id. Nothing was touched.",
+                remedy="Give whole ids, as restate_doctor and the restate CLI show them: inv_1 and 33 more letters and "
+                "digits.",
+            )
+    return list(dict.fromkeys(texts))
 
 
 def string_values(option: str, values: t.Mapping[str, t.Any]) -> dict[str, str]:

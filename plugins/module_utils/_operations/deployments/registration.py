@@ -49,8 +49,8 @@ def headers_of(deployment: Deployment | DeploymentDetail) -> dict[str, str]:
 
 
 def uses_http_11(deployment: Deployment | DeploymentDetail) -> bool:
-    """Whether the deployment is spoken to in HTTP/1.1."""
-    return deployment.http_version == "HTTP/1.1"
+    """Whether the deployment is spoken to in HTTP/1.1; the version is the one that it answered in."""
+    return deployment.http_version in ("HTTP/1.0", "HTTP/1.1")
 
 
 def as_registered(deployment: Deployment | DeploymentDetail, capabilities: Capabilities) -> dict[str, t.Any]:

@@ -67,13 +67,15 @@ def of_components(
             continue
         is_down = component.status == "unreachable" and name in ("admin", "ingress")
         remedy = component.error.remedy or ""
+        if is_down and name == "ingress" and component.error.reason != "proxy":
+            remedy = ingress_remedy or remedy
         yield Finding(
             code=f"{name.upper()}_{component.status.upper()}",
             severity="critical" if is_down else "warning",
             component=name,
             message=component.error.message,
             subjects=[ingress_url if name == "ingress" else admin_url],
-            remedy=ingress_remedy if is_down and name == "ingress" and ingress_remedy else remedy,
+            remedy=remedy,
         )
 
 

@@ -17,7 +17,7 @@ from ..invocations.failures import FAILURES, grouped, told
 from ..invocations.fit import Offer, find_misfit
 from ..invocations.selection import Select
 from ..journal import Journal
-from ..operation import options
+from ..operation import INVOCATION_IDS, options
 from ..report import SAMPLE
 
 RESUMED, UNCHANGED, BLOCKED, FAILED = "resumed", "unchanged", "blocked", "failed"
@@ -28,7 +28,7 @@ OUTCOMES = (RESUMED, UNCHANGED, BLOCKED, FAILED)
 class ResumeRequest:
     """What the operator asked; O(deployment) is V(keep), V(latest) or an id."""
 
-    invocation_ids: list[str] | None = None
+    invocation_ids: list[str] | None = field(default=None, metadata=INVOCATION_IDS)
     workflows: list[dict[str, str]] | None = None
     select: Select | None = field(default=None, metadata=options(Select))
     deployment: str

@@ -145,6 +145,16 @@ def test_registration_errors(
     assert (error.code, error.reason) == (code, reason)
 
 
+@pytest.mark.parametrize("call", [AdminClient.discover, AdminClient.register], ids=["dry", "real"])
+def test_a_refusal_does_not_repeat_the_headers_that_are_registered(
+    call: Callable[[AdminClient, dict[str, Any]], object], serve: Serve
+) -> None:
+    told = {"message": "[META0003] the service said: no reg-2c5f8b1e4a", "restate_code": "META0003"}
+    registration = {**BODY, "additional_headers": {"x-key": "reg-2c5f8b1e4a"}}
+    error = failure(lambda: call(client(serve(answer(500, told)).url), registration))
+    assert "the service said: no (hidden)" in error.message
+
+
 def test_a_dry_run_never_says_that_its_outcome_is_unknown(serve: Serve) -> None:
     for content in (answer(503), RESET):
         assert not failure(lambda content=content: client(serve(content).url).discover(BODY)).outcome_unknown  # type: ignore[misc]

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._task.values import (
     instant,
+    invocation_ids,
     pattern,
     seconds,
     string_values,
@@ -122,3 +123,40 @@ def test_what_could_be_meant_otherwise_is_refused_by_its_name(value: Any) -> Non
     assert raised.value.code == "RESTATE_INVALID_ARGUMENT"
     assert "headers.X-Key" in raised.value.message
     assert "secret" not in raised.value.message
+
+
+# Ids
+
+
+ID = "inv_1gdJBtdVEcM942bjcDmb1c1khoaJe11Hbz"
+LARGEST = "inv_1" + "lYGhA16ahyf" + "7n42DGM5Tflk9n8mt7Fhc7"
+
+
+def test_ids_of_invocations_are_kept_each_once() -> None:
+    assert invocation_ids("invocation_ids", [ID, LARGEST, ID]) == [ID, LARGEST]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "order-1",
+        "inv_1abc",
+        ID.upper(),
+        ID[:-1],
+        f"{ID}x",
+        f" {ID}",
+        f"{ID}\n",
+        ID.replace("inv_1", "inv_2"),
+        ID.replace("g", "-"),
+        ID.replace("inv_", "dp_"),
+        "inv_1" + "Z" * 11 + "0" * 22,
+        "inv_1" + "0" * 11 + "Z" * 22,
+    ],
+)
+def test_what_is_no_id_is_refused_by_the_options_name(text: str) -> None:
+    with pytest.raises(OperatorError, match="invocation_ids") as raised:
+        invocation_ids("invocation_ids", [ID, text])
+    assert raised.value.code == "RESTATE_INVALID_ARGUMENT"
+    assert repr(text) in raised.value.message
+    assert "partitions" not in raised.value.remedy

@@ -11,7 +11,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations.fit import Offer
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
 from ansible_collections.dalp.restate.plugins.module_utils._operations.resume.plan import (
@@ -185,12 +184,3 @@ def test_a_resume_whose_answer_was_lost_is_repeated_after_a_while(
     assert outcomes(operate(BACKEND, restate, request())) == ["resumed"] * 3
     assert server.calls.count("PATCH /invocations/inv_1/resume?deployment=keep") == 2
     assert len(clock.sleeps) == 1
-
-
-@pytest.mark.parametrize("ids", [["order-1"], ["inv_1", ""], ["INV_1"]])
-def test_what_is_no_id_is_refused_before_anything_is_asked(ids: list[str], serve: Serve) -> None:
-    server = serve(*READS)
-    with pytest.raises(OperatorError) as raised:
-        resumed(server, invocation_ids=ids)
-    assert raised.value.code == "RESTATE_INVALID_ARGUMENT"
-    assert server.requests == []
