@@ -118,3 +118,18 @@ def test_use_http_11_is_named_where_it_was_given(configured: Server) -> None:
 
     assert reason(told.real) == ("RESTATE_REGISTRATION_REFUSED", "second_registration")
     assert "use_http_11" in told.real["error"]["remedy"]
+
+
+@pytest.mark.parametrize("configured", ["1.5.3"], indirect=True)
+def test_two_of_a_url_that_differ_in_the_http_version_are_told_apart_by_it(configured: Server) -> None:
+    url = configured.serve("release", "release-1")
+    configured.register(url)
+    older = configured.register(url, use_http_11=True)
+    configured.register(url, force=True)
+
+    refused = run_three_times(configured, "redeploy", service_url=url)
+    told = run_three_times(configured, "redeploy", service_url=url, use_http_11=True)
+
+    assert reason(refused.real) == ("RESTATE_INVALID_ARGUMENT", "ambiguous_service_url")
+    assert "use_http_11" in refused.real["error"]["remedy"]
+    assert told.real["deployment_id"] == older == latest_of(configured)

@@ -122,3 +122,14 @@ def test_settings_that_could_not_be_set_again_are_named_with_what_sets_them(
     assert [step["action"] for step in failed["not_done"]] == ["apply_settings"]
     assert "OrderWorkflow (public=False)" in failed["error"]["message"]
     assert "restate services config patch OrderWorkflow --public false" in failed["error"]["remedy"]
+
+
+def test_what_an_operator_opened_stays_open(server: Server) -> None:
+    server.release("private")
+    patched(server, public=True)
+    url = server.serve("new", "private")
+
+    told = run_three_times(server, "redeploy", unknown=NEW, service_url=url)
+
+    assert settings_of(server, "public") == {"public": True}
+    assert "for a moment in between the code's are in force" in str(told.predicted["warnings"])
