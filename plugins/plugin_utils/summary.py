@@ -175,7 +175,7 @@ def _left(run: Run) -> list[Line]:
                     f"  - deployment {each['deployment_id']} at {each.get('service_url')}: {each['reason']}{shown}"
                 )
             )
-        told += [Line(f"  - {each}") for each in _blocked(step.result)]
+        told += [Line(f"  - {with_variables(each)}") for each in _blocked(step.result)]
     if not run.is_dry:
         told += [_finding(each) for each in run.after.result.get("findings", [])]
     return told
