@@ -23,6 +23,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.co
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.findings import Finding
 from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.plan import diagnose
+from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.superseded import MAX_REMOVED
 from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.verdict import gate, sentence
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import SAMPLE
 from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import (
@@ -31,6 +32,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import 
     UnfinishedByActivity,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._restate.versions import RELEASES
+from ansible_collections.dalp.restate.plugins.modules import restate_cleanup
 from ansible_collections.dalp.restate.tests.unit.wire_objects import (
     deployment,
     invocation,
@@ -180,6 +182,17 @@ def test_a_remedy_for_several_services_names_none() -> None:
     seen = [one for one in told if one.code == "PAUSED_INVOCATIONS"]
     assert "service_name" not in seen[0].remedy
     assert "restate_limit=2" in seen[0].remedy
+
+
+def test_a_remedy_permits_as_many_removals_as_there_are_deployments_to_remove() -> None:
+    spec: dict[str, Any] = restate_cleanup.ARGUMENT_SPEC
+    assert spec["max_removed"]["default"] == MAX_REMOVED
+    old = tuple(deployment(f"dp_{number}", "Flow", day=1) for number in range(MAX_REMOVED + 1))
+    newest: dict[str, Any] = {"services": (service("Flow", "dp_new"),)}
+    [few] = findings(deployments=(*old[1:], deployment("dp_new", "Flow", day=2)), **newest)
+    [many] = findings(deployments=(*old, deployment("dp_new", "Flow", day=2)), **newest)
+    assert "max_removed" not in few.remedy
+    assert many.remedy.endswith(f" -e restate_max_removed={MAX_REMOVED + 1}")
 
 
 class _Unsafe(yaml.SafeLoader):
