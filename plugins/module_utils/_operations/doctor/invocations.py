@@ -10,7 +10,7 @@ import typing as t
 
 from ..._restate.rows import Invocation, InvocationsByPlace
 from ..._restate.wire import Service
-from ..commands import runbook
+from ..commands import restate_cli, runbook
 from ..deployments.registry import Registry
 from ..deployments.unserved import number_of, told, unserved_work
 from ..invocations.failures import grouped
@@ -36,8 +36,8 @@ def of_unserved(registry: Registry, invocations: Invocations) -> t.Iterator[Find
         subjects=list(work),
         remedy=f"Serve code that has {', '.join(names)} again, at a URL of its own, and register it "
         "(dalp.restate.redeploy); then let what is pinned elsewhere go on there (dalp.restate.resume, with "
-        "deployment: latest). To give the work up instead, kill it with the restate CLI: "
-        f"{'; '.join(f'restate invocations kill {name}' for name in names)}",
+        "deployment: latest). To give work up instead, look at it and kill it by its id with the restate CLI: "
+        + "; ".join(restate_cli("invocations", "list", "--service", name) for name in names),
     )
 
 
@@ -190,7 +190,7 @@ def _scoped(number: int, rows: t.Sequence[Invocation]) -> Finding:
         message=f"{count(number, 'workflow run')} with a scope failed for good; this collection leaves them alone.",
         subjects=[f"{row.scope}/{row.target_service_name}/{row.target_service_key}" for row in rows],
         remedy="Purge each with the restate CLI, so that its key can be submitted again: "
-        + "; ".join(f"restate invocations purge {row.id}" for row in rows),
+        + "; ".join(restate_cli("invocations", "purge", row.id) for row in rows),
     )
 
 
