@@ -68,7 +68,8 @@ def _diagnose(observed: Observed) -> t.Iterator[Finding]:
             message=f"{count(len(deployments.value.items), 'deployment')} are registered; DALP does not tell which of "
             "them still have work.",
             subjects=[deployment.id for deployment in deployments.value.items],
-            remedy="Keep the release, and have DALP remove the others: dalp.restate.cleanup with restate_backend=dalp and restate_service_url.",
+            remedy="Keep the release, and have DALP remove the others: dalp.restate.cleanup with restate_backend=dalp "
+            "and restate_service_url.",
         )
     if not invocations.error:
         yield from _of_invocations(invocations.value)
