@@ -52,9 +52,12 @@ def of_invocations(invocations: Invocations, services: Services) -> t.Iterator[F
     )
     if paused.number:
         yield _paused(paused, invocations)
-    retried = sum(row.n for row in invocations.unfinished if row.retried_often)
-    if retried:
-        yield _retrying(retried, [row for row in invocations.unsettled if _is_retried_often(row)], services)
+    retried = [row for row in invocations.unsettled if _is_retried_often(row)]
+    lost = {row.id for row in invocations.zombies}
+    number = sum(row.n for row in invocations.unfinished if row.retried_often)
+    number -= sum(row.id in lost for row in retried)
+    if number > 0:
+        yield _retrying(number, [row for row in retried if row.id not in lost], services)
     yield from _of_incurable(invocations)
     yield from _failed_runs(invocations, services)
 

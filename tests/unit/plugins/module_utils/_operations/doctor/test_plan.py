@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from typing import Any
 
@@ -181,6 +182,21 @@ def test_a_remedy_for_several_services_names_none() -> None:
     seen = [one for one in told if one.code == "PAUSED_INVOCATIONS"]
     assert "service_name" not in seen[0].remedy
     assert "restate_limit=2" in seen[0].remedy
+
+
+def test_what_lost_its_deployment_is_not_tried_again_where_it_was() -> None:
+    lost = dataclasses.replace(OFTEN, id=ZOMBIE.id)
+    seen = findings(
+        invocations=invocations(
+            zombies=[ZOMBIE],
+            unsettled=[OFTEN, lost],
+            unfinished=unfinished("backing-off", 2, retried_often=True),
+        )
+    )
+    told = {each.code: each for each in seen}
+    assert told["RETRYING_INVOCATIONS"].message.startswith("1 invocation")
+    assert told["RETRYING_INVOCATIONS"].subjects == [OFTEN.id]
+    assert told["RETRYING_INVOCATIONS"].remedy.endswith(f"restate_invocation_ids={OFTEN.id}")
 
 
 def test_a_remedy_permits_as_many_removals_as_there_are_deployments_to_remove() -> None:
