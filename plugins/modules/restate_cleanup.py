@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - dalp.restate.attributes
   - dalp.restate.connection
   - dalp.restate.audit
+  - dalp.restate.plan
 author:
   - The dalp.restate contributors (@dalp)
 options:
@@ -201,6 +202,12 @@ changed_reason:
   returned: with O(backend=dalp), where that is so
   type: str
   sample: No answer of DALP tells whether it was carried out.
+plan_digest:
+  description:
+    - What tells the plan of this dry run from any other. Given as O(plan_digest), no other plan is carried out.
+  returned: in check mode, unless the plan is refused or, with O(backend=dalp), cannot be predicted
+  type: str
+  sample: cleanup,1,0db5274da4a7f5a10c5a3ad9ee6d10c1,http://orders-v2:9080=keep:5cf1a0b3e2
 acknowledged:
   description: True where the operation succeeded, also when there was nothing to do.
   returned: success

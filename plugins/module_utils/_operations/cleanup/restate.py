@@ -19,6 +19,7 @@ from ..deployments.registration import as_registered
 from ..deployments.registry import Registry
 from ..invocations.fit import Offer, offer_of
 from ..operation import Backend
+from .approval import subjects
 from .drain import Drain
 from .plan import ASSUMED_ID, Choice, CleanupRequest, Observed, choose, losses, make_plan, refusal
 from .prediction import predict
@@ -144,4 +145,5 @@ BACKEND = Backend(
     predict=predict,
     apply=lambda restate, plan, journal: Drain(restate, plan, journal).run(),
     report=make_report,
+    subjects=subjects,
 )

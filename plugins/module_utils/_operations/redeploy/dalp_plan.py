@@ -13,6 +13,7 @@ from ..._errors import OperatorError
 from ..._http import urls
 from ..._restate.versions import capabilities_of
 from ..._restate.wire import parsed_version
+from ..approval import NOTHING, Subject
 from ..deployments.listed import Listed
 from ..journal import Journal
 
@@ -87,3 +88,10 @@ def predict(plan: Plan) -> Journal:
     else:
         journal.done("register", ["register"])
     return journal
+
+
+def subjects(plan: Plan) -> list[Subject]:
+    """Return what the plan says of the URL; DALP does not tell what is offered there."""
+    action = NOTHING if plan.known and not plan.overwrites else plan.step["action"]
+    content = [urls.endpoint(plan.request.service_url), plan.known.id if plan.known else None]
+    return [Subject(plan.url.rstrip("/"), action, content)]
