@@ -54,8 +54,9 @@ SHARED = {
 """,
     "plan_digest": """plan_digest:
   description:
-    - What tells the plan of this dry run from any other. Given as O(plan_digest), no other plan is carried out.
-  returned: in check mode, unless the plan is refused or, with O(backend=dalp), cannot be predicted
+    - What tells this plan from any other. That of a dry run, given as O(plan_digest), lets no other plan be carried
+      out.
+  returned: where there is a plan that is not refused, and what comes of it can be predicted
   type: str
   sample: SAMPLE_DIGEST
 """,

@@ -160,8 +160,9 @@ changed_reason:
   sample: No answer of DALP tells whether it was carried out.
 plan_digest:
   description:
-    - What tells the plan of this dry run from any other. Given as O(plan_digest), no other plan is carried out.
-  returned: in check mode, unless the plan is refused or, with O(backend=dalp), cannot be predicted
+    - What tells this plan from any other. That of a dry run, given as O(plan_digest), lets no other plan be carried
+      out.
+  returned: where there is a plan that is not refused, and what comes of it can be predicted
   type: str
   sample: redeploy,1,0db5274da4a7f5a10c5a3ad9ee6d10c1,http://orders-v2:9080=register:5cf1a0b3e2
 acknowledged:

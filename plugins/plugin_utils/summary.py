@@ -95,7 +95,11 @@ class Run:
         planned = [step for step in self.steps if "audit" in step.result and "findings" not in step.result]
         if not planned:
             return None
-        return {step.name: step.result["plan_digest"] for step in planned if "plan_digest" in step.result}
+        return {
+            step.name: step.result["plan_digest"]
+            for step in planned
+            if step.is_dry and "plan_digest" in step.result
+        }
 
     @property
     def needs_new_plan(self) -> bool:

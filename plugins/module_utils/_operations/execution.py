@@ -29,7 +29,7 @@ class Execution:
         self._journal = Journal()
         self._approval = approval
         self.plan_digest: str | None = None
-        """The digest of what a dry run predicts."""
+        """The digest of the plan that is carried out or, by a dry run, predicted."""
         self.warnings: list[str] = []
 
     def run(self) -> None:
@@ -49,13 +49,12 @@ class Execution:
             return
         now = self._approval.digest(self._backend.subjects(self._plan))
         refusal = self._approval.refusal(now)
-        if self._server.check_mode:
-            self.plan_digest = str(now)
-            if refusal:
-                # In a workflow, a dry run is given what was approved before it, too.
-                self.warnings.append(f"{refusal.message} Given for real, it would fail.")
-        elif refusal:
+        if refusal and not self._server.check_mode:
             raise refusal
+        if refusal:
+            # In a workflow, a dry run is given what was approved before it, too.
+            self.warnings.append(f"{refusal.message} Given for real, it would fail.")
+        self.plan_digest = str(now)
 
     def report(self, ended_by: OperatorError | None = None) -> Report | None:
         """Return the report, or None where there is no plan yet; O(ended_by) is what ended it before its end."""
