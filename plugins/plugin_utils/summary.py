@@ -111,8 +111,8 @@ class Run:
     @property
     def is_approved(self) -> bool:
         """Whether the steps were given plans for real."""
-        arguments = [step.result.get("invocation", {}).get("module_args", {}) for step in self.steps]
-        return not self.is_dry and any("plan_digest" in each for each in arguments)
+        records = [step.result.get("audit", {}).get("data", {}) for step in self.steps]
+        return not self.is_dry and any("plan_digest" in each.get("arguments", {}) for each in records)
 
     @property
     def last_examination(self) -> Result:

@@ -37,7 +37,9 @@ def typed(command: str, tmp_path: Path) -> Ran:
         text=True,
         check=False,
         cwd=tmp_path,
-        env=environment(ANSIBLE_SHOW_CUSTOM_STATS="1", ANSIBLE_NOCOLOR="1"),
+        env=environment(
+            ANSIBLE_SHOW_CUSTOM_STATS="1", ANSIBLE_CALLBACK_RESULT_FORMAT="json", ANSIBLE_NOCOLOR="1"
+        ),
     )
 
 
@@ -54,7 +56,7 @@ def test_a_release_is_done_as_it_was_told_and_no_other(server: Server, tmp_path:
     dry = run(server, "release", tmp_path, "--check", "--diff", restate_service_url=url)
     assert dry.returncode == 0, dry.stdout + dry.stderr
     command = printed(dry)
-    assert list(artifact(dry)) == ["redeploy", "cleanup"]
+    assert artifact(dry).keys() == {"redeploy", "cleanup"}
     assert "do exactly this:" in dry.stdout
     other = server.release("other", "order-only")
 
@@ -112,7 +114,7 @@ def test_a_release_of_which_nothing_is_left_to_do_stays_so_with_its_plans(
     dry = run(server, "release", tmp_path, "--check", restate_service_url=url)
     assert "ansible-playbook" not in dry.stdout
     plans = artifact(dry)
-    assert list(plans) == ["redeploy", "cleanup"]
+    assert plans.keys() == {"redeploy", "cleanup"}
 
     before = server.snapshot()
     # As a workflow gives the artifact of a job to the next ones, doctors and dry runs among them.
@@ -131,7 +133,7 @@ def test_a_clearing_up_is_done_as_it_was_told_whatever_the_keys_are(server: Serv
     variables = {"restate_limit": 10, "restate_snapshot_dir": "snapshots"}
     dry = run(server, "recover_failed", tmp_path, "--check", **variables)
     assert dry.returncode == 0, dry.stdout + dry.stderr
-    assert list(artifact(dry)) == ["resume", "recover_workflow"]
+    assert artifact(dry).keys() == {"resume", "recover_workflow"}
     command = printed(dry)
     late = server.order("order-2", "fail")
 

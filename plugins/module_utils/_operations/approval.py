@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 import typing as t
 from collections import Counter
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ _FORM = "1"
 # Not what Ansible or a shell would take for their own, nor what parts a digest.
 _SAFE = "/:.-_ "
 _WHOLE_DIGITS, _SUBJECT_DIGITS = 32, 10
+_WHOLE = rf"([0-9a-f]{{{_WHOLE_DIGITS}}})?"
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,10 @@ class PlanDigest:
     @classmethod
     def read(cls, text: str, operation: str) -> PlanDigest:
         """Return a digest that was given; raise RESTATE_INVALID_ARGUMENT for what is none of this operation."""
-        own, form, whole, *parts = [*text.strip().split(","), "", ""]
-        parts = parts[:-2]
         try:
-            if (own, form) != (operation, _FORM):
-                raise ValueError(own)
+            own, form, whole, *parts = text.strip().split(",")
+            if (own, form) != (operation, _FORM) or not re.fullmatch(_WHOLE, whole) or (parts and not whole):
+                raise ValueError(text)
             entries = tuple(_entry(part) for part in parts if "=" in part)
             counted = (part.split("*") for part in parts if "=" not in part)
             counts = Counter({action: int(number) for action, number in counted})
@@ -135,13 +136,14 @@ def what_differs(approved: PlanDigest, now: PlanDigest) -> str | None:
         return None
     if not approved.whole:
         return "it is no step of what was approved"
-    if approved.entries or now.entries:
-        return _by_name(approved, now) or _by_number(approved, now)
-    return _by_number(approved, now)
+    is_named = all(sum(each.counts.values()) == len(each.entries) for each in (approved, now))
+    return _by_name(approved, now) if is_named else _by_number(approved, now)
 
 
 def _by_number(approved: PlanDigest, now: PlanDigest) -> str:
-    return f"approved were {_numbers(approved.counts)}, now it is {_numbers(now.counts)}, of them others or otherwise"
+    is_as_many = approved.counts == now.counts
+    is_now = "as many, and others or otherwise" if is_as_many else _numbers(now.counts)
+    return f"approved were {_numbers(approved.counts)}, now it is {is_now}"
 
 
 def _numbers(counts: t.Mapping[str, int]) -> str:

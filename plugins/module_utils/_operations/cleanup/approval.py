@@ -20,7 +20,7 @@ def subjects(plan: Plan) -> list[Subject]:
     It is the same before and after the kept one is registered, and however much still has to drain or to move.
     """
     return [
-        Subject(urls.without_secrets(plan.request.service_url).rstrip("/"), "keep", _kept(plan)),
+        Subject(urls.in_one_form(plan.request.service_url), "keep", _kept(plan)),
         *(Subject(_name(each.deployment), "remove", _removal(each, plan)) for each in plan.removals),
         *(Subject(_name(each.deployment), "stays", each.reason) for each in plan.staying),
     ]
@@ -33,11 +33,8 @@ def _name(deployment: Deployment) -> str:
 def _kept(plan: Plan) -> dict[str, t.Any]:
     latest = plan.registry.latest
     return {
-        "endpoint": urls.endpoint(plan.request.service_url),
-        "services": {
-            name: [latest[name].ty, sorted((each.name, each.ty or "") for each in latest[name].handlers)]
-            for name in plan.registry.latest_at(plan.kept.id)
-        },
+        name: [latest[name].ty, sorted((each.name, each.ty or "") for each in latest[name].handlers)]
+        for name in plan.registry.latest_at(plan.kept.id)
     }
 
 

@@ -137,9 +137,8 @@ def predict(plan: Plan) -> Journal:
 
 def subjects(plan: Plan) -> list[Subject]:
     """Return what the plan says of each deployment, the same before and after the kept one is registered."""
-    url = plan.request.service_url
     return [
-        Subject(urls.without_secrets(url).rstrip("/"), "keep", urls.endpoint(url)),
+        Subject(urls.in_one_form(plan.request.service_url), "keep"),
         *(
             Subject(
                 f"{each.id} at {each.deployment.shown_url}",

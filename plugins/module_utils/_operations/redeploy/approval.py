@@ -15,11 +15,9 @@ from .plan import Plan
 
 def subjects(plan: Plan) -> list[Subject]:
     """Return what the plan says of the deployment at the URL: what is offered there, and what it takes the place of."""
-    url = plan.request.service_url
     registered, observed = plan.observed.registered, plan.observed
     offered = [service.name for service in observed.discovered.services]
     content = {
-        "endpoint": urls.endpoint(url),
         "overwrites": [registered.id, registered.created_at] if registered else None,
         "before": _without_url(plan.before),
         "after": _without_url(plan.after),
@@ -27,7 +25,7 @@ def subjects(plan: Plan) -> list[Subject]:
         "latest": {name: observed.latest[name].deployment_id for name in offered if name in observed.latest},
         "lost": sorted(observed.lost),
     }
-    return [Subject(urls.without_secrets(url).rstrip("/"), plan.action, content)]
+    return [Subject(urls.in_one_form(plan.request.service_url), plan.action, content)]
 
 
 def _without_url(described: t.Mapping[str, t.Any]) -> dict[str, t.Any]:

@@ -93,5 +93,4 @@ def predict(plan: Plan) -> Journal:
 def subjects(plan: Plan) -> list[Subject]:
     """Return what the plan says of the URL; DALP does not tell what is offered there."""
     action = NOTHING if plan.known and not plan.overwrites else plan.step["action"]
-    content = [urls.endpoint(plan.request.service_url), plan.known.id if plan.known else None]
-    return [Subject(plan.url.rstrip("/"), action, content)]
+    return [Subject(urls.in_one_form(plan.request.service_url), action, plan.known and plan.known.id)]
