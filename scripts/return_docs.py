@@ -52,6 +52,14 @@ SHARED = {
   elements: dict
   sample: []
 """,
+    "plan_digest": """plan_digest:
+  description:
+    - What tells this plan from any other. That of a dry run, given as O(plan_digest), lets no other plan be carried
+      out.
+  returned: where there is a plan that is not refused, and what comes of it can be predicted
+  type: str
+  sample: SAMPLE_DIGEST
+""",
     "audit": """audit:
   description:
     - The audit record of this attempt, a CloudEvents 1.0 object without secrets.
@@ -121,7 +129,7 @@ SHARED = {
 """,
 }
 
-_STEPS = ("acknowledged", "done", "unknown", "not_done")
+_STEPS = ("plan_digest", "acknowledged", "done", "unknown", "not_done")
 # By module: the subject of the sample's record, and the results that it has besides the record and the error.
 RETURNS: dict[str, tuple[str, tuple[str, ...]]] = {
     "doctor": ("http://localhost:9070", ()),
@@ -130,13 +138,25 @@ RETURNS: dict[str, tuple[str, tuple[str, ...]]] = {
     "recover_workflow": ("OrderWorkflow/order-1001", ("changed_reason", *_STEPS)),
     "resume": ("3 invocations", _STEPS),
 }
+# What a digest says of a subject, by module.
+_DIGESTED = {
+    "redeploy": "http://orders-v2:9080=register:5cf1a0b3e2",
+    "cleanup": "http://orders-v2:9080=keep:5cf1a0b3e2",
+    "recover_workflow": "OrderWorkflow/order-1001=recover:5cf1a0b3e2",
+    "resume": "inv_1gdJBtdVEcM942bjcDmb1c1khoaJe11Hbz=resume:5cf1a0b3e2",
+}
 
 
 def shared_docs(operation: str) -> str:
     """Return what a module says of the results that it has in common with others."""
     subject, names = RETURNS[operation]
     text = "".join(SHARED[name] for name in (*names, "audit", "error"))
-    return text.replace("OPERATION", operation).replace("SUBJECT", subject)
+    sample = (
+        f"{operation},1,0db5274da4a7f5a10c5a3ad9ee6d10c1,{_DIGESTED[operation]}"
+        if operation in _DIGESTED
+        else ""
+    )
+    return text.replace("OPERATION", operation).replace("SUBJECT", subject).replace("SAMPLE_DIGEST", sample)
 
 
 def with_shared_docs(operation: str, source: str) -> str:

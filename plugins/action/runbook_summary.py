@@ -51,7 +51,9 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         # At once, so that the lines of two hosts do not mix.
         Display().display("\n".join(["", *map(_coloured, summary)]))
         result |= {"changed": False, "lines": [line.text for line in summary]}
-        stats = {"restate_audit_records": args["records"]}
+        stats: dict[str, t.Any] = {"restate_audit_records": args["records"]}
+        if run.plan_digests is not None:
+            stats["restate_plan_digests"] = result["plan_digests"] = run.plan_digests
         return {**result, "ansible_stats": {"data": stats, "aggregate": True, "per_host": False}}
 
     def _hidden(self, variables: dict[str, t.Any]) -> tuple[re.Pattern[str], ...]:

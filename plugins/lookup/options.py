@@ -16,6 +16,8 @@ description:
     text with one entry a line; numbers and booleans as text, too; dictionaries as JSON or YAML text, too.
   - What is not set comes from the environment of the controller, where the module has an environment variable for it.
   - A relative path is one from the directory in which Ansible was called.
+  - The C(plan_digest) of a module is what the dictionary C(restate_plan_digests) holds for it by its name without
+    C(restate_); where that is not empty and holds none, no plan was approved, and the module refuses to act.
   - What AWX tells of its job goes into C(audit_context) and C(actor).
 author:
   - The dalp.restate contributors (@dalp)

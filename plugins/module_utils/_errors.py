@@ -81,6 +81,10 @@ ERROR_CODES: dict[str, ErrorCode] = {
         "The audit record could not be kept, so nothing was done.",
         "Repair the audit log, then run the task again.",
     ),
+    "RESTATE_PLAN_CHANGED": ErrorCode(
+        "The plan is not the one whose plan_digest was given; nothing was done.",
+        "Read what differs, make a new dry run, and give its plan_digest where what it would do is what you want.",
+    ),
     "RESTATE_INTERRUPTED": ErrorCode(
         "The task was ended in the middle, by a signal or by an error in this collection.",
         "Run restate_doctor to see what is left, then run the task again; report an error in this collection.",

@@ -254,7 +254,7 @@ def backend(name: str) -> Backend:
     return restate.BACKEND
 
 
-OPERATION = Operation("doctor", ARGUMENT_SPEC, backend)
+OPERATION = Operation("doctor", ARGUMENT_SPEC, backend, is_write=False)
 
 
 def main() -> None:

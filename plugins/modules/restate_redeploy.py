@@ -22,6 +22,7 @@ extends_documentation_fragment:
   - dalp.restate.attributes
   - dalp.restate.connection
   - dalp.restate.audit
+  - dalp.restate.plan
 author:
   - The dalp.restate contributors (@dalp)
 options:
@@ -157,6 +158,13 @@ changed_reason:
   returned: with O(backend=dalp), where that is so
   type: str
   sample: No answer of DALP tells whether it was carried out.
+plan_digest:
+  description:
+    - What tells this plan from any other. That of a dry run, given as O(plan_digest), lets no other plan be carried
+      out.
+  returned: where there is a plan that is not refused, and what comes of it can be predicted
+  type: str
+  sample: redeploy,1,0db5274da4a7f5a10c5a3ad9ee6d10c1,http://orders-v2:9080=register:5cf1a0b3e2
 acknowledged:
   description: True where the operation succeeded, also when there was nothing to do.
   returned: success

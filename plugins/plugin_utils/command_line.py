@@ -26,6 +26,7 @@ _SINGLE = (("connection", "-c"), ("remote_user", "-u"), ("private_key_file", "--
 _DEFAULT_CONNECTION = "ssh"
 _FLAGS = (("ask_vault_pass", "--ask-vault-pass"), ("become", "--become"))
 _YOURS = "<yours>"
+_PLAN_DIGESTS = "restate_plan_digests"
 _ANSIBLES = {"ansible_connection", "ansible_python_interpreter"}
 # As far as it may reach: a password may have a slash, a comma or an @ in it.
 _USERINFO = re.compile(r"(?<=://)\S*@")
@@ -52,30 +53,30 @@ class Command:
     variables: t.Mapping[str, t.Any]
     hidden: tuple[re.Pattern[str], ...] = ()
 
-    def for_real(self) -> str:
-        """Return what does it for real; in AWX, which template does."""
+    def for_real(self, plan_digests: t.Mapping[str, str] | None = None) -> str:
+        """Return what does it for real, and nothing but the plans of these digests; in AWX, which template does."""
         template = self.variables.get("awx_job_template_name")
-        return (
-            f"Launch the job template {template!r}, as a run and not as a check."
-            if template
-            else self._words()
-        )
+        if template:
+            return f"Launch the job template {template!r}, as a run and not as a check."
+        plans = ["-e", json.dumps({_PLAN_DIGESTS: dict(plan_digests)})] if plan_digests else []
+        return self._words([], [*self._given(without=_PLAN_DIGESTS), *plans])
 
     def again(self) -> str:
         """Return what does the same once more; in AWX, which template does."""
         template = self.variables.get("awx_job_template_name")
         if template:
             return f"Launch the job template {template!r} again."
-        return self._words(*(["--check"] if self.arguments.get("check") else []))
+        return self._words(["--check"] if self.arguments.get("check") else [], self._given())
 
-    def _words(self, *more: str) -> str:
-        words = [
-            "ansible-playbook",
-            *(self.arguments.get("args") or ()),
-            *more,
-            *self._where(),
-            *self._given(),
-        ]
+    def dry_run(self) -> str:
+        """Return what tells anew what would be done; in AWX, which template does."""
+        template = self.variables.get("awx_job_template_name")
+        if template:
+            return f"Launch the dry run of the job template {template!r}."
+        return self._words(["--check"], self._given(without=_PLAN_DIGESTS))
+
+    def _words(self, flags: list[str], given: list[str]) -> str:
+        words = ["ansible-playbook", *(self.arguments.get("args") or ()), *flags, *self._where(), *given]
         return shlex.join([*words, *(["--diff"] if self.arguments.get("diff") else [])])
 
     def completed(self, text: str) -> str:
@@ -96,21 +97,23 @@ class Command:
         words += [option for name, option in _FLAGS if self.arguments.get(name)]
         return [*words, "--limit", self.host]
 
-    def _given(self, *, of_connection: bool = False) -> list[str]:
+    def _given(self, *, of_connection: bool = False, without: str = "") -> list[str]:
         words = []
         for given in self.arguments.get("extra_vars") or ():
-            shown = given if given.startswith("@") else self._shown(given, of_connection=of_connection)
+            shown = given
+            if not given.startswith("@"):
+                shown = self._shown(given, of_connection=of_connection, without=without)
             words += ["-e", shown] if shown else []
         return words
 
-    def _shown(self, given: str, *, of_connection: bool) -> str:
+    def _shown(self, given: str, *, of_connection: bool, without: str) -> str:
         """Return extra variables, or those alone by which Restate is reached and recorded."""
         is_json = given.lstrip().startswith("{")
         pairs = yaml.safe_load(given) if is_json else _pairs(given)
         kept = {
             name: self._without_secrets(name, value, is_json=is_json)
             for name, value in pairs.items()
-            if not of_connection or name in _WHERE
+            if name != without and (not of_connection or name in _WHERE)
         }
         if not kept:
             return ""

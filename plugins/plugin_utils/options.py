@@ -13,6 +13,7 @@ import re
 import typing as t
 
 from ..module_utils._errors import OperatorError
+from ..module_utils._operations.approval import nothing_approved
 from ..module_utils._operations.operation import Operation
 from ..module_utils._task.options import AUDIT_SPEC, argument_spec
 from .option_values import PREFIX, Spec, absolute, example_of, is_unset, read_option
@@ -21,6 +22,7 @@ OPERATIONS = ("doctor", "redeploy", "cleanup", "recover_workflow", "resume")
 RUNBOOK_VARIABLES = (
     "hosts",
     "kinds",
+    "plan_digests",
     "audit",
     "audit_page",
     "audit_records",
@@ -87,6 +89,7 @@ def options_of(
     job, own = _of_job(value_of, environment), _set(spec, value_of, environment)
     if "audit_context" in own:
         own["audit_context"] = {**job.get("audit_context", {}), **own["audit_context"]}
+    own |= _approved(operation, value_of)
     found = {**defaults, **job, **own}
     required = [[name] for name, option in spec.items() if option.get("required")]
     _check_given(module, [*required, *operation.constraints.get("required_one_of", ())], found)
@@ -133,6 +136,19 @@ def misspelt(extra_variables: t.Iterable[str]) -> list[str]:
         meant = f" Did you mean {nearest[0]}?" if nearest else ""
         warnings.append(f"The variable {name} is given, and nothing of dalp.restate reads it.{meant}")
     return warnings
+
+
+def _approved(operation: Operation, value_of: ValueOf) -> dict[str, str]:
+    """Return the digest that restate_plan_digests holds for a step; each step is called as its operation.
+
+    A step that it does not hold was not approved.
+    """
+    name = f"{PREFIX}plan_digests"
+    digests = read_option(name, value_of(name), {"type": "dict"})
+    if not digests or not operation.is_write:
+        return {}
+    given = read_option(f"{name}.{operation.name}", digests.get(operation.name), {"type": "str"})
+    return {"plan_digest": given or nothing_approved(operation.name)}
 
 
 def _set(spec: Spec, value_of: ValueOf, environment: t.Mapping[str, str]) -> dict[str, t.Any]:

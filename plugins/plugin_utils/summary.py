@@ -89,6 +89,34 @@ class Run:
         return any(step.is_dry for step in (self.before, *self.steps))
 
     @property
+    def plan_digests(self) -> dict[str, str] | None:
+        """The digests of what the steps of a dry run would do, by step; None where no step has a plan.
+
+        After a run for real there are none: what was approved is done with.
+        """
+        planned = [step for step in self.steps if "audit" in step.result and "findings" not in step.result]
+        if not planned:
+            return None
+        return {
+            step.name: step.result["plan_digest"]
+            for step in planned
+            if step.is_dry and "plan_digest" in step.result
+        }
+
+    @property
+    def needs_new_plan(self) -> bool:
+        """Whether what was approved does not hold any more, or not for all that is left."""
+        return any(step.has_failed and _code(step) == "RESTATE_PLAN_CHANGED" for step in self.steps) or (
+            self.is_approved and any(step.result.get("changed") for step in self.steps)
+        )
+
+    @property
+    def is_approved(self) -> bool:
+        """Whether the steps were given plans for real."""
+        records = [step.result.get("audit", {}).get("data", {}) for step in self.steps]
+        return not self.is_dry and any("plan_digest" in each.get("arguments", {}) for each in records)
+
+    @property
     def last_examination(self) -> Result:
         """The last examination that saw something, or an empty result."""
         seen = [step.result for step in (self.before, *self.steps, self.after) if "findings" in step.result]
@@ -218,10 +246,16 @@ def _key(each: Result) -> str:
 
 def _next(run: Run) -> list[Line]:
     if not run.failed and run.is_dry and any(step.result.get("changed") for step in run.steps):
-        return [Line("  - do it:"), Line(run.command.for_real(), "green")]
+        what = "do exactly this" if run.plan_digests else "do it"
+        return [Line(f"  - {what}:"), Line(run.command.for_real(run.plan_digests), "green")]
     told = list(dict.fromkeys(_remedy(step) for step in run.failed))
     shown = [Line(run.command.completed(f"  - {with_variables(remedy)}")) for remedy in told]
-    if run.failed:
+    if run.failed and run.needs_new_plan:
+        shown += [
+            Line("  - see what is left to be done, in a new dry run:"),
+            Line(run.command.dry_run(), "green"),
+        ]
+    elif run.failed:
         shown += [Line("  - then again, with what you decided:"), Line(run.command.again(), "green")]
     if not (run.failed and run.is_dry):
         findings = run.last_examination.get("findings", [])
@@ -235,6 +269,11 @@ def _next(run: Run) -> list[Line]:
 
 def _advice(finding: Result) -> str:
     return f"{finding['code']}: {with_variables(finding['remedy'])}"
+
+
+def _code(step: Step) -> str | None:
+    error = step.result.get("error")
+    return error.get("code") if isinstance(error, dict) else None
 
 
 def _remedy(step: Step) -> str:

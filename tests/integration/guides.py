@@ -19,6 +19,7 @@ GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROO
 
 _ELLIPSIS = "..."
 _ID = re.compile(r"\b(dp|inv)_(\w+|\.\.\.)+")
+_DIGEST = re.compile(r'(?<=": ")\w+,1,[^"]*')
 _SLASH_AT_THE_END = re.compile(r"(https?://[\w.-]+(?::\d+)?)/(?=[\s,;:']|$)")
 
 
@@ -80,10 +81,11 @@ def replaced(text: str, names: Mapping[str, str]) -> str:
 
 
 def missing_lines(shown: tuple[str, ...], output: str) -> list[str]:
-    """Return the lines that are shown and that the output does not have, in this order; ids aside."""
+    """Return the lines that are shown and that the output does not have, in this order; ids and digests aside."""
     seen = iter(_comparable(line) for line in output.splitlines())
     return [line for line in shown if _comparable(line) not in seen]
 
 
 def _comparable(line: str) -> str:
-    return _SLASH_AT_THE_END.sub(r"\1", _ID.sub(r"\1_", line)).strip()
+    known = _ID.sub(r"\1_", _DIGEST.sub(_ELLIPSIS, line))
+    return _SLASH_AT_THE_END.sub(r"\1", known).strip()

@@ -11,6 +11,7 @@ from typing import Any
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
+from ansible_collections.dalp.restate.plugins.module_utils._operations.approval import Approval
 from ansible_collections.dalp.restate.plugins.module_utils._operations.execution import Execution
 from ansible_collections.dalp.restate.plugins.module_utils._operations.operation import Backend
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
@@ -29,7 +30,7 @@ def restate_at(
 
 def operate(backend: Backend, server: Any, request: Any) -> Report:
     """Return the report of an operation; raise what forbids it before there is a plan."""
-    execution = Execution(backend, server, request)
+    execution = Execution(backend, server, request, Approval("operation"))
     ended_by: OperatorError | None = None
     try:
         execution.run()

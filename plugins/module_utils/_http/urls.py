@@ -67,6 +67,13 @@ def endpoint(url: str) -> tuple[str, int | None, str]:
     return (parts.hostname or "").lower(), port, parts.path.rstrip("/")
 
 
+def in_one_form(url: str) -> str:
+    """Return the URL of a deployment as it may be shown, the same however host, port and end are written."""
+    host, port, path = endpoint(url)
+    shown_host = f"[{host}]" if ":" in host else host
+    return f"{urlsplit(url).scheme}://{shown_host}{f':{port}' if port else ''}{path}"
+
+
 def is_same_endpoint(url: str, other: str) -> bool:
     """Whether two URLs mean the same deployment; one that cannot be parsed means none."""
     try:

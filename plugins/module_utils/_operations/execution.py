@@ -9,20 +9,28 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import OperatorError
+from .approval import Approval
 from .journal import Journal
 from .operation import Backend
 from .report import Report
 
 
 class Execution:
-    """Carries an operation out. At any moment its report tells the truth of what was done so far."""
+    """Carries an operation out, no other plan than what was approved, where any was.
 
-    def __init__(self, backend: Backend, server: t.Any, request: t.Any) -> None:
+    At any moment its report tells the truth of what was done so far.
+    """
+
+    def __init__(self, backend: Backend, server: t.Any, request: t.Any, approval: Approval) -> None:
         self._backend = backend
         self._server = server
         self._request = request
         self._plan: t.Any = None
         self._journal = Journal()
+        self._approval = approval
+        self.plan_digest: str | None = None
+        """The digest of the plan that is carried out or, by a dry run, predicted."""
+        self.warnings: list[str] = []
 
     def run(self) -> None:
         """Observe, plan, and apply the plan; in check mode, predict what applying it would do."""
@@ -30,10 +38,23 @@ class Execution:
         self._plan = self._backend.plan(observed, self._request)
         if self._plan.error:
             return
+        self._hold_against_approval()
         if self._server.check_mode:
             self._journal = self._backend.predict(self._plan)
         else:
             self._backend.apply(self._server, self._plan, self._journal)
+
+    def _hold_against_approval(self) -> None:
+        if self._backend.subjects is None:
+            return
+        now = self._approval.digest(self._backend.subjects(self._plan))
+        refusal = self._approval.refusal(now)
+        if refusal and not self._server.check_mode:
+            raise refusal
+        if refusal:
+            # In a workflow, a dry run is given what was approved before it, too.
+            self.warnings.append(f"{refusal.message} Given for real, it would fail.")
+        self.plan_digest = str(now)
 
     def report(self, ended_by: OperatorError | None = None) -> Report | None:
         """Return the report, or None where there is no plan yet; O(ended_by) is what ended it before its end."""

@@ -14,6 +14,7 @@ import typing as t
 from dataclasses import dataclass, field
 
 if t.TYPE_CHECKING:
+    from .approval import Subject
     from .journal import Journal
     from .report import Report
 
@@ -42,6 +43,7 @@ class Backend:
     O(observe) reads all that the plan needs. O(plan) is a pure function of what was observed and asked; what it returns
     is frozen and has an O(error) where nothing may be done. O(predict) returns the journal that the plan would lead to,
     O(apply) does the work, verifies it and keeps the journal. O(report) is a pure function of plan and journal.
+    O(subjects) is what is approved of a plan, pure, too; None where what comes of a plan cannot be predicted.
     """
 
     request: type
@@ -50,6 +52,7 @@ class Backend:
     predict: t.Callable[[t.Any], Journal]
     apply: t.Callable[[t.Any, t.Any, Journal], None]
     report: t.Callable[[t.Any, Journal], Report]
+    subjects: t.Callable[[t.Any], t.Sequence[Subject]] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,10 +60,11 @@ class Operation:
     """An operation and its own options, as Ansible's argument specs have them.
 
     O(backend) returns how it is done with a backend, by its name, or None where it cannot be. O(constraints) are those
-    between options, named as AnsibleModule names them.
+    between options, named as AnsibleModule names them. O(is_write) says that it has plans to be approved.
     """
 
     name: str
     argument_spec: dict[str, t.Any]
     backend: t.Callable[[str], Backend | None]
     constraints: dict[str, t.Any] = field(default_factory=dict)
+    is_write: bool = True

@@ -88,8 +88,9 @@ def digest(content: t.Any) -> str:
 
 def cut_off(message: str, error: OperatorError | None, *, remedy: str = "") -> OperatorError | None:
     """Return what ended the task half-way, with how far it had come (O(message)); None where nothing did."""
-    if error is None:
-        return None
+    if error is None or error.code == "RESTATE_PLAN_CHANGED":
+        # It had not begun then.
+        return error
     return OperatorError(
         error.code,
         f"{message} The task was cut off: {error.message}",

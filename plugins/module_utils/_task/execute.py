@@ -16,12 +16,13 @@ from .._errors import OperatorError
 from .._http import urls
 from .._http.clock import Clock
 from .._http.guard import WriteGuard
+from .._operations.approval import Approval
 from .._operations.execution import Execution
 from .._operations.operation import Operation
 from .._operations.report import Report
 from .connection import connection_of, server_of, shown_server
 from .ending import EndedBySignal, ended_by, ending_by_signal, unexpected
-from .options import URL_OPTIONS, argument_spec, backend_of, read_request, secret_options
+from .options import URL_OPTIONS, approved_plan, argument_spec, backend_of, read_request, secret_options
 from .recorder import Recorder, Redactor
 from .redaction import hidden_in, secrets_of, shown_arguments, without_secrets_of_services
 from .requirements import unmet_library
@@ -98,8 +99,10 @@ class _Door:
         self._recorder.open_webhook(connection, clock)
         backend = backend_of(self._operation, params)
         request = read_request(self._operation, backend, params)
+        approved = approved_plan(self._operation, backend, params)
+        approval = Approval(self._operation.name, approved, self._redactor.scrubbed)
         self._server = server_of(params, connection, self._guard, clock)
-        self._execution = Execution(backend, self._server, request)
+        self._execution = Execution(backend, self._server, request, approval)
         self._execution.run()
 
     def close(self) -> None:
@@ -125,11 +128,15 @@ class _Door:
             result["exception"] = self._secrets.hidden(trace)
         if report.error:
             result["failed"] = True
-        for warning in report.warnings:
+        for warning in (*report.warnings, *(self._execution.warnings if self._execution else ())):
             self._task.warn(self._redactor.scrubbed(warning))
         result["invocation"] = {"module_args": self._shown_arguments()}
         result = without_secrets_of_services(result, self._secrets)
-        return {**self._redactor.scrubbed(result), "audit": self._redactor.scrubbed_record(record)}
+        shown = {**self._redactor.scrubbed(result), "audit": self._redactor.scrubbed_record(record)}
+        if self._execution and self._execution.plan_digest:
+            # A pattern that matched its digits would make another digest of it.
+            shown["plan_digest"] = self._execution.plan_digest
+        return shown
 
     def _report(self, error: OperatorError | None) -> Report:
         try:

@@ -12,6 +12,7 @@ import typing as t
 from ansible.module_utils.basic import env_fallback
 
 from .._errors import OperatorError
+from .._operations.approval import PlanDigest
 from .._operations.operation import Backend, Operation
 from . import values
 
@@ -48,6 +49,8 @@ AUDIT_SPEC: dict[str, dict[str, t.Any]] = {
     "redact_patterns": {"type": "list", "elements": "str", "default": []},
 }
 
+PLAN_SPEC: dict[str, dict[str, t.Any]] = {"plan_digest": {"type": "str"}}
+
 URL_OPTIONS = ("admin_url", "ingress_url", "dalp_url", "service_url", "audit_webhook")
 
 _READERS: dict[str, t.Callable[[str, t.Any], t.Any]] = {
@@ -61,7 +64,8 @@ _READERS: dict[str, t.Callable[[str, t.Any], t.Any]] = {
 
 def argument_spec(operation: Operation) -> dict[str, dict[str, t.Any]]:
     """Return all options of a module."""
-    return {**operation.argument_spec, **CONNECTION_SPEC, **AUDIT_SPEC}
+    of_plan = PLAN_SPEC if operation.is_write else {}
+    return {**operation.argument_spec, **of_plan, **CONNECTION_SPEC, **AUDIT_SPEC}
 
 
 def secret_options(spec: t.Mapping[str, dict[str, t.Any]]) -> set[str]:
@@ -102,6 +106,25 @@ def read_request(operation: Operation, backend: Backend, params: dict[str, t.Any
             reason="backend",
         )
     return typed(backend.request, params)
+
+
+def approved_plan(operation: Operation, backend: Backend, params: dict[str, t.Any]) -> PlanDigest | None:
+    """Return the digest of the plan that was approved, or None where none was.
+
+    Raises RESTATE_INVALID_ARGUMENT for what is no digest, RESTATE_UNSUPPORTED where no plan can be held against it.
+    """
+    given = (params.get("plan_digest") or "").strip()
+    if not given:
+        return None
+    if backend.subjects is None:
+        raise OperatorError(
+            "RESTATE_UNSUPPORTED",
+            f"backend: {params['backend']} does not tell what restate_{operation.name} would do, so there is no plan "
+            "to hold plan_digest against; nothing was sent.",
+            remedy="Leave plan_digest out, or use backend: restate, which has a dry run.",
+            reason="backend",
+        )
+    return PlanDigest.read(given, operation.name)
 
 
 def typed(request: type, given: t.Mapping[str, t.Any], prefix: str = "") -> t.Any:

@@ -12,7 +12,7 @@ from ..._errors import OperatorError
 from ..deployments.listed import Listed, check_service_removal, look_until, not_begun
 from ..journal import Journal
 from ..operation import Backend
-from .dalp_plan import CleanupRequest, Plan, make_plan, predict
+from .dalp_plan import CleanupRequest, Plan, make_plan, predict, subjects
 from .dalp_report import make_report
 from .refusals import check
 
@@ -75,4 +75,5 @@ BACKEND = Backend(
     predict=predict,
     apply=apply,
     report=make_report,
+    subjects=subjects,
 )

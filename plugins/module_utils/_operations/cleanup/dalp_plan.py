@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from ..._dalp.wire import Deployment
 from ..._errors import OperatorError
+from ..._http import urls
+from ..approval import Subject
 from ..deployments.listed import Listed
 from ..journal import Journal
 from ..report import count
@@ -131,3 +133,18 @@ def predict(plan: Plan) -> Journal:
     journal = Journal(is_prediction=True)
     journal.done("remove", [removal.id for removal in plan.removals])
     return journal
+
+
+def subjects(plan: Plan) -> list[Subject]:
+    """Return what the plan says of each deployment, the same before and after the kept one is registered."""
+    return [
+        Subject(urls.in_one_form(plan.request.service_url), "keep"),
+        *(
+            Subject(
+                f"{each.id} at {each.deployment.shown_url}",
+                "remove",
+                [str(each.deployment.created_at), plan.request.force_drain],
+            )
+            for each in plan.removals
+        ),
+    ]

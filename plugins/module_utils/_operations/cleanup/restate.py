@@ -19,6 +19,7 @@ from ..deployments.registration import as_registered
 from ..deployments.registry import Registry
 from ..invocations.fit import Offer, offer_of
 from ..operation import Backend
+from .approval import subjects
 from .drain import Drain
 from .plan import ASSUMED_ID, Choice, CleanupRequest, Observed, choose, losses, make_plan, refusal
 from .prediction import predict
@@ -70,16 +71,13 @@ def unfinished_on(restate: Restate, registry: Registry, deployment: Deployment) 
 def _assuming(registry: Registry, assumed: dict[str, t.Any], service_url: str) -> Registry:
     """Return the registry as it would be once the deployment that a dry run predicted is registered."""
     try:
-        match = _assumed_match(registry, assumed, service_url)
-        deployment_id = match.id if match else ASSUMED_ID
-        services = {each["name"]: _service(each, deployment_id) for each in assumed["services"]}
+        created_at = _timestamps.write(_timestamps.now())
+        new = Deployment(id=ASSUMED_ID, uri=service_url, created_at=created_at)
+        own = _assumed_match(registry, assumed, service_url) or new
+        services = [_service(each, own.id) for each in assumed["services"]]
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise not_assumable(f"it cannot be read ({type(exc).__name__})") from None
-    deployments = registry.deployments
-    if not match:
-        created_at = _timestamps.write(_timestamps.now())
-        deployments += (Deployment(id=ASSUMED_ID, uri=service_url, created_at=created_at),)
-    return Registry(deployments, {**registry.latest, **services})
+    return registry.once_registered(own, services)
 
 
 def _assumed_match(registry: Registry, assumed: dict[str, t.Any], service_url: str) -> Deployment | None:
@@ -144,4 +142,5 @@ BACKEND = Backend(
     predict=predict,
     apply=lambda restate, plan, journal: Drain(restate, plan, journal).run(),
     report=make_report,
+    subjects=subjects,
 )

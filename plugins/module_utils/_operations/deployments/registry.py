@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from ..._errors import OperatorError
 from ..._http import urls
-from ..._restate.wire import Deployment, Service
+from ..._restate.wire import Deployment, Service, ServiceRevision
 
 if t.TYPE_CHECKING:
     from ..._restate.admin import AdminClient
@@ -100,8 +100,34 @@ class Registry:
         """Return the names of the services whose latest revision is on this deployment."""
         return sorted(name for name, service in self.latest.items() if service.deployment_id == deployment_id)
 
+    def once_registered(self, own: Deployment, services: t.Iterable[Service]) -> Registry:
+        """Return what is registered once a deployment offers these services and no others.
+
+        Of a service that it drops, the newest revision of the others is the latest then (seen on 1.5.3, 1.6.2 and
+        1.7.12).
+        """
+        offered = {each.name: each.model_copy(update={"deployment_id": own.id}) for each in services}
+        others = tuple(each for each in self.deployments if each.id != own.id)
+        latest = {name: each for name, each in self.latest.items() if each.deployment_id != own.id}
+        for name in self.latest.keys() - latest.keys():
+            place = _newest(name, others)
+            if place:
+                latest[name] = self.latest[name].model_copy(update={"deployment_id": place.id})
+        revisions = tuple(ServiceRevision(name=name, revision=0) for name in offered)
+        return Registry((*others, own.model_copy(update={"services": revisions})), {**latest, **offered})
+
     @property
     def newest_active(self) -> Deployment | None:
         """The deployment at a URL that is the latest for some service and was registered last."""
         active = [each for each in self.deployments if each.uri and self.latest_at(each.id)]
         return max(active, key=lambda deployment: deployment.created, default=None)
+
+
+def _newest(service: str, deployments: t.Iterable[Deployment]) -> Deployment | None:
+    revisions = [
+        (each.revision, deployment)
+        for deployment in deployments
+        for each in deployment.services
+        if each.name == service
+    ]
+    return max(revisions, key=lambda pair: pair[0])[1] if revisions else None

@@ -18,6 +18,7 @@ from ..invocations.termination import kill, purge
 from ..journal import UNKNOWN, Entry, Journal
 from ..operation import Backend
 from ..waiting import repeat_while_lost, wait_until
+from .approval import subjects
 from .inputs import Input, read_inputs
 from .key_plan import BLOCKED, FAILED
 from .observation import READ_ERRORS, observe, read_keys
@@ -275,4 +276,5 @@ BACKEND = Backend(
     predict=predict,
     apply=apply,
     report=make_report,
+    subjects=subjects,
 )

@@ -17,7 +17,7 @@ from ..deployments.listed import Listed, check_service_removal, have_risen, look
 from ..deployments.registry import STALE_READ_SECONDS, check_service_url
 from ..journal import Journal
 from ..operation import Backend
-from .dalp_plan import Observed, Plan, RedeployRequest, make_plan, predict
+from .dalp_plan import Observed, Plan, RedeployRequest, make_plan, predict, subjects
 from .dalp_report import make_report
 
 
@@ -96,4 +96,5 @@ BACKEND = Backend(
     predict=predict,
     apply=apply,
     report=make_report,
+    subjects=subjects,
 )

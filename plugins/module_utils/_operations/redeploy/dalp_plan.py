@@ -13,6 +13,7 @@ from ..._errors import OperatorError
 from ..._http import urls
 from ..._restate.versions import capabilities_of
 from ..._restate.wire import parsed_version
+from ..approval import NOTHING, Subject
 from ..deployments.listed import Listed
 from ..journal import Journal
 
@@ -87,3 +88,9 @@ def predict(plan: Plan) -> Journal:
     else:
         journal.done("register", ["register"])
     return journal
+
+
+def subjects(plan: Plan) -> list[Subject]:
+    """Return what the plan says of the URL; DALP does not tell what is offered there."""
+    action = NOTHING if plan.known and not plan.overwrites else plan.step["action"]
+    return [Subject(urls.in_one_form(plan.request.service_url), action, plan.known and plan.known.id)]

@@ -10,13 +10,10 @@ import typing as t
 
 from ..._errors import OperatorError
 from ..._restate.rows import InvocationsByPlace
-from ..._restate.wire import Deployment, Registration, Service, ServiceRevision
+from ..._restate.wire import Deployment, Registration, Service
 from ..deployments.registry import Registry
 from ..deployments.unserved import Unserved, number_of, told, unserved_work
 from ..report import count
-
-_NEW = "dp_new"
-"""Stands for the id of a deployment that is not registered yet."""
 
 
 def drops_something(registry: Registry, own_id: str | None, discovered: Registration) -> bool:
@@ -37,7 +34,9 @@ def work_lost(
 ) -> Unserved:
     """Return the unfinished work that is served now, and would not be with what is offered at O(own_id)."""
     served_now = [row for row in rows if not unserved_work([row], registry)]
-    return unserved_work(served_now, _registered(registry, own_id or _NEW, discovered))
+    new = Deployment(id="dp_new", created_at="2000-01-01T00:00:00Z")
+    own = next((each for each in registry.deployments if each.id == own_id), new)
+    return unserved_work(served_now, registry.once_registered(own, discovered.services))
 
 
 def refusal(work: Unserved, service_url: str) -> OperatorError:
@@ -62,30 +61,6 @@ def warnings(work: Unserved) -> list[str]:
         f"{count(number_of(work), 'unfinished invocation')} will fail with every attempt (RT0011, RT0012), since "
         f"nothing serves them any more: {told(work)}."
     ]
-
-
-def _registered(registry: Registry, own_id: str, discovered: Registration) -> Registry:
-    """Return what is registered afterwards. Of a dropped service an older revision is the latest again."""
-    others = tuple(each for each in registry.deployments if each.id != own_id)
-    offered = tuple(ServiceRevision(name=each.name, revision=0) for each in discovered.services)
-    own = Deployment(id=own_id, created_at="2000-01-01T00:00:00Z", services=offered)
-    latest = {name: each for name, each in registry.latest.items() if each.deployment_id != own_id}
-    for name, service in registry.latest.items():
-        place = _newest(name, others) if service.deployment_id == own_id else None
-        if place:
-            latest[name] = service.model_copy(update={"deployment_id": place.id})
-    latest |= {each.name: each.model_copy(update={"deployment_id": own_id}) for each in discovered.services}
-    return Registry((*others, own), latest)
-
-
-def _newest(service: str, deployments: t.Iterable[Deployment]) -> Deployment | None:
-    revisions = [
-        (each.revision, deployment)
-        for deployment in deployments
-        for each in deployment.services
-        if each.name == service
-    ]
-    return max(revisions, key=lambda pair: pair[0])[1] if revisions else None
 
 
 def _handlers(service: Service) -> set[str]:

@@ -14,6 +14,7 @@ from ..deployments.registry import STALE_READ_SECONDS, Registry
 from ..journal import Journal
 from ..operation import Backend
 from ..waiting import repeat_while_lost, wait_until
+from .approval import subjects
 from .observation import POLL_SECONDS, observe
 from .plan import Plan, RedeployRequest, make_plan, predict
 from .report import make_report
@@ -82,4 +83,5 @@ BACKEND = Backend(
     predict=predict,
     apply=apply,
     report=make_report,
+    subjects=subjects,
 )

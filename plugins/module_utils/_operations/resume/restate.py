@@ -23,6 +23,7 @@ from ..invocations.selection import select_runs
 from ..journal import Journal
 from ..operation import Backend
 from ..waiting import repeat_while_lost
+from .approval import subjects
 from .plan import Observed, Places, Plan, ResumeRequest, destination, is_stuck, make_plan, predict
 from .report import make_report
 
@@ -189,4 +190,5 @@ BACKEND = Backend(
     predict=predict,
     apply=apply,
     report=make_report,
+    subjects=subjects,
 )

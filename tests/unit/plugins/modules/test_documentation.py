@@ -18,16 +18,21 @@ from typing import Any
 import pytest
 import yaml
 from ansible.module_utils.testing import patch_module_args
-from ansible_collections.dalp.restate.plugins.doc_fragments import attributes, audit, connection
+from ansible_collections.dalp.restate.plugins.doc_fragments import attributes, audit, connection, plan
 from ansible_collections.dalp.restate.plugins.module_utils._errors import ERROR_CODES, OperatorError
-from ansible_collections.dalp.restate.plugins.module_utils._task.options import AUDIT_SPEC, CONNECTION_SPEC
+from ansible_collections.dalp.restate.plugins.module_utils._task.options import (
+    AUDIT_SPEC,
+    CONNECTION_SPEC,
+    PLAN_SPEC,
+    argument_spec,
+)
 
 ROOT = Path(__file__).resolve().parents[4]
 ALL_MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("restate_*.py"))
 # It reads a file: without a connection, a record of its own, or the defaults of the action group.
 LOG_READER = "restate_audit_info"
 MODULES = [name for name in ALL_MODULES if name != LOG_READER]
-FRAGMENTS = {"attributes": attributes, "connection": connection, "audit": audit}
+FRAGMENTS = {"attributes": attributes, "connection": connection, "audit": audit, "plan": plan}
 # Restate itself can do all of them.
 THROUGH_DALP = [name for name in MODULES if name != "restate_resume"]
 # What the documentation must say of an option exactly as the argument spec does.
@@ -59,8 +64,7 @@ def facts(options: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def whole_spec(name: str) -> dict[str, Any]:
     """Return all options that a module takes."""
-    shared = {} if name == LOG_READER else {**CONNECTION_SPEC, **AUDIT_SPEC}
-    return {**module(name).ARGUMENT_SPEC, **shared}
+    return module(name).ARGUMENT_SPEC if name == LOG_READER else argument_spec(module(name).OPERATION)
 
 
 @pytest.mark.parametrize("name", ALL_MODULES)
@@ -72,7 +76,7 @@ def test_the_documented_options_are_those_of_the_argument_spec(name: str) -> Non
 @pytest.mark.parametrize("name", MODULES)
 def test_a_module_has_no_option_of_the_connection_or_of_the_audit_itself(name: str) -> None:
     own = module(name).ARGUMENT_SPEC.keys()
-    assert not own & (CONNECTION_SPEC.keys() | AUDIT_SPEC.keys())
+    assert not own & (CONNECTION_SPEC.keys() | AUDIT_SPEC.keys() | PLAN_SPEC.keys())
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -191,6 +191,26 @@ def test_what_awx_tells_of_its_job_is_kept_beside_what_the_user_says() -> None:
     }
 
 
+@pytest.mark.parametrize(("module", "given", "handed"), [
+    ("redeploy", {"redeploy": "redeploy,1,a", "cleanup": "cleanup,1,b"}, "redeploy,1,a"),
+    ("cleanup", '{"redeploy": "redeploy,1,a", "cleanup": "cleanup,1,b"}', "cleanup,1,b"),
+    ("cleanup", {"redeploy": "redeploy,1,a"}, "cleanup,1,"),
+    ("cleanup", {"redeploy": "redeploy,1,a", "cleanup": ""}, "cleanup,1,"),
+    ("cleanup", {}, None),
+    ("cleanup", "", None),
+    ("doctor", {"doctor": "doctor,1,a", "cleanup": "cleanup,1,b"}, None),
+])  # fmt: skip
+def test_each_step_is_handed_the_digest_of_its_own_plan(module: str, given: Any, handed: str | None) -> None:
+    found = options(module, restate_service_url="http://a", restate_plan_digests=given)
+    assert found.get("plan_digest") == handed
+
+
+@pytest.mark.parametrize("given", ["yes", ["cleanup,1,b"], {"cleanup": {"a": "b"}}])
+def test_digests_that_cannot_be_read_are_refused(given: Any) -> None:
+    with pytest.raises(OperatorError, match="restate_plan_digests"):
+        options("cleanup", restate_service_url="http://a", restate_plan_digests=given)
+
+
 @pytest.mark.parametrize(("module", "said"), [
     ("redeploy", "restate_service_url is not set; restate_redeploy needs it."),
     ("resume", "restate_invocation_ids or restate_workflows or restate_select is not set; restate_resume needs it."),

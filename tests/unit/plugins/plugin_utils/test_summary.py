@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from typing import Any
@@ -36,7 +37,7 @@ def command(**variables: Any) -> Command:
 
 
 def result(check: bool = False, **more: Any) -> dict[str, Any]:
-    data = {"check_mode": check, "actor": "ops", "reason": None}
+    data: dict[str, Any] = {"check_mode": check, "actor": "ops", "reason": None}
     record = {"id": "1", "time": "T", "type": "dalp.restate.x", "subject": "S", "data": data}
     return {"msg": "All of it.", "changed": True, "audit": record, **more}
 
@@ -79,6 +80,79 @@ def test_a_dry_run_is_one_by_the_results_own_check_mode_and_ends_with_the_comman
     assert section("WOULD BE DONE", text) == ["  - cleanup: All of it."]
     assert section("LEFT", text) == ["  - nothing"]
     assert section("NEXT", text)[-1].startswith("ansible-playbook dalp.restate.release -i")
+
+
+PLANS = {
+    "redeploy": "redeploy,1,a,http://v2:1=register:b",
+    "cleanup": "cleanup,1,c,dp_1+at+http://v1:1=remove:d",
+}
+
+
+def test_the_command_of_a_dry_run_does_exactly_what_was_told() -> None:
+    steps = {name: result(check=True, plan_digest=digest) for name, digest in PLANS.items()}
+    *_told, what, typed = section("NEXT", told(examined(check=True), {}, **steps))
+    assert what == "  - do exactly this:"
+    *_words, option, given, diff = shlex.split(typed)
+    assert (option, json.loads(given), diff) == ("-e", {"restate_plan_digests": PLANS}, "--diff")
+
+
+@pytest.mark.parametrize("given", [
+    "restate_limit=3 restate_plan_digests='{}' restate_reason=x",
+    '{"restate_limit": 3, "restate_plan_digests": {"cleanup": "cleanup,1,old"}, "restate_reason": "x"}',
+    '{"restate_plan_digests": {"cleanup": "cleanup,1,old"}}',
+])  # fmt: skip
+def test_the_plans_that_a_dry_run_was_given_are_not_handed_on(given: str) -> None:
+    called = Command({"args": ("x",), "extra_vars": (given,), "check": True}, "h", {})
+    for words in (shlex.split(called.for_real(PLANS)), shlex.split(called.dry_run())):
+        assert "old" not in " ".join(words)
+        assert ("restate_limit" in " ".join(words)) == ("restate_limit" in given)
+    assert " ".join(shlex.split(called.for_real(PLANS))).count("restate_plan_digests") == 1
+    assert given in shlex.split(called.again())
+
+
+def planned(name: str, **more: Any) -> dict[str, Any]:
+    told_of = result(**more)
+    told_of["audit"]["data"]["arguments"] = {"plan_digest": PLANS[name]}
+    return told_of
+
+
+@pytest.mark.parametrize(("redeploy", "cleanup"), [
+    pytest.param(planned("redeploy", failed=True, changed=False, error={"code": "RESTATE_PLAN_CHANGED", "remedy": "Look."}), {}, id="another plan"),
+    pytest.param(planned("redeploy"), planned("cleanup", failed=True, changed=False, error={"code": "RESTATE_DRAIN_TIMEOUT", "remedy": "Look."}), id="half of it is done"),
+])  # fmt: skip
+def test_where_what_was_approved_does_not_hold_any_more_a_new_dry_run_is_next(
+    redeploy: dict[str, Any], cleanup: dict[str, Any]
+) -> None:
+    text = section("NEXT", told(examined(), examined(), redeploy=redeploy, cleanup=cleanup))
+    assert text[:2] == ["  - Look.", "  - see what is left to be done, in a new dry run:"]
+    assert "--check" in shlex.split(text[2])
+
+
+def test_what_was_approved_and_not_begun_is_tried_again_as_it_is() -> None:
+    failed = planned(
+        "redeploy", failed=True, changed=False, error={"code": "RESTATE_ADMIN_UNREACHABLE", "remedy": "Look."}
+    )
+    text = section("NEXT", told(examined(), examined(), redeploy=failed, cleanup={}))
+    assert "--check" not in shlex.split(text[2])
+
+
+def of_steps(**steps: dict[str, Any]) -> dict[str, str] | None:
+    taken = tuple(Step(name, found) for name, found in steps.items())
+    return Run("x", "h", Step("doctor", examined()), taken, Step("doctor", {}), command()).plan_digests
+
+
+@pytest.mark.parametrize(("steps", "left"), [
+    pytest.param({"redeploy": result(check=True, plan_digest="a"), "cleanup": result(check=True, plan_digest="b")}, {"redeploy": "a", "cleanup": "b"}, id="a dry run leaves its plans"),
+    pytest.param({"redeploy": result(check=True, plan_digest="a"), "cleanup": {}}, {"redeploy": "a"}, id="of the steps that ran"),
+    pytest.param({"redeploy": result(plan_digest="a")}, {}, id="a run for real is done with them"),
+    pytest.param({"recover_workflow": result(check=True)}, {}, id="what is not predicted has none"),
+    pytest.param({"doctor": examined()}, None, id="a doctor leaves those that there are"),
+    pytest.param({"redeploy": {}}, None, id="so does a run that did not come to its steps"),
+])  # fmt: skip
+def test_what_a_run_leaves_of_plans_to_those_after_it(
+    steps: dict[str, dict[str, Any]], left: dict[str, str] | None
+) -> None:
+    assert of_steps(**steps) == left
 
 
 def test_what_depends_on_a_failed_step_is_skipped_by_name() -> None:

@@ -48,6 +48,15 @@ def test_a_deployment_is_not_at_what_is_no_url(text: str) -> None:
 
 
 @pytest.mark.parametrize(("url", "expected"), [
+    ("http://Orders:9080/", "http://orders:9080"),
+    ("https://ops:hush@orders:443/v2/?a=b#c", "https://orders/v2"),
+    ("http://[FD00::2]:9080", "http://[fd00::2]:9080"),
+])  # fmt: skip
+def test_a_deployment_has_one_name_however_its_url_is_written(url: str, expected: str) -> None:
+    assert urls.in_one_form(url) == expected
+
+
+@pytest.mark.parametrize(("url", "expected"), [
     pytest.param("http://h:9070", "http://h:9070", id="as it is"),
     pytest.param("https://h/base/path", "https://h/base/path", id="with a path"),
     pytest.param("http://user:hunter22@h:9070/base", "http://h:9070/base", id="without userinfo"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from ansible_collections.dalp.restate.plugins.module_utils._operations.approval import Approval
 from ansible_collections.dalp.restate.plugins.module_utils._operations.execution import Execution
 from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery.plan import RecoveryRequest
 from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery.restate import BACKEND
@@ -31,7 +32,7 @@ def ended(restate: FakeRestate, step: str, *workflows: str, **asked: Any) -> Rep
         **asked,
     )
     server = Restate(cast("Any", restate), cast("Any", FakeIngress(restate)))
-    execution = Execution(BACKEND, server, request)
+    execution = Execution(BACKEND, server, request, Approval("recover_workflow"))
     with pytest.raises(EndedBySignal):
         execution.run()
     report = execution.report(ended_by(signal, wrote=restate.guard.wrote))
