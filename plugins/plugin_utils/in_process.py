@@ -50,7 +50,8 @@ class ActionInProcess(SendingAction):  # type: ignore[misc]
 
     argument_spec: t.ClassVar[dict[str, t.Any]]
     constraints: t.ClassVar[dict[str, t.Any]] = {}
-    _has_ended = False
+    ended_by: t.ClassVar[dict[str, t.Any] | None] = None
+    """The error of the task that a signal has ended in this worker; what comes after it in a loop is not begun."""
 
     def result_of(self, task: TaskInProcess) -> dict[str, t.Any]:
         """Do what the module does; return its result."""
@@ -62,14 +63,18 @@ class ActionInProcess(SendingAction):  # type: ignore[misc]
         if not self._is_for_here(variables):
             sent: dict[str, t.Any] = super().run(tmp, variables)
             return sent
+        if ActionInProcess.ended_by:
+            return {"failed": True, "msg": "Nothing was sent.", "error": ActionInProcess.ended_by}
         # A module that is sent to this machine starts there, too.
         with contextlib.chdir(self._loader.get_basedir()):
-            result = self._refused() or self.result_of(self._task_here())
+            result = self._refused() or self.result_of(
+                TaskInProcess(self._params, check_mode=self._task.check_mode)
+            )
         if "never" in constants.config.get_config_value("DISPLAY_TRACEBACK", variables=variables):
             result.pop("exception", None)
         if result.get("error", {}).get("reason") == "signal":
-            self._leave_soon()
-        return result
+            self._leave_soon(result["error"])
+        return {"invocation": {"module_args": self._params}, **result}
 
     def _is_for_here(self, variables: dict[str, t.Any]) -> bool:
         environment: dict[str, str] = {}
@@ -107,11 +112,10 @@ class ActionInProcess(SendingAction):  # type: ignore[misc]
         shown = shown_options(self._params, self.argument_spec)
         return {"failed": True, "msg": message, "invocation": {"module_args": shown}}
 
-    def _task_here(self) -> TaskInProcess:
-        return TaskInProcess(self._params, check_mode=self._task.check_mode)
-
-    def _leave_soon(self) -> None:
+    @staticmethod
+    def _leave_soon(error: dict[str, t.Any]) -> None:
         """End this worker, which a signal told to end, also where nobody reads the result that it leaves."""
+        ActionInProcess.ended_by = error
         leaving = threading.Timer(_SECONDS_TO_LEAVE, os._exit, [1])
         leaving.daemon = True
         leaving.start()

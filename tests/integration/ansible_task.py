@@ -66,7 +66,8 @@ class _Collector(CallbackBase):
 
 
 @functools.cache
-def _prepare() -> None:
+def prepare() -> None:
+    """Do once what an `ansible` command line would have done, and import what every task needs."""
     for name in list(os.environ):
         if name.startswith("RESTATE_"):
             del os.environ[name]
@@ -104,9 +105,13 @@ def run_task(
     check: bool = False,
     diff: bool = True,
     python: str = sys.executable,
+    **keywords: Any,
 ) -> Result:
-    """Run a task on localhost and give its whole result, with `failed` and `changed` in any case."""
-    _prepare()
+    """Run a task on localhost and give its whole result, with `failed` and `changed` in any case.
+
+    Other keywords are those of the task.
+    """
+    prepare()
     loader = DataLoader()
     inventory = InventoryManager(loader=loader, sources=["localhost,"])
     variables = VariableManager(loader=loader, inventory=inventory)
@@ -118,7 +123,7 @@ def run_task(
             "gather_facts": False,
             "check_mode": check,
             "diff": diff,
-            "tasks": [{"name": module, module: args}],
+            "tasks": [{"name": module, module: args, **keywords}],
         },
         variable_manager=variables,
         loader=loader,

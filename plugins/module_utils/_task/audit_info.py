@@ -33,7 +33,7 @@ def audit_info(params: dict[str, t.Any]) -> dict[str, t.Any]:
     given = {name: value for name, value in params.items() if value is not None}
     try:
         times = {name: values.instant(name, given[name]) for name in ("since", "until") if name in given}
-        result = read_log(LogRequest(**{**given, **times}))
+        result: dict[str, t.Any] = read_log(LogRequest(**{**given, **times}))
     except OperatorError as exc:
         message = f"{exc.message} What to do: {exc.remedy}"
         return {"failed": True, "msg": message, "error": exc.to_result()}

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -15,6 +16,8 @@ import typing as t
 
 from .._errors import OperatorError
 from .._http.credentials import Secrets
+from .._operations.journal import DONE, NOT_DONE, UNKNOWN
+from .._operations.report import SAMPLE
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -42,8 +45,8 @@ def ending_by_signal() -> t.Iterator[t.Callable[[], None]]:
         raise EndedBySignal(signal.Signals(number).name)
 
     before = {number: signal.getsignal(number) for number in (*_SIGNALS, signal.SIGALRM)}
-    for number in _SIGNALS:
-        signal.signal(number, end)
+    for each in _SIGNALS:
+        signal.signal(each, end)
     try:
         yield ignore
     finally:
@@ -89,6 +92,12 @@ def ended_by(exc: EndedBySignal, *, wrote: bool) -> OperatorError:
 def timed_out(exc: BaseException, *, wrote: bool) -> OperatorError:
     """Return what an operator is told of a task that was ended by its time-out."""
     return _interrupted(f"The task was ended: {exc}", "task_timeout", wrote=wrote)
+
+
+def steps_told(result: dict[str, t.Any]) -> str:
+    """Return what a result says of its steps, the first ones of each kind, for where the result itself is not shown."""
+    states = (state for state in (DONE, UNKNOWN, NOT_DONE) if result.get(state))
+    return "; ".join(f"{state}: {json.dumps(result[state][:SAMPLE])}" for state in states)
 
 
 def _interrupted(message: str, reason: str, *, wrote: bool) -> OperatorError:

@@ -20,7 +20,7 @@ from .._operations.execution import Execution
 from .._operations.operation import Operation
 from .._operations.report import Report
 from .connection import connection_of, server_of, shown_server
-from .ending import EndedBySignal, ended_by, ending_by_signal, timed_out, unexpected
+from .ending import EndedBySignal, ended_by, ending_by_signal, steps_told, timed_out, unexpected
 from .options import URL_OPTIONS, argument_spec, backend_of, read_request, secret_options
 from .recorder import Recorder, Redactor
 from .redaction import hidden_in, secrets_of, shown_arguments, without_secrets_of_services
@@ -64,7 +64,7 @@ def execute(task: Task, operation: Operation) -> dict[str, t.Any]:
         result = door.result(error, trace)
         if time_out:
             # Ansible makes the result of that, and shows the warnings in it.
-            task.warn(result["msg"])
+            task.warn(f"{result['msg']} {steps_told(result)}".rstrip())
             raise time_out
         return result
 
