@@ -36,9 +36,11 @@ _DISCOVERED = ("auto", "auto_silent", "auto_legacy", "auto_legacy_silent")
 class TaskInProcess:
     """What the door needs of a task."""
 
-    def __init__(self, params: dict[str, t.Any], *, check_mode: bool) -> None:
+    def __init__(self, params: dict[str, t.Any], *, check_mode: bool, host: str | None) -> None:
+        """Take its validated options, and the O(host) that lines about its progress name; None for no such lines."""
         self.params = params
         self.check_mode = check_mode
+        self.tell = (lambda line: Display().display(f"[{host}] {line}")) if host else None
 
     def warn(self, warning: str) -> None:
         """Show a warning, and put it into the result of the task."""
@@ -67,8 +69,9 @@ class ActionInProcess(SendingAction):  # type: ignore[misc]
             return {"failed": True, "msg": "Nothing was sent.", "error": ActionInProcess.ended_by}
         # A module that is sent to this machine starts there, too.
         with contextlib.chdir(self._loader.get_basedir()):
+            host = None if self._task.no_log else variables.get("inventory_hostname")
             result = self._refused() or self.result_of(
-                TaskInProcess(self._params, check_mode=self._task.check_mode)
+                TaskInProcess(self._params, check_mode=self._task.check_mode, host=host)
             )
         if "never" in constants.config.get_config_value("DISPLAY_TRACEBACK", variables=variables):
             result.pop("exception", None)

@@ -30,9 +30,11 @@ def audit_info(params: dict[str, t.Any]) -> dict[str, t.Any]:
     from .._errors import OperatorError
     from . import values
 
-    given = {name: value for name, value in params.items() if value is not None}
+    given: dict[str, t.Any] = {name: value for name, value in params.items() if value is not None}
     try:
-        times = {name: values.instant(name, given[name]) for name in ("since", "until") if name in given}
+        times: dict[str, t.Any] = {
+            name: values.instant(name, given[name]) for name in ("since", "until") if name in given
+        }
         result: dict[str, t.Any] = read_log(LogRequest(**{**given, **times}))
     except OperatorError as exc:
         message = f"{exc.message} What to do: {exc.remedy}"

@@ -52,8 +52,8 @@ def ending_by_signal() -> t.Iterator[t.Callable[[], None]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for number in late:
-            os.kill(os.getpid(), number)
+        for alarm in late:
+            os.kill(os.getpid(), alarm)
 
 
 @contextlib.contextmanager

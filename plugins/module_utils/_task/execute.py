@@ -33,6 +33,9 @@ class Task(t.Protocol):
     params: dict[str, t.Any]
     check_mode: bool
 
+    tell: t.Callable[[str], None] | None
+    """Shows at once how far long work is; None where nothing can be shown before the result."""
+
     def warn(self, warning: str) -> None:
         """Show a warning."""
 
@@ -106,7 +109,7 @@ class _Door:
         self._recorder.open_log()
         _require_libraries()
         connection = connection_of(params, self._secrets)
-        clock = Clock()
+        clock = Clock(self._tell if self._task.tell and not self._task.check_mode else None)
         self._recorder.open_webhook(connection, clock)
         backend = backend_of(self._operation, params)
         request = read_request(self._operation, backend, params)
@@ -155,6 +158,10 @@ class _Door:
         return Report(
             message=error.message, subject=self._target(), changed=self.wrote, details={}, error=error
         )
+
+    def _tell(self, line: str) -> None:
+        if self._task.tell:
+            self._task.tell(self._redactor.scrubbed(line))
 
     def _before_first_write(self) -> None:
         self._recorder.keep_attempted(self._begun(), self._target(), self._version)

@@ -49,6 +49,8 @@ def leave_without_python() -> None:
 class _Module(AnsibleModule):  # type: ignore[misc]
     """Shows no secret either where Ansible itself refuses the options, before they come to the door."""
 
+    tell = None
+
     def trust_the_door(self) -> None:
         """Keep Ansible from hiding the values of no_log options, and of their entries, wherever these stand.
 
