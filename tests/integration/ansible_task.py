@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Runs a module as ansible-core does, without the start of a process for each task."""
+"""Runs a task as ansible-core does, without the start of a process for each task."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ from ansible.vars.manager import VariableManager
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
+from tests.integration import ways
 from tests.integration.returned_keys import COLLECTION, keep
 
 Result = dict[str, Any]
 
+MODULES = [path.stem for path in Path(__file__).parents[2].glob("plugins/modules/restate_*.py")]
 _SCHEMA = Path(__file__).resolve().parents[2] / "docs" / "audit-record.schema.json"
 _RECORDS = jsonschema.Draft202012Validator(json.loads(_SCHEMA.read_text(encoding="utf-8")))
 
@@ -64,7 +66,8 @@ class _Collector(CallbackBase):
 
 
 @functools.cache
-def _prepare() -> None:
+def prepare() -> None:
+    """Do once what an `ansible` command line would have done, and import what every task needs."""
     for name in list(os.environ):
         if name.startswith("RESTATE_"):
             del os.environ[name]
@@ -89,6 +92,8 @@ def _prepare() -> None:
     init_plugin_loader([os.environ["ANSIBLE_COLLECTIONS_PATH"]])
     # Each task runs in a fork, which inherits what is imported here and would otherwise import it again and again.
     action_loader.get("ansible.legacy.normal", class_only=True)
+    for module in MODULES:
+        action_loader.get(f"{COLLECTION}{module}", class_only=True)
     connection_loader.get("ansible.legacy.local", class_only=True)
     shell_loader.get("sh", class_only=True)
 
@@ -100,13 +105,17 @@ def run_task(
     check: bool = False,
     diff: bool = True,
     python: str = sys.executable,
+    **keywords: Any,
 ) -> Result:
-    """Run a module on localhost and give its whole result, with `failed` and `changed` in any case."""
-    _prepare()
+    """Run a task on localhost and give its whole result, with `failed` and `changed` in any case.
+
+    Other keywords are those of the task.
+    """
+    prepare()
     loader = DataLoader()
     inventory = InventoryManager(loader=loader, sources=["localhost,"])
     variables = VariableManager(loader=loader, inventory=inventory)
-    variables.extra_vars.update({"ansible_python_interpreter": python})
+    variables.extra_vars.update(ways.variables(python))
     play = Play().load(
         {
             "name": "test",
@@ -114,7 +123,7 @@ def run_task(
             "gather_facts": False,
             "check_mode": check,
             "diff": diff,
-            "tasks": [{"name": module, module: args}],
+            "tasks": [{"name": module, module: args, **keywords}],
         },
         variable_manager=variables,
         loader=loader,

@@ -28,7 +28,7 @@ pytest.register_assert_rewrite(
 import restate_server  # noqa: E402
 from restate_sandbox import Sandbox  # noqa: E402
 
-from tests.integration import returned_keys  # noqa: E402
+from tests.integration import returned_keys, ways  # noqa: E402
 from tests.integration.audit_log import SCHEMA, records, result_of  # noqa: E402
 from tests.integration.dalp.server import OPERATOR_KEY, DalpServer  # noqa: E402
 from tests.integration.lambda_stand_in import LambdaStandIn, lambda_stand_in  # noqa: E402
@@ -37,6 +37,8 @@ from tests.integration.proxy import Proxy, proxy_of  # noqa: E402
 from tests.integration.server import Server  # noqa: E402
 from tests.integration.services import Services  # noqa: E402
 
+CORE = ("audit", "cleanup", "doctor", "ended_early", "recover_workflow", "redeploy", "resume", "secrets")
+"""The files of tests whose tasks always run both ways, without the test_ of their names."""
 NEVER_RETURNED = pytest.StashKey[list[str]]()
 
 
@@ -70,6 +72,27 @@ def _is_whole(session: pytest.Session) -> bool:
     option = session.config.option
     is_selection = option.keyword or option.markexpr or any(".py" in one for one in session.config.args)
     return not (is_selection or option.collectonly) and session.exitstatus == pytest.ExitCode.OK
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take the option by which all tests run both ways."""
+    parser.addoption("--both-ways", action="store_true", help="run each task in process and as a module")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests that have a server, or are of the core, in process and as modules."""
+    is_core = metafunc.module.__name__.rpartition(".test_")[2] in CORE
+    is_both = is_core or (
+        "python" in metafunc.fixturenames and metafunc.config.getoption("both_ways", default=False)
+    )
+    metafunc.parametrize("way", [ways.IN_PROCESS, *([ways.AS_MODULE] if is_both else [])], indirect=True)
+
+
+@pytest.fixture(autouse=True)
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The way in which tasks run."""
+    with ways.run_tasks(request.param):
+        yield request.param
 
 
 @pytest.fixture(scope="session")

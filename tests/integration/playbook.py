@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.integration import ways
+
 
 def environment(**more: str) -> dict[str, str]:
     """Return an environment that says nothing of a Restate or of a DALP."""
@@ -23,7 +25,7 @@ def environment(**more: str) -> dict[str, str]:
 def playbook(name: str, tmp_path: Path, *options: str, **variables: Any) -> subprocess.CompletedProcess[str]:
     """Run a playbook of the collection on this machine, with a fact cache and its artifacts shown."""
     extra = tmp_path / f"variables-{name}.json"
-    extra.write_text(json.dumps({"ansible_python_interpreter": sys.executable, **variables}))
+    extra.write_text(json.dumps({**ways.variables(), **variables}))
     command = [str(Path(sys.executable).with_name("ansible-playbook")), f"dalp.restate.{name}", *options]
     return subprocess.run(
         [*command, "-i", "localhost,", "-c", "local", "-e", f"@{extra}"],

@@ -17,6 +17,7 @@ from restate_sandbox import Sandbox
 from restate_server import RestateServer
 from waiting import wait_until
 
+from tests.integration import ways
 from tests.integration.ansible_task import Result, run_task
 from tests.integration.services import Services
 
@@ -36,7 +37,7 @@ class Server:
         """Use a node of the sandbox: the first one unless another one is given."""
         at = node or sandbox.nodes[0]
         self.sandbox = sandbox
-        self.python = python
+        self._python = python
         self.services = services
         self.version = sandbox.version
         self.admin_url = at.admin_url
@@ -58,6 +59,11 @@ class Server:
         return tuple(int(part) for part in self.version.split(".")[:2]) >= (major, minor)
 
     # Tasks
+
+    @property
+    def python(self) -> str:
+        """The interpreter that tasks are given."""
+        return ways.python_of_way(self._python)
 
     def task(self, module: str, *, check: bool = False, **args: Any) -> Result:
         """Run one of the modules, by the end of its name, and give its result."""

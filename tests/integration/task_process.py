@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tests.integration import ways
 from tests.integration.returned_keys import COLLECTION, keep
 
 
@@ -35,7 +36,7 @@ class TaskProcess:
                 "localhost",
                 *("-m", f"{COLLECTION}{self._module}"),
                 *("-a", json.dumps(args)),
-                *("-e", f"ansible_python_interpreter={sys.executable}"),
+                *("-e", json.dumps(ways.variables())),
                 *("--task-timeout", str(timeout)),
             ],
             env=environment,

@@ -96,7 +96,7 @@ def test_a_cleanup_that_is_ended_during_a_delete_says_what_was_removed_and_what_
     assert data["before_digest"] != data["after_digest"]
 
 
-def test_a_module_whose_play_has_ended_removes_nothing_any_more(
+def test_a_task_whose_play_has_ended_removes_nothing_any_more(
     server: Server, proxy: Proxy, log: Path
 ) -> None:
     old, new = superseded(server, ("order-1", "wait"))

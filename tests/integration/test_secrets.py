@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration import ways
 from tests.integration.proxy import Proxy, answer
 from tests.integration.server import Server
 
@@ -132,7 +133,7 @@ def test_ansible_prints_no_secret_at_its_most_talkative(
     # In a file of their own, since Ansible shows the lines of a play where a task of it fails.
     variables = tmp_path / "variables.json"
     variables.write_text(
-        json.dumps({"args": [args for _, args in all_tasks], "ansible_python_interpreter": server.python})
+        json.dumps({"args": [args for _, args in all_tasks], **ways.variables(server.python)})
     )
     playbook = tmp_path / "play.yml"
     play = [

@@ -25,7 +25,7 @@ SHARED = ("_operations", *BELOW_OPERATIONS)
 # Where a file is, and what it may import besides what is in the same place. The first place that fits is its own.
 ARROWS: dict[str, tuple[str, ...]] = {
     "modules": ("_task", "_operations", *(f"_operations.{name}" for name in OPERATIONS)),
-    "action": ("plugin_utils", "_task", "_errors"),
+    "action": ("plugin_utils", "modules", "_task", "_errors"),
     "lookup": ("plugin_utils", "_errors"),
     "plugin_utils": ("_task", "_operations", "_http.urls", "_errors"),
     "doc_fragments": (),

@@ -7,10 +7,19 @@
 from __future__ import annotations
 
 import time
+import typing as t
+
+_QUIET_SECONDS = 2
 
 
 class Clock:
-    """Tells the time and waits. Tests pass in another."""
+    """Tells the time and waits; where something takes long, it tells a person of it. Tests pass in another."""
+
+    _tell: t.Callable[[str], None] | None = None
+
+    def __init__(self, tell: t.Callable[[str], None] | None = None) -> None:
+        self._tell = tell
+        self._began = self._told_at = self.now()
 
     def now(self) -> float:
         """Return the seconds since some fixed moment; they never go back."""
@@ -19,3 +28,12 @@ class Clock:
     def sleep(self, seconds: float) -> None:
         """Wait for so many seconds."""
         time.sleep(seconds)
+
+    def progress(self, line: t.Callable[[], str]) -> None:
+        """Tell how far the work is, where it has taken two seconds; the longer it takes, the less often after that."""
+        if self._tell is None:
+            return
+        now = self.now()
+        if now - self._told_at >= max(_QUIET_SECONDS, (now - self._began) / 10):
+            self._told_at = now
+            self._tell(line())

@@ -25,20 +25,27 @@ def wait_until(
     seconds: float,
     pause: float = POLL_SECONDS,
     growth: float = 1.0,
+    progress: t.Callable[[], str] | None = None,
 ) -> bool:
     """Look until it is so, and return True; return False where it is not so within so many seconds.
 
     It looks once at least, and once more at the end. The pause between two looks, in seconds, grows by the factor
-    O(growth), to five seconds at most.
+    O(growth), to five seconds at most. Where it is long, a person is told what it waits for: what O(progress) returns.
     """
     deadline = clock.now() + seconds
     while not is_so():
         seconds_left = deadline - clock.now()
         if seconds_left <= 0:
             return False
+        _tell(clock, progress, seconds_left)
         clock.sleep(min(pause, seconds_left))
         pause = min(pause * growth, LONGEST_PAUSE)
     return True
+
+
+def _tell(clock: Clock, progress: t.Callable[[], str] | None, seconds_left: float) -> None:
+    if progress:
+        clock.progress(lambda: f"{progress()}; {seconds_left:.0f} s left")
 
 
 def repeat_while_lost(

@@ -16,19 +16,27 @@ from .module import leave_without_python
 def run_audit_info(argument_spec: dict[str, t.Any]) -> None:
     """Read the log that the options name, and leave with its records and the verdict on its chain."""
     leave_without_python()
+    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True)
+    result = audit_info(module.params)
+    if result.pop("failed", False):
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
+def audit_info(params: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return the records of the log that the options name, and the verdict on its chain, as the result of a task."""
     # On an older Python these could not be imported.
     from .._audit.reader import LogRequest, read_log
     from .._errors import OperatorError
     from . import values
 
-    module = AnsibleModule(argument_spec=argument_spec, supports_check_mode=True)
-    given = {name: value for name, value in module.params.items() if value is not None}
+    given: dict[str, t.Any] = {name: value for name, value in params.items() if value is not None}
     try:
-        times = {name: values.instant(name, given[name]) for name in ("since", "until") if name in given}
-        result = read_log(LogRequest(**{**given, **times}))
+        times: dict[str, t.Any] = {
+            name: values.instant(name, given[name]) for name in ("since", "until") if name in given
+        }
+        result: dict[str, t.Any] = read_log(LogRequest(**{**given, **times}))
     except OperatorError as exc:
-        module.fail_json(msg=f"{exc.message} What to do: {exc.remedy}", error=exc.to_result())
-        return
-    if "error" in result:
-        module.fail_json(**result)
-    module.exit_json(**result)
+        message = f"{exc.message} What to do: {exc.remedy}"
+        return {"failed": True, "msg": message, "error": exc.to_result()}
+    return {**result, "failed": True} if "error" in result else result

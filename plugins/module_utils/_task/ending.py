@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import select
 import signal
@@ -15,6 +16,8 @@ import typing as t
 
 from .._errors import OperatorError
 from .._http.credentials import Secrets
+from .._operations.journal import DONE, NOT_DONE, UNKNOWN
+from .._operations.report import SAMPLE
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -27,23 +30,30 @@ class EndedBySignal(BaseException):
 def ending_by_signal() -> t.Iterator[t.Callable[[], None]]:
     """Turn SIGTERM, and the SIGINT of Ctrl-C, into EndedBySignal, so that the attempt leaves a record of its end.
 
-    What it gives ignores further signals: the first one ends the task, and none takes its record away.
+    What it gives ignores further signals: the first one ends the task, and none takes its record away. The alarm of
+    the task's time-out waits until the record is kept.
     """
+    late: list[int] = []
 
     def ignore() -> None:
         for each in _SIGNALS:
             signal.signal(each, signal.SIG_IGN)
+        signal.signal(signal.SIGALRM, lambda number, _frame: late.append(number))
 
     def end(number: int, _frame: t.Any) -> None:
         ignore()
         raise EndedBySignal(signal.Signals(number).name)
 
-    before = {number: signal.signal(number, end) for number in _SIGNALS}
+    before = {number: signal.getsignal(number) for number in (*_SIGNALS, signal.SIGALRM)}
+    for each in _SIGNALS:
+        signal.signal(each, end)
     try:
         yield ignore
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        for alarm in late:
+            os.kill(os.getpid(), alarm)
 
 
 @contextlib.contextmanager
@@ -76,17 +86,32 @@ def _watch(output: int, awake: int) -> None:
 
 def ended_by(exc: EndedBySignal, *, wrote: bool) -> OperatorError:
     """Return what an operator is told of a task that was ended by a signal."""
+    return _interrupted(f"The task was ended by {exc}.", "signal", wrote=wrote)
+
+
+def timed_out(exc: BaseException, *, wrote: bool) -> OperatorError:
+    """Return what an operator is told of a task that was ended by its time-out."""
+    return _interrupted(f"The task was ended: {exc}", "task_timeout", wrote=wrote)
+
+
+def steps_told(result: dict[str, t.Any]) -> str:
+    """Return what a result says of its steps, the first ones of each kind, for where the result itself is not shown."""
+    states = (state for state in (DONE, UNKNOWN, NOT_DONE) if result.get(state))
+    return "; ".join(f"{state}: {json.dumps(result[state][:SAMPLE])}" for state in states)
+
+
+def _interrupted(message: str, reason: str, *, wrote: bool) -> OperatorError:
     doubt = " Whether its last call was carried out is unknown." if wrote else ""
     return OperatorError(
         "RESTATE_INTERRUPTED",
-        f"The task was ended by {exc}.{doubt}",
+        f"{message}{doubt}",
         remedy="Run restate_doctor to see what is left, then run the task again.",
-        reason="signal",
+        reason=reason,
         outcome_unknown=wrote,
     )
 
 
-def unexpected(exc: Exception, secrets: Secrets) -> OperatorError:
+def unexpected(exc: BaseException, secrets: Secrets) -> OperatorError:
     """Return what an operator is told of an error in this collection, without these secrets."""
     return OperatorError(
         "RESTATE_INTERRUPTED",

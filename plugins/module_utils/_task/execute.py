@@ -21,11 +21,11 @@ from .._operations.execution import Execution
 from .._operations.operation import Operation
 from .._operations.report import Report
 from .connection import connection_of, server_of, shown_server
-from .ending import EndedBySignal, ended_by, ending_by_signal, unexpected
+from .ending import EndedBySignal, ended_by, ending_by_signal, steps_told, timed_out, unexpected
 from .options import URL_OPTIONS, approved_plan, argument_spec, backend_of, read_request, secret_options
 from .recorder import Recorder, Redactor
 from .redaction import hidden_in, secrets_of, shown_arguments, without_secrets_of_services
-from .requirements import unmet_library
+from .requirements import Unmet, unmet_library, unmet_python
 
 
 class Task(t.Protocol):
@@ -34,28 +34,43 @@ class Task(t.Protocol):
     params: dict[str, t.Any]
     check_mode: bool
 
+    tell: t.Callable[[str], None] | None
+    """Shows at once how far long work is; None where nothing can be shown before the result."""
+
     def warn(self, warning: str) -> None:
         """Show a warning."""
 
 
 def execute(task: Task, operation: Operation) -> dict[str, t.Any]:
-    """Carry an operation out, and return the result of the task; C(failed) is in it where the task failed."""
+    """Carry an operation out, and return the result of the task; C(failed) is in it where the task failed.
+
+    Where the task's time-out ends it, which Ansible raises in the process of an action as a BaseException, that is
+    recorded and raised again.
+    """
     door = _Door(task, operation)
     error: OperatorError | None = None
     trace: str | None = None
+    time_out: BaseException | None = None
     with ending_by_signal() as ignore_signals:
         try:
             door.go_through()
         except OperatorError as exc:
             error = exc
+        except (Exception, SystemExit) as exc:
+            error, trace = door.unexpected(exc), traceback.format_exc()
         except EndedBySignal as exc:
             error = ended_by(exc, wrote=door.wrote)
-        except Exception as exc:
-            error, trace = door.unexpected(exc), traceback.format_exc()
+        except BaseException as exc:
+            time_out, error = exc, timed_out(exc, wrote=door.wrote)
         finally:
             ignore_signals()
             door.close()
-        return door.result(error, trace)
+        result = door.result(error, trace)
+        if time_out:
+            # Ansible makes the result of that, and shows the warnings in it.
+            task.warn(f"{result['msg']} {steps_told(result)}".rstrip())
+            raise time_out
+        return result
 
 
 class _Door:
@@ -95,7 +110,7 @@ class _Door:
         self._recorder.open_log()
         _require_libraries()
         connection = connection_of(params, self._secrets)
-        clock = Clock()
+        clock = Clock(self._tell if self._task.tell and not self._task.check_mode else None)
         self._recorder.open_webhook(connection, clock)
         backend = backend_of(self._operation, params)
         request = read_request(self._operation, backend, params)
@@ -110,7 +125,7 @@ class _Door:
         if self._server:
             self._server.close()
 
-    def unexpected(self, exc: Exception) -> OperatorError:
+    def unexpected(self, exc: BaseException) -> OperatorError:
         """Return what an operator is told of an error in this collection."""
         return unexpected(exc, self._secrets)
 
@@ -151,6 +166,10 @@ class _Door:
             message=error.message, subject=self._target(), changed=self.wrote, details={}, error=error
         )
 
+    def _tell(self, line: str) -> None:
+        if self._task.tell:
+            self._task.tell(self._redactor.scrubbed(line))
+
     def _before_first_write(self) -> None:
         self._recorder.keep_attempted(self._begun(), self._target(), self._version)
 
@@ -176,7 +195,12 @@ class _Door:
         return shown_arguments(self._task.params, self._secret_options, URL_OPTIONS)
 
 
+def unmet_requirement() -> Unmet | None:
+    """Return what this Python lacks to carry operations out, or None."""
+    return unmet_python() or unmet_library(_thirdparty.INSTALLED)
+
+
 def _require_libraries() -> None:
-    unmet = unmet_library(_thirdparty.INSTALLED)
+    unmet = unmet_requirement()
     if unmet:
         raise OperatorError("RESTATE_UNSUPPORTED", unmet.message, remedy=unmet.remedy)

@@ -49,6 +49,8 @@ def leave_without_python() -> None:
 class _Module(AnsibleModule):  # type: ignore[misc]
     """Shows no secret either where Ansible itself refuses the options, before they come to the door."""
 
+    tell = None
+
     def trust_the_door(self) -> None:
         """Keep Ansible from hiding the values of no_log options, and of their entries, wherever these stand.
 
@@ -59,12 +61,9 @@ class _Module(AnsibleModule):  # type: ignore[misc]
     def fail_json(self, *args: t.Any, **kwargs: t.Any) -> t.NoReturn:
         """Leave with an error."""
         if "invocation" not in kwargs:
-            from .options import URL_OPTIONS, secret_options
-            from .redaction import shown_arguments
+            from .options import shown_options
 
-            known = {name: value for name, value in self.params.items() if name in self.argument_spec}
-            arguments = shown_arguments(known, secret_options(self.argument_spec), URL_OPTIONS)
-            kwargs["invocation"] = {"module_args": arguments}
+            kwargs["invocation"] = {"module_args": shown_options(self.params, self.argument_spec)}
             # Ansible refuses options by their names, and shows no value of those that have no_log.
             self.trust_the_door()
         super().fail_json(*args, **kwargs)

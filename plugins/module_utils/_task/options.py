@@ -15,6 +15,7 @@ from .._errors import OperatorError
 from .._operations.approval import PlanDigest
 from .._operations.operation import Backend, Operation
 from . import values
+from .redaction import shown_arguments
 
 CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
     "backend": {"type": "str", "choices": ["restate", "dalp"], "default": "restate"},
@@ -71,6 +72,12 @@ def argument_spec(operation: Operation) -> dict[str, dict[str, t.Any]]:
 def secret_options(spec: t.Mapping[str, dict[str, t.Any]]) -> set[str]:
     """Return the names of the options whose values are secret."""
     return {name for name, option in spec.items() if option.get("no_log")}
+
+
+def shown_options(params: dict[str, t.Any], spec: t.Mapping[str, dict[str, t.Any]]) -> dict[str, t.Any]:
+    """Return the options of a task as they may be shown where Ansible refuses them; what is no option is left out."""
+    known = {name: value for name, value in params.items() if name in spec}
+    return shown_arguments(known, secret_options(spec), URL_OPTIONS)
 
 
 def backend_of(operation: Operation, params: dict[str, t.Any]) -> Backend:

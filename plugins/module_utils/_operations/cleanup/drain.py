@@ -24,6 +24,7 @@ from ..waiting import wait_until
 from .plan import Plan, Removal
 from .prediction import note_remaining
 
+_SHOWN = 5
 _SETTLE_SECONDS = 5
 """How long the counts may take to follow what was cancelled, killed or moved."""
 
@@ -38,12 +39,19 @@ class Drain:
         self._journal = journal
         self._waiting = list(plan.removals)
         self._offer: Offer | None = None
+        self._pending: dict[str, int] = {}
+        """What was pending when it was last looked at, by deployment."""
 
     def run(self) -> None:
         """Do what is planned; what remains at the end is noted with its reason."""
         request = self._plan.request
         wait_until(
-            self._remove_drained, clock=self._clock, seconds=request.drain_timeout, pause=0.5, growth=1.5
+            self._remove_drained,
+            clock=self._clock,
+            seconds=request.drain_timeout,
+            pause=0.5,
+            growth=1.5,
+            progress=lambda: draining({each.id: self._pending[each.id] for each in self._waiting}),
         )
         if request.force_drain:
             for removal in list(self._waiting):
@@ -58,7 +66,8 @@ class Drain:
         """Remove what nothing pends on, and return whether nothing waits any more."""
         pending = read_pending(self._admin, Registry.read(self._admin))
         for removal in list(self._waiting):
-            if not pending.get(removal.id, Pending()).total:
+            self._pending[removal.id] = pending.get(removal.id, Pending()).total
+            if not self._pending[removal.id]:
                 self._remove(removal)
         return not self._waiting
 
@@ -253,6 +262,13 @@ class Drain:
     def _unfinished_on(self, removal: Removal, registry: Registry) -> list[Invocation]:
         latest = registry.latest_at(removal.id)
         return self._admin.query(self._admin.questions.unfinished_on(removal.id, latest))
+
+
+def draining(pending: t.Mapping[str, int]) -> str:
+    """Return what a person is told while deployments drain."""
+    shown = ", ".join(f"{each} has {number} pending" for each, number in list(pending.items())[:_SHOWN])
+    more = len(pending) - _SHOWN
+    return f"draining: {shown}" + (f", and {more} more" if more > 0 else "")
 
 
 def _was_not(done: str, entry: Entry) -> str:

@@ -107,7 +107,14 @@ def look_until(dalp: DalpClient, is_so: t.Callable[[Listed], bool], *, seconds: 
         return last.listed is not None and is_so(last.listed)
 
     # Each look is a row in DALP's audit.
-    wait_until(look, clock=dalp.clock, seconds=seconds, pause=0.5, growth=1.5)
+    wait_until(
+        look,
+        clock=dalp.clock,
+        seconds=seconds,
+        pause=0.5,
+        growth=1.5,
+        progress=lambda: "waiting until DALP's doctor shows it",
+    )
     return last
 
 

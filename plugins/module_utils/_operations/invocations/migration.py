@@ -93,6 +93,11 @@ class _Migration:
                 raise
             finally:
                 self._let_paused_go_on()
+            self._admin.clock.progress(lambda: self._how_far(len(ids)))
+
+    def _how_far(self, total: int) -> str:
+        done = len(self._journal.subjects("migrate"))
+        return f"moving: {done:,} of {total:,} were asked to go on at {self._deployment_id}"
 
     def _have_all_been_asked(self) -> bool:
         self._open = [each for each in self._open if not self._ask(each)]

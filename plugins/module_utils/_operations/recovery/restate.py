@@ -25,7 +25,7 @@ from .observation import READ_ERRORS, observe, read_keys
 from .plan import KeyRecovery, Plan, RecoveryRequest, make_plan, predict
 from .report import make_report
 from .resubmission import Resubmissions
-from .results import is_purged
+from .results import how_far, is_purged
 from .snapshot_content import content_digest, read_contents, snapshot_content
 from .snapshots import Snapshots
 from .verification import SETTLE_SECONDS, what_is_left
@@ -46,6 +46,7 @@ def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
             recoveries = [each for each in plan.recoveries if each.seen.service == workflow.name]
             for chunk in chunks(recoveries):
                 _ChunkRecovery(restate.admin, workflow, plan, journal).run(chunk, snapshots, resubmissions)
+                restate.clock.progress(lambda: how_far(plan, journal))
     finally:
         if resubmissions:
             resubmissions.close()

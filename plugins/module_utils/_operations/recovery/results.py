@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import typing as t
+from collections import Counter
 from dataclasses import dataclass, field
 
 from ..journal import DONE, NOT_DONE, UNKNOWN, Journal
@@ -126,6 +127,15 @@ def _verdict(recovery: KeyRecovery, plan: Plan, journal: Journal) -> _Verdict:
         return _Verdict(RECOVERED, message="not verified: the task ended before")
     ended = journal.ended_by
     return _Verdict(FAILED, "interrupted", ended.message if ended else "", http=ended.http if ended else None)
+
+
+def how_far(plan: Plan, journal: Journal) -> str:
+    """Return what a person is told of a recovery of many keys that is under way."""
+    entries = journal.entries("recover").values()
+    outcomes = Counter(RECOVERED if each.state == DONE else each.facts["outcome"] for each in entries)
+    total = sum(each.is_in_work for each in plan.recoveries)
+    shown = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(outcomes.items()))
+    return f"recovery: {len(entries):,} of {total:,} keys done: {shown}"
 
 
 def is_purged(recovery: KeyRecovery, journal: Journal) -> bool:

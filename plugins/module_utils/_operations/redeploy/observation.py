@@ -127,11 +127,18 @@ def _discover(admin: AdminClient, registration: dict[str, t.Any], wait_timeout: 
             silence.append(exc)
         return bool(answers)
 
-    if wait_until(has_answered, clock=admin.clock, seconds=wait_timeout, pause=POLL_SECONDS):
+    url = urls.without_secrets(registration["uri"])
+    if wait_until(
+        has_answered,
+        clock=admin.clock,
+        seconds=wait_timeout,
+        pause=POLL_SECONDS,
+        progress=lambda: f"waiting until the service at {url} answers Restate's discovery",
+    ):
         return answers[0]
     raise OperatorError(
         "RESTATE_SERVICE_UNREACHABLE",
-        f"The service at {urls.without_secrets(registration['uri'])} did not answer Restate's discovery within "
+        f"The service at {url} did not answer Restate's discovery within "
         f"{wait_timeout} s: {silence[-1].message}",
         http=silence[-1].http,
     ) from silence[-1]

@@ -67,7 +67,13 @@ def _verify(admin: AdminClient, deployment_id: str, plan: Plan) -> None:
         return deployment_id in registry.ids and offered <= set(registry.latest_at(deployment_id))
 
     seconds = max(plan.request.wait_timeout, STALE_READ_SECONDS)
-    if not wait_until(is_latest, clock=admin.clock, seconds=seconds, pause=POLL_SECONDS):
+    if not wait_until(
+        is_latest,
+        clock=admin.clock,
+        seconds=seconds,
+        pause=POLL_SECONDS,
+        progress=lambda: f"waiting until {deployment_id} is listed as the latest",
+    ):
         raise OperatorError(
             "RESTATE_DEPLOYMENT_NOT_FOUND",
             f"{deployment_id} was registered, but the server does not list it as the latest of its services.",

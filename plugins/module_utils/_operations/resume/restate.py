@@ -134,11 +134,16 @@ def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
         except OperatorError:
             journal.not_done("resume", staying[number + 1 :], "not_tried", "there was no connection any more")
             raise
+        admin.clock.progress(lambda: _how_far(plan, journal))
     for place in dict.fromkeys(step.move_to for step in plan.going):
         if place is not None:
             rows = [step.row for step in plan.going if step.move_to == place]
             _move(admin, rows, place, journal)
     _look_at_doubtful(admin, plan, journal)
+
+
+def _how_far(plan: Plan, journal: Journal) -> str:
+    return f"resume: {len(journal.entries('resume')):,} of {len(plan.going):,} done"
 
 
 def _move(admin: AdminClient, rows: list[Invocation], place: str, journal: Journal) -> None:

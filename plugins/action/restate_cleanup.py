@@ -1,0 +1,12 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""M(dalp.restate.restate_cleanup) in Ansible's own process, where it can run there."""
+
+from __future__ import annotations
+
+from ..modules.restate_cleanup import OPERATION
+from ..plugin_utils.in_process import action_of
+
+ActionModule = action_of(OPERATION)

@@ -1,0 +1,101 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Long work tells how far it is, in process, through Ansible's display."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.integration import ways
+from tests.integration.playbook import environment
+from tests.integration.proxy import Answer, Forward, Proxy, Request
+from tests.integration.server import Server
+from tests.integration.superseded_deployments import superseded
+
+
+def told(tmp_path: Path, module: str, options: dict[str, Any], *arguments: str, **keywords: Any) -> list[str]:
+    """Run a task as an operator does, and return the lines about its progress."""
+    task = {f"dalp.restate.restate_{module}": options, **keywords}
+    play = {"hosts": "localhost", "gather_facts": False, "vars": ways.variables(), "tasks": [task]}
+    (tmp_path / "play.json").write_text(json.dumps([play]))
+    command = [
+        str(Path(sys.executable).with_name("ansible-playbook")),
+        str(tmp_path / "play.json"),
+        *arguments,
+    ]
+    done = subprocess.run(
+        [*command, "-i", "localhost,", "-c", "local"],
+        capture_output=True,
+        text=True,
+        env=environment(ANSIBLE_NOCOLOR="1", LC_ALL="C.UTF-8"),
+    )
+    assert "PLAY RECAP" in done.stdout, done.stdout + done.stderr
+    return re.findall(r"^\[localhost\] (.*)$", done.stdout, re.MULTILINE)
+
+
+def draining(server: Server) -> tuple[str, dict[str, Any]]:
+    """Return the id of a deployment with pending work, and the options that wait for it."""
+    old, new = superseded(server, ("order-1", "wait"))
+    return old.id, {**server.connection, "service_url": new.url, "drain_timeout": 7}
+
+
+def test_a_cleanup_tells_what_it_waits_for(server: Server, tmp_path: Path) -> None:
+    old, options = draining(server)
+    lines = told(tmp_path, "cleanup", options)
+    assert 1 < len(lines) <= 3
+    assert [re.sub(r"\d+ s", "N s", line) for line in lines] == [
+        f"draining: {old} has 1 pending; N s left" for _ in lines
+    ]
+    left = [int(re.findall(r"(\d+) s left", line)[0]) for line in lines]
+    assert left == sorted(left, reverse=True)
+    assert left[0] <= 6
+
+
+def test_a_dry_run_tells_no_progress(server: Server, tmp_path: Path) -> None:
+    _old, options = draining(server)
+    assert told(tmp_path, "cleanup", options, "--check") == []
+
+
+def test_what_a_task_hides_is_not_told(server: Server, tmp_path: Path) -> None:
+    _old, options = draining(server)
+    assert told(tmp_path, "cleanup", options, no_log=True) == []
+
+
+def test_patterns_are_hidden_in_what_is_told(server: Server, tmp_path: Path) -> None:
+    old, options = draining(server)
+    lines = told(tmp_path, "cleanup", {**options, "redact_patterns": [old]})
+    assert lines
+    assert all("draining: (hidden) has 1 pending" in line for line in lines)
+
+
+def test_a_redeploy_tells_which_service_does_not_answer(server: Server, tmp_path: Path) -> None:
+    options = {**server.connection, "service_url": "http://ops:pw@127.0.0.1:9", "wait_timeout": 5}
+    lines = told(tmp_path, "redeploy", options)
+    assert lines
+    assert all("the service at http://127.0.0.1:9 answers" in line and "pw" not in line for line in lines)
+
+
+def test_a_recovery_of_many_tells_how_many_are_done(server: Server, proxy: Proxy, tmp_path: Path) -> None:
+    server.release("release-1")
+    keys = [f"order-{number}" for number in range(600)]
+    for key in keys:
+        server.submit("OrderWorkflow", key, "run", {"mode": "fail"})
+
+    def slow(_request: Request, forward: Forward) -> Answer:
+        time.sleep(2.5)
+        return forward()
+
+    proxy.once("POST", "purge", slow)
+    select = {"service_name": "OrderWorkflow", "kinds": ["failed"], "limit": 600}
+    lines = told(
+        tmp_path, "recover_workflow", {**server.connection, "admin_url": proxy.url, "select": select}
+    )
+    assert "recovery: 500 of 600 keys done: 500 recovered" in lines

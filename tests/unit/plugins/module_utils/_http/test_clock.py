@@ -1,0 +1,52 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""When a person is told how far long work is."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from ansible_collections.dalp.restate.plugins.module_utils._http.clock import Clock
+
+
+class SteppedClock(Clock):
+    """A clock that the test moves on."""
+
+    seconds = 0.0
+
+    def now(self) -> float:
+        """Return what the test has set."""
+        return self.seconds
+
+
+def told_at(*moments: float) -> list[float]:
+    """Return at which of these moments a line is told."""
+    told: list[float] = []
+    clock = SteppedClock(lambda _line: told.append(clock.seconds))
+    for moment in moments:
+        clock.seconds = moment
+        clock.progress(lambda: "a line")
+    return told
+
+
+def test_what_takes_less_than_two_seconds_is_not_told_of() -> None:
+    assert told_at(0, 1, 1.9) == []
+
+
+def test_there_is_a_line_every_two_seconds_at_most() -> None:
+    assert told_at(*[each / 10 for each in range(100)]) == [2, 4, 6, 8]
+
+
+@pytest.mark.parametrize(("seconds", "lines"), [(60, 25), (600, 60), (7200, 90)])
+def test_a_long_wait_leaves_few_lines_in_a_log(seconds: int, lines: int) -> None:
+    told = told_at(*range(seconds))
+    assert len(told) <= lines
+    assert all(after - before >= 2 for before, after in itertools.pairwise(told))
+    assert told[-1] >= seconds * 0.9 - 2
+
+
+def test_nothing_is_told_where_nobody_listens() -> None:
+    Clock().progress(lambda: pytest.fail("nobody listens"))
