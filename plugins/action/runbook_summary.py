@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Prints the summary of a runbook, as plain lines."""
+"""Prints the summary of a runbook, as plain lines, and writes its report where one is asked for."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from ..module_utils._errors import OperatorError
 from ..module_utils._task.options import AUDIT_SPEC
 from ..plugin_utils.command_line import Command
 from ..plugin_utils.option_values import read_option
+from ..plugin_utils.report.files import VARIABLE, report_path, write_page
+from ..plugin_utils.report.of_run import page_of_run
 from ..plugin_utils.summary import Line, Run, Step, lines
 
 _SPEC = {
@@ -47,14 +49,28 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         error = _nothing_selected(run, variables.get("ansible_run_tags", ["all"]))
         if error:
             return {**result, "failed": True, "msg": error}
-        summary = lines(run)
+        report, warnings = self._report(run, variables)
+        summary = [*lines(run), *(Line(text) for text in (["", "REPORT", *report] if report else []))]
         # At once, so that the lines of two hosts do not mix.
         Display().display("\n".join(["", *map(_coloured, summary)]))
-        result |= {"changed": False, "lines": [line.text for line in summary]}
+        result |= {"changed": False, "lines": [line.text for line in summary], "report": report}
+        if warnings:
+            result["warnings"] = warnings
         stats: dict[str, t.Any] = {"restate_audit_records": args["records"]}
         if run.plan_digests is not None:
             stats["restate_plan_digests"] = result["plan_digests"] = run.plan_digests
         return {**result, "ansible_stats": {"data": stats, "aggregate": True, "per_host": False}}
+
+    def _report(self, run: Run, variables: dict[str, t.Any]) -> tuple[list[str], list[str]]:
+        """Return where the report was written, and what kept it from being so."""
+        try:
+            given = self._templar.template(variables.get(VARIABLE))
+            path = report_path(given, run.host, variables.get("ansible_play_hosts_all") or [])
+            files, _changed = write_page(page_of_run(run), path) if path else ([], False)
+        except Exception as exc:
+            # Whatever it is, a person must be told what the run did, and it did it.
+            return [], [f"The report was not written: {type(exc).__name__}: {exc}"]
+        return [str(file) for file in files], []
 
     def _hidden(self, variables: dict[str, t.Any]) -> tuple[re.Pattern[str], ...]:
         """Return the patterns of what must not be shown; where they cannot be read, one that matches all."""

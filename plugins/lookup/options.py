@@ -66,6 +66,7 @@ from ansible.utils.vars import load_extra_vars
 
 from ..module_utils._errors import OperatorError
 from ..plugin_utils.options import check_old_names, misspelt, options_of, sub_options_of
+from ..plugin_utils.report.files import VARIABLE, check_report_path
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
@@ -93,6 +94,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             Display().warning(warning)
         try:
             check_old_names(given)
+            check_report_path(value_of(VARIABLE))
             if len(terms) > 1:
                 return [sub_options_of(terms[0], terms[1], value_of, kwargs)]
             return [options_of(terms[0], value_of, os.environ, kwargs)]

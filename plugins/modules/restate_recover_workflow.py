@@ -192,6 +192,7 @@ results:
     - For V(failed), it is V(unknown), V(resubmission_failed), V(interrupted) or V(not_tried).
     - With O(backend=dalp) a key that DALP acknowledged is V(recovered), C(reason) is DALP's own or, for V(failed),
       V(unknown), V(refused) or V(not_tried); what was killed and purged is not told.
+    - C(failure) is how the run had failed, in the words of its service. Not with O(backend=dalp).
     - C(unknown) are the invocations of which no answer tells whether they were killed or purged. Not with
       O(backend=dalp).
     - C(resubmitted) is the id of the new run, which is that of the old one; C(resubmitted_at), when it was created,
@@ -205,6 +206,7 @@ results:
       outcome: recovered
       reason: null
       message: ""
+      failure: "[500] payment provider refused the card"
       invocation_ids: []
       killed: []
       purged: [inv_193qodcX9tJp44poOi5MNQFkcV7ICJSpJu]

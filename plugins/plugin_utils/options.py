@@ -26,6 +26,7 @@ RUNBOOK_VARIABLES = (
     "audit",
     "audit_page",
     "audit_records",
+    "report",
     *(f"sandbox_{name}" for name in ("state", "version", "nodes", "plant", "register_release_2")),
     *(f"sandbox_{name}" for name in ("cache", "file", "python", "lifetime")),
 )

@@ -130,20 +130,21 @@ def lines(run: Run) -> list[Line]:
     if run.steps and any("findings" not in step.result for step in run.steps):
         told += [Line("WOULD BE DONE" if run.is_dry else "DONE"), *_done(run), Line("")]
         told += [Line("LEFT"), *(_left(run) or [Line("  - nothing")]), Line("")]
-    told += [Line("NEXT"), *_next(run), Line("")]
+    told += [Line("NEXT"), *next_steps(run), Line("")]
     told += [Line("RECORDED (fact restate_audit, artifact restate_audit_records)"), *_recorded(run)]
     return told
 
 
 def _headline(run: Run) -> Line:
-    health, colour = _health(run.last_examination)
+    told, colour = health(run.last_examination)
     if run.failed:
-        return Line(f"{run.title} on {run.host}: FAILED; {health}", "red")
+        return Line(f"{run.title} on {run.host}: FAILED; {told}", "red")
     ended = "dry run, nothing was changed" if run.is_dry else "done"
-    return Line(f"{run.title} on {run.host}: {ended}; {health}", colour)
+    return Line(f"{run.title} on {run.host}: {ended}; {told}", colour)
 
 
-def _health(examination: Result) -> tuple[str, str]:
+def health(examination: Result) -> tuple[str, str]:
+    """Return how healthy an examination found the server, and the colour of that."""
     findings = examination.get("findings")
     if findings is None:
         return "Restate was not examined", "yellow"
@@ -244,7 +245,8 @@ def _key(each: Result) -> str:
     return f"{each.get('service_name')}/{each.get('service_key')}" if "service_key" in each else str(each)
 
 
-def _next(run: Run) -> list[Line]:
+def next_steps(run: Run) -> list[Line]:
+    """Return what to do next; a line that does not begin as one of a list is a command."""
     if not run.failed and run.is_dry and any(step.result.get("changed") for step in run.steps):
         what = "do exactly this" if run.plan_digests else "do it"
         return [Line(f"  - {what}:"), Line(run.command.for_real(run.plan_digests), "green")]

@@ -63,12 +63,17 @@ def hidden_in(value: t.Any, secrets: Secrets) -> t.Any:
 
 
 def without_secrets_of_services(result: dict[str, t.Any], secrets: Secrets) -> dict[str, t.Any]:
-    """Return a result whose recent failures, which services wrote, tell no secrets."""
+    """Return a result whose failures, which services wrote, tell no secrets."""
+    shown = dict(result)
     invocations = result.get("invocations")
-    if not isinstance(invocations, dict) or "recent_failures" not in invocations:
-        return result
-    failures = hidden_in(invocations["recent_failures"], secrets)
-    return {**result, "invocations": {**invocations, "recent_failures": failures}}
+    if isinstance(invocations, dict) and "recent_failures" in invocations:
+        failures = hidden_in(invocations["recent_failures"], secrets)
+        shown["invocations"] = {**invocations, "recent_failures": failures}
+    if any(each.get("failure") for each in result.get("results", ())):
+        shown["results"] = [
+            {**each, "failure": hidden_in(each.get("failure"), secrets)} for each in result["results"]
+        ]
+    return shown
 
 
 def redacted_arguments(params: dict[str, t.Any], secret_options: t.Collection[str]) -> dict[str, t.Any]:

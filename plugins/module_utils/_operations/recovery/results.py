@@ -25,6 +25,8 @@ class KeyResult:
     outcome: str
     reason: str | None = None
     message: str = ""
+    failure: str | None = None
+    """How the run had failed, in the words of its service."""
     invocation_ids: t.Sequence[str] = ()
     killed: t.Sequence[str] = ()
     purged: t.Sequence[str] = ()
@@ -63,6 +65,7 @@ _SHOWN = (
     "outcome",
     "reason",
     "message",
+    "failure",
     *_LISTS,
     "snapshot",
     "resubmitted",
@@ -92,6 +95,7 @@ def key_result(recovery: KeyRecovery, plan: Plan, journal: Journal) -> KeyResult
         outcome=verdict.outcome,
         reason=verdict.reason,
         message="; ".join(part for part in (verdict.message, note) if part),
+        failure=recovery.seen.run.completion_failure if recovery.seen.run else None,
         invocation_ids=verdict.invocation_ids,
         killed=[row.id for row in steps.kill if journal.is_done("kill", row.id)],
         purged=[row.id for row in steps.purge if journal.is_done("purge", row.id)],

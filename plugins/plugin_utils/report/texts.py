@@ -1,0 +1,71 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Texts of others as a page shows them: nothing in them acts, hides, or takes the page over."""
+
+from __future__ import annotations
+
+import html
+import re
+import typing as t
+import unicodedata
+
+_KEPT = "\n\t\u200c\u200d"
+"""The invisible characters that scripts and emojis need. What turns text around, or moves a cursor, is shown."""
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)\S*Z$")
+_INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
+
+
+def visible(text: t.Any) -> str:
+    """Return a text whose invisible characters are shown as escapes, as in C(\\u202e)."""
+    told = str(text)
+    if told.isascii() and told.isprintable():
+        return told
+    return "".join(_shown(character) for character in told)
+
+
+def _shown(character: str) -> str:
+    if character in _KEPT or unicodedata.category(character) not in _INVISIBLE:
+        return character
+    return f"\\u{ord(character):04x}"
+
+
+def cut(text: str, size: int) -> str:
+    """Return as much of a text as fits into O(size) bytes of a page, and how many characters are left out."""
+    used = 0
+    for number, character in enumerate(text):
+        used += size_of(character)
+        if used > size:
+            return f"{text[:number]}… ({len(text) - number:,} more characters)"
+    return text
+
+
+def size_of(text: str) -> int:
+    """Return how many bytes a text takes in a page."""
+    return len(html.escape(visible(text)).encode())
+
+
+def moment(time: t.Any) -> str:
+    """Return a time of a record as people read it."""
+    found = _TIME.match(str(time))
+    return f"{found[1]} {found[2]} UTC" if found else str(time)
+
+
+def span(first: t.Any, last: t.Any) -> str:
+    """Return from when to when something was."""
+    began, ended = moment(first), moment(last)
+    if began == ended:
+        return began
+    return f"{began} to {ended.removeprefix(began[:11])}"
+
+
+def some(names: t.Sequence[str], most: int) -> str:
+    """Return the first names, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def count(number: int, noun: str) -> str:
+    """Return the number with its noun, in the plural where it is one."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
