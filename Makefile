@@ -79,7 +79,7 @@ mypy: setup ## types
 	$(IN_VENV) mypy
 
 .PHONY: ansible-lint
-ansible-lint: setup ## roles, playbooks and all other YAML (includes yamllint)
+ansible-lint: setup awx-collection ## roles, playbooks and all other YAML (includes yamllint)
 	$(IN_VENV) ansible-lint
 
 .PHONY: sanity

@@ -6,8 +6,8 @@
 
     make awx-surveys
 
-Which options are asked stands here; their help, type, choices and default come from the modules. What few operators need
-is not asked: a site sets it for a template, as an extra variable. No secret is asked: those come with the credential.
+Which options are asked stands here; their help, type, choices and default come from the modules. What few operators
+need is not asked: a site sets it as an extra variable. No secret is asked: those come with the credential.
 """
 
 from __future__ import annotations
@@ -175,7 +175,9 @@ def _documented(module: str) -> dict[str, t.Any]:
     own = importlib.import_module(f"{PACKAGE}.modules.restate_{module}").DOCUMENTATION
     found: dict[str, t.Any] = {}
     for fragment in ("connection", "audit"):
-        shared = importlib.import_module(f"{PACKAGE}.doc_fragments.{fragment}").ModuleDocFragment.DOCUMENTATION
+        shared = importlib.import_module(
+            f"{PACKAGE}.doc_fragments.{fragment}"
+        ).ModuleDocFragment.DOCUMENTATION
         found |= yaml.safe_load(shared)["options"]
     return {**found, **yaml.safe_load(own)["options"]}
 
@@ -209,7 +211,9 @@ def _title(name: str) -> str:
 def _help(description: str | list[str]) -> str:
     """Return the documentation as plain text; what holds through DALP only is left to the documentation."""
     paragraphs = [description] if isinstance(description, str) else description
-    sentences = [each for one in paragraphs for each in re.split(r"(?<=[.])\s+(?=[A-Z])", " ".join(one.split()))]
+    sentences = [
+        each for one in paragraphs for each in re.split(r"(?<=[.])\s+(?=[A-Z])", " ".join(one.split()))
+    ]
     plain = " ".join(each for each in sentences if "backend=dalp" not in each)
     for markup, content in _MARKUP:
         plain = markup.sub(content, plain)
@@ -219,10 +223,10 @@ def _help(description: str | list[str]) -> str:
 class _Dumper(yaml.SafeDumper):
     """Writes as yamllint wants it: lists are indented, and nothing is an alias."""
 
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002
         super().increase_indent(flow, False)
 
-    def ignore_aliases(self, data: t.Any) -> bool:
+    def ignore_aliases(self, data: t.Any) -> bool:  # noqa: ARG002
         return True
 
 

@@ -17,13 +17,12 @@ _PROMPTS = (
     "inventory id:inventories, job_slice_count integer, job_tags string, job_type choice('' run check), limit string, "
     "scm_branch string, skip_tags string, timeout integer, verbosity choice(0 1 2 3 4 5)"
 )
-_ASKS = ", ".join(
-    f"ask_{name}_on_launch boolean"
-    for name in (
-        "credential diff_mode execution_environment forks instance_groups inventory job_slice_count job_type labels "
-        "limit scm_branch skip_tags tags timeout variables verbosity"
-    ).split()
+_ASKED_ON_LAUNCH = (
+    *("credential", "diff_mode", "execution_environment", "forks", "instance_groups", "inventory"),
+    *("job_slice_count", "job_type", "labels", "limit", "scm_branch", "skip_tags", "tags", "timeout"),
+    *("variables", "verbosity"),
 )
+_ASKS = ", ".join(f"ask_{name}_on_launch boolean" for name in _ASKED_ON_LAUNCH)
 
 _TABLE = {
     "organizations": "default_environment id:execution_environments, description string, max_hosts integer, "
@@ -60,7 +59,8 @@ _TABLE = {
     "users": "username string!",
     "instance_groups": "name string!",
     "workflow_job_template_nodes": "all_parents_must_converge boolean, identifier string, "
-    "unified_job_template id:unified_job_templates, workflow_job_template id!:workflow_job_templates, " + _PROMPTS,
+    "unified_job_template id:unified_job_templates, workflow_job_template id!:workflow_job_templates, "
+    + _PROMPTS,
     "workflow_approval_templates": "name string!, description string, timeout integer",
     "workflow_job_templates": "allow_simultaneous boolean, ask_inventory_on_launch boolean, "
     "ask_labels_on_launch boolean, ask_limit_on_launch boolean, ask_scm_branch_on_launch boolean, "

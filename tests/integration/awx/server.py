@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""A stand-in of AWX's API: what awx.awx asks and sends is answered as AWX 24.6.1 does, and refused where AWX refuses."""
+"""A stand-in of AWX's API: it answers what awx.awx asks and sends as AWX 24.6.1 does, and refuses what AWX refuses."""
 
 from __future__ import annotations
 
@@ -57,7 +57,9 @@ class Awx:
                 status, answer = exc.status, exc.body
             if method != "GET" and parts[0] != "tokens":
                 kept = self.writes if status < 300 else self.refused
-                kept.append(f"{method} {url.path} {json.dumps(body)} -> {status} {answer if status >= 300 else ''}")
+                kept.append(
+                    f"{method} {url.path} {json.dumps(body)} -> {status} {answer if status >= 300 else ''}"
+                )
             return status, answer
 
     def _routed(self, method: str, parts: list[str], query: dict[str, str], body: Any) -> tuple[int, Any]:
@@ -134,7 +136,9 @@ class Awx:
             related["survey_spec"] = f"{url}survey_spec/"
             place = list(ROLES).index(resource) * 10
             roles = enumerate(ROLES[resource])
-            summary["object_roles"] = {f"{role}_role": {"id": number * 100 + place + at} for at, role in roles}
+            summary["object_roles"] = {
+                f"{role}_role": {"id": number * 100 + place + at} for at, role in roles
+            }
         if resource == "workflow_job_template_nodes":
             related |= self._template_of_node(held["unified_job_template"])
         if resource == "projects":
@@ -146,13 +150,20 @@ class Awx:
         return {**shown, "related": related, "summary_fields": summary}
 
     def _template_of_node(self, number: int | None) -> dict[str, str]:
-        found = [each for each, each_number in self.store.found("unified_job_templates", {}) if each_number == number]
+        found = [
+            each
+            for each, each_number in self.store.found("unified_job_templates", {})
+            if each_number == number
+        ]
         return {"unified_job_template": f"/api/v2/{found[0]}/{number}/"} if found else {}
 
     def _shown_inputs(self, credential: dict[str, Any]) -> dict[str, Any]:
         kind = self.store.objects["credential_types"][credential["credential_type"]]
         secret = {field["id"] for field in kind["inputs"]["fields"] if field.get("secret")}
-        return {name: ENCRYPTED if name in secret and value else value for name, value in credential["inputs"].items()}
+        return {
+            name: ENCRYPTED if name in secret and value else value
+            for name, value in credential["inputs"].items()
+        }
 
 
 def _page(results: list[Any]) -> dict[str, Any]:
@@ -177,7 +188,7 @@ def stand_in(playbooks: dict[str, list[str]]) -> Iterator[Awx]:
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = do_PATCH = do_DELETE = _handle
+        do_GET = do_POST = do_PATCH = do_DELETE = _handle  # noqa: N815
 
         def log_message(self, format: str, *args: Any) -> None:
             """Keep the output of the tests to themselves."""

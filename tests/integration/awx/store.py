@@ -22,14 +22,23 @@ ROLES = {
     "workflow_job_templates": ("admin", "execute", "read", "approval"),
 }
 EDGES = ("success_nodes", "failure_nodes", "always_nodes")
-_NOTIFICATIONS = ("notification_templates_started", "notification_templates_success", "notification_templates_error")
+_NOTIFICATIONS = (
+    "notification_templates_started",
+    "notification_templates_success",
+    "notification_templates_error",
+)
 ASSOCIATIONS: dict[str, tuple[str, ...]] = {
     "job_templates": ("credentials", "instance_groups", *_NOTIFICATIONS),
     "workflow_job_templates": (*_NOTIFICATIONS, "notification_templates_approvals"),
     "workflow_job_template_nodes": EDGES,
     "projects": _NOTIFICATIONS,
     "inventories": ("instance_groups",),
-    "organizations": ("instance_groups", "galaxy_credentials", *_NOTIFICATIONS, "notification_templates_approvals"),
+    "organizations": (
+        "instance_groups",
+        "galaxy_credentials",
+        *_NOTIFICATIONS,
+        "notification_templates_approvals",
+    ),
 }
 _CASCADES = {
     "inventories": (("hosts", "inventory"),),
@@ -96,7 +105,11 @@ class Store:
         self._check(resource, given, number)
         given = {name: value for name, value in given.items() if name in FIELDS[resource]}
         if resource == "credentials" and "inputs" in given:
-            kept = {name: held["inputs"].get(name) for name, value in given["inputs"].items() if value == ENCRYPTED}
+            kept = {
+                name: held["inputs"].get(name)
+                for name, value in given["inputs"].items()
+                if value == ENCRYPTED
+            }
             given = {**given, "inputs": {**given["inputs"], **kept}}
         held.update(given)
 
@@ -200,37 +213,39 @@ class Store:
     def _check_credentials(self, whole: Object, _number: int | None) -> None:
         if not any(whole.get(owner) for owner in ("organization", "team", "user")):
             raise Refused({"detail": ["Missing 'user', 'team', or 'organization'."]})
-        known = {field["id"] for field in self.objects["credential_types"][whole["credential_type"]]["inputs"]["fields"]}
+        known = {
+            field["id"]
+            for field in self.objects["credential_types"][whole["credential_type"]]["inputs"]["fields"]
+        }
         unknown = set(whole["inputs"]) - known
         if unknown or not all(isinstance(value, (str, bool)) for value in whole["inputs"].values()):
             raise Refused({"inputs": [f"Additional properties are not allowed: {sorted(unknown)}"]})
 
     def _check_credential_types(self, whole: Object, _number: int | None) -> None:
         fields = whole["inputs"].get("fields", [])
-        allowed = {"id", "label", "type", "secret", "multiline", "help_text", "choices", "format", "ask_at_runtime"}
+        allowed = {
+            "id",
+            "label",
+            "type",
+            "secret",
+            "multiline",
+            "help_text",
+            "choices",
+            "format",
+            "ask_at_runtime",
+        }
         if any(set(field) - allowed or not {"id", "label"} <= set(field) for field in fields):
             raise Refused({"inputs": ["Schema validation error of a field."]})
         if set(whole["inputs"].get("required", ())) - {field["id"] for field in fields}:
             raise Refused({"inputs": ["A required field is not declared."]})
-        if set(whole["injectors"]) - {"env", "extra_vars", "file"}:
-            raise Refused({"injectors": ["Schema validation error."]})
-        files = [name.partition(".")[2] for name in whole["injectors"].get("file", {})]
-        names = {field["id"]: "EXAMPLE" for field in fields}
-        names["tower"] = {"filename": {name: "EXAMPLE_FILENAME" for name in files}}
-        environment = jinja2.sandbox.ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined)
-        for kind, templates in whole["injectors"].items():
-            for name, template in templates.items():
-                if kind == "env" and not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
-                    raise Refused({"injectors": [f"{name} is no name of a variable."]})
-                try:
-                    environment.from_string(template).render(**names)
-                except jinja2.TemplateError as exc:
-                    raise Refused({"injectors": [f"{name}: {exc}"]}) from exc
+        _check_injectors(whole["injectors"], [field["id"] for field in fields])
 
     def _check_workflow_job_template_nodes(self, whole: Object, _number: int | None) -> None:
         template = self.objects["job_templates"].get(whole["unified_job_template"])
         for prompt in ("inventory", "limit", "job_type", "extra_data") if template else ():
-            asked = template["ask_variables_on_launch" if prompt == "extra_data" else f"ask_{prompt}_on_launch"]
+            asked = template[
+                "ask_variables_on_launch" if prompt == "extra_data" else f"ask_{prompt}_on_launch"
+            ]
             if whole[prompt] and not asked:
                 raise Refused({prompt: ["Field is not configured to prompt on launch."]})
 
@@ -254,3 +269,22 @@ def _target(association: str) -> str:
 def target_of(association: str) -> str:
     """Return the resource that an association leads to."""
     return _target(association)
+
+
+def _check_injectors(injectors: Object, fields: list[str]) -> None:
+    if set(injectors) - {"env", "extra_vars", "file"}:
+        raise Refused({"injectors": ["Schema validation error."]})
+    files = [name.partition(".")[2] for name in injectors.get("file", {})]
+    names = {
+        **dict.fromkeys(fields, "EXAMPLE"),
+        "tower": {"filename": dict.fromkeys(files, "EXAMPLE_FILENAME")},
+    }
+    environment = jinja2.sandbox.ImmutableSandboxedEnvironment(undefined=jinja2.StrictUndefined)
+    for name in injectors.get("env", {}):
+        if not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name):
+            raise Refused({"injectors": [f"{name} is no name of a variable."]})
+    for template in [each for templates in injectors.values() for each in templates.values()]:
+        try:
+            environment.from_string(template).render(**names)
+        except jinja2.TemplateError as exc:
+            raise Refused({"injectors": [f"{template}: {exc}"]}) from exc

@@ -10,7 +10,17 @@ from typing import Any
 
 TYPES = ("text", "textarea", "password", "multiplechoice", "multiselect", "integer", "float")
 _KEYS = {
-    *("question_name", "question_description", "required", "type", "variable", "min", "max", "default", "choices"),
+    *(
+        "question_name",
+        "question_description",
+        "required",
+        "type",
+        "variable",
+        "min",
+        "max",
+        "default",
+        "choices",
+    ),
     "new_question",
 }
 
@@ -33,41 +43,31 @@ def trouble_of(specification: Any) -> str | None:
 
 
 def _trouble_of_question(question: dict[str, Any], seen: set[str]) -> str | None:
-    unknown = set(question) - _KEYS
-    if unknown:
-        return f"unknown {sorted(unknown)}"
-    for name in ("type", "question_name", "variable", "required"):
-        if name not in question:
-            return f"'{name}' missing."
-    if question["type"] not in TYPES:
-        return f"'{question['type']}' is not one of {TYPES}."
-    if not isinstance(question["required"], bool):
-        return "'required' must be true or false."
-    if question["variable"] in seen:
-        return f"'variable' '{question['variable']}' duplicated."
-    seen.add(question["variable"])
-    for name in ("min", "max"):
-        if name in question and not isinstance(question[name], int):
-            return f"'{name}' must be a number."
-    return _trouble_of_default(question)
+    needed = ("type", "question_name", "variable", "required")
+    numbers = [question[name] for name in ("min", "max") if name in question]
+    wrong = {
+        "there is a key that is not known": bool(set(question) - _KEYS),
+        "type, question_name, variable and required are needed": not all(name in question for name in needed),
+        "there is no such type": question.get("type") not in TYPES,
+        "required must be true or false": not isinstance(question.get("required"), bool),
+        "variable duplicated": question.get("variable") in seen,
+        "min and max must be numbers": not all(isinstance(each, int) for each in numbers),
+    }
+    seen.add(str(question.get("variable")))
+    return next((name for name, is_so in wrong.items() if is_so), None) or _trouble_of_default(question)
 
 
 def _trouble_of_default(question: dict[str, Any]) -> str | None:
-    kind, default = question["type"], question.get("default", "")
-    if kind in ("multiplechoice", "multiselect") and not choices_of(question):
-        return "needs choices."
+    kind, default, choices = question["type"], question.get("default", ""), choices_of(question)
+    if kind in ("multiplechoice", "multiselect") and not choices:
+        return "needs choices"
     if default == "":
         return None
-    if kind == "integer" and (isinstance(default, bool) or not isinstance(default, int)):
-        return "default must be an integer."
-    if kind == "float" and not isinstance(default, (int, float)):
-        return "default must be a number."
-    if kind not in ("integer", "float") and not isinstance(default, str):
-        return "default must be a text."
-    chosen = [default] if kind == "multiplechoice" else default.splitlines() if kind == "multiselect" else []
-    if any(each not in choices_of(question) for each in chosen):
-        return "default is not among the choices."
-    return None
+    wanted = {"integer": int, "float": (int, float)}.get(kind, str)
+    if isinstance(default, bool) or not isinstance(default, wanted):  # type: ignore[arg-type]
+        return f"the default of {kind} is of another type"
+    chosen = {"multiplechoice": [default], "multiselect": str(default).splitlines()}.get(kind, [])
+    return "the default is not among the choices" if set(chosen) - set(choices) else None
 
 
 def choices_of(question: dict[str, Any]) -> list[str]:
@@ -81,5 +81,7 @@ def missing_answers(specification: dict[str, Any], answers: dict[str, Any]) -> l
     return [
         question["variable"]
         for question in specification.get("spec", ())
-        if question["required"] and question.get("default", "") == "" and not answers.get(question["variable"])
+        if question["required"]
+        and question.get("default", "") == ""
+        and not answers.get(question["variable"])
     ]
