@@ -16,14 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.integration.awx.server import PASSWORD, USERNAME, Awx, stand_in
+from tests.integration.guides import snippets
 from tests.integration.playbook import environment
 
 ROOT = Path(__file__).resolve().parents[2]
+GUIDE = next(one.text for one in snippets(ROOT / "docs" / "awx.md") if one.language == "yaml")
+REPOSITORY = "https://github.com/dalp/ansible-restate.git"
 SITE = {
     "awx_organization": "Default",
-    "awx_project": {"scm_type": "git", "scm_url": "https://git.example.com/restate.git"},
+    "awx_project": {"scm_type": "git", "scm_url": REPOSITORY},
     "awx_environments": [
         {"name": "staging", "admin_url": "http://restate:9070", "auth_token": "a-token-of-restate"}
     ],
@@ -40,7 +44,7 @@ def awx_collection() -> None:
 @pytest.fixture
 def awx() -> Iterator[Awx]:
     """An AWX with an organization, and somebody's own objects in it."""
-    with stand_in({"https://git.example.com/restate.git": PLAYBOOKS, "restate": PLAYBOOKS}) as started:
+    with stand_in({REPOSITORY: PLAYBOOKS, "restate": PLAYBOOKS}) as started:
         yield started
 
 
@@ -92,10 +96,10 @@ def somebody_elses(awx: Awx) -> dict[str, Any]:
     """Make objects that are not ours, and return all that AWX holds."""
     store = awx.store
     [organization] = store.objects["organizations"]
-    store.create("teams", {"name": "operators", "organization": organization})
-    store.create("teams", {"name": "leads", "organization": organization})
+    for name in ("restate-operators", "developers", "release-managers", "release-approvers"):
+        store.create("teams", {"name": name, "organization": organization})
     store.create("inventories", {"name": "Restate machines", "organization": organization})
-    project = {"name": "Restate docs", "scm_type": "git", "scm_url": "https://git.example.com/restate.git"}
+    project = {"name": "Restate docs", "scm_type": "git", "scm_url": REPOSITORY}
     number = store.create("projects", {**project, "organization": organization})
     inventory = next(iter(store.objects["inventories"]))
     template = {
@@ -105,7 +109,7 @@ def somebody_elses(awx: Awx) -> dict[str, Any]:
         "playbook": PLAYBOOKS[0],
     }
     store.create("job_templates", {**template, "organization": organization})
-    pager = {"name": "pager", "notification_type": "webhook", "organization": organization}
+    pager = {"name": "on-call", "notification_type": "webhook", "organization": organization}
     store.create("notification_templates", pager)
     return copy.deepcopy(store.objects)
 
@@ -113,9 +117,8 @@ def somebody_elses(awx: Awx) -> dict[str, Any]:
 def test_applied_twice_it_changes_nothing_the_second_time(awx: Awx, tmp_path: Path) -> None:
     somebody_elses(awx)
     given = {
-        "awx_execution_environment": "registry.example.com/restate-ee:1",
-        "awx_notification_templates": ["pager"],
-        "awx_teams": {"run": ["operators"], "approve": ["leads"]},
+        **yaml.safe_load(GUIDE),
+        "vault_restate_token": "a-token-of-restate",
         "awx_doctor_schedule": True,
     }
     first = apply(awx, tmp_path, "-vvv", **given)
@@ -130,7 +133,7 @@ def test_applied_twice_it_changes_nothing_the_second_time(awx: Awx, tmp_path: Pa
     assert awx.tokens == set()
     release = awx.named("job_templates", "Restate: release")
     assert (release["limit"], release["job_type"], release["ask_variables_on_launch"]) == (
-        "staging",
+        "production",
         "run",
         False,
     )
@@ -141,7 +144,16 @@ def test_applied_twice_it_changes_nothing_the_second_time(awx: Awx, tmp_path: Pa
     )
     [host] = awx.store.objects["hosts"].values()
     assert json.loads(host["variables"])["ansible_python_interpreter"] == "{{ ansible_playbook_python }}"
-    assert "restate" not in host["variables"].replace("restate_", "")
+    assert not [name for name in ("token", "http") if name in host["variables"]]
+    assert awx.granted("Restate: release") == {"execute": {"restate-operators"}}
+    assert awx.granted("Restate: release (dry run)") == {
+        "execute": {"restate-operators", "developers", "release-managers"},
+        "read": {"release-approvers"},
+    }
+    assert awx.granted("Restate: release with approval", "workflow_job_templates") == {
+        "execute": {"restate-operators", "release-managers"},
+        "approval": {"release-approvers"},
+    }
 
 
 def test_a_dry_run_on_an_empty_controller_says_what_would_be_made(

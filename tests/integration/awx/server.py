@@ -46,6 +46,15 @@ class Awx:
         number = next(each for each, one in self.store.objects[resource].items() if one["name"] == name)
         return self.store.surveys[resource, number]
 
+    def granted(self, name: str, resource: str = "job_templates") -> dict[str, set[str]]:
+        """Return, by role, the teams that have it on a template."""
+        number = next(each for each, one in self.store.objects[resource].items() if one["name"] == name)
+        return {
+            role: {self.store.objects["teams"][team]["name"] for team in teams}
+            for (kind, owner, role), teams in self.store.granted.items()
+            if (kind, owner) == (resource, number) and teams
+        }
+
     def answer(self, method: str, target: str, body: Any) -> tuple[int, Any]:
         """Return the status and the body of the answer to a request."""
         url = urlsplit(target)
