@@ -44,7 +44,7 @@ test: lint unit integration molecule ## lint, then all tests (unit, integration 
 # A process of its own: the unit tests import the collection as Python does, these as Ansible does.
 # Two at once, each with servers of its own, since much of a test is waiting.
 .PHONY: integration
-integration: setup ## the tests against real Restate servers
+integration: setup awx-collection ## the tests against real Restate servers
 	$(IN_VENV) python -m pytest tests/integration --numprocesses 2 --dist worksteal
 
 # Two at once; what a scenario printed is shown where it failed.
@@ -79,7 +79,7 @@ mypy: setup ## types
 	$(IN_VENV) mypy
 
 .PHONY: ansible-lint
-ansible-lint: setup ## roles, playbooks and all other YAML (includes yamllint)
+ansible-lint: setup awx-collection ## roles, playbooks and all other YAML (includes yamllint)
 	$(IN_VENV) ansible-lint
 
 .PHONY: sanity
@@ -98,6 +98,14 @@ docs-return: setup ## write into the modules what the documentation of their res
 .PHONY: audit-schema
 audit-schema: setup ## write docs/audit-record.schema.json from the code
 	PYTHONPATH=.build/collections $(BIN)/python scripts/audit_schema.py > docs/audit-record.schema.json
+
+.PHONY: awx-collection
+awx-collection: setup ## take the collection awx.awx, with which the tests apply the role awx, out of the package ansible
+	$(BIN)/python scripts/awx_collection.py
+
+.PHONY: awx-surveys
+awx-surveys: setup ## write extensions/awx/surveys.yml, what AWX asks, from what the modules say of their options
+	PYTHONPATH=.build/collections $(BIN)/python scripts/awx_surveys.py
 
 .PHONY: requirements
 requirements: setup ## compile requirements/dev.in into dev.txt; with UPGRADE=--upgrade, to the newest versions

@@ -41,6 +41,7 @@ options:
     description:
       - A URL (https, or http on this machine) to which every record is posted as a CloudEvent in structured mode, with
         the TLS options of the connection and none of its credentials. It is treated as a secret.
+      - If not set, the environment variable E(RESTATE_AUDIT_WEBHOOK) is used.
     type: str
   audit_required:
     description:

@@ -60,13 +60,19 @@ options:
     type: dict
     default: {}
   ca_path:
-    description: File of the certificate authorities to trust, instead of the system's.
+    description:
+      - File of the certificate authorities to trust, instead of the system's.
+      - If not set, the environment variable E(RESTATE_CA_PATH) is used.
     type: path
   client_cert:
-    description: File of a client certificate.
+    description:
+      - File of a client certificate.
+      - If not set, the environment variable E(RESTATE_CLIENT_CERT) is used.
     type: path
   client_key:
-    description: File of the client certificate's key, where it is not in O(client_cert).
+    description:
+      - File of the client certificate's key, where it is not in O(client_cert).
+      - If not set, the environment variable E(RESTATE_CLIENT_KEY) is used.
     type: path
   validate_certs:
     description: Whether to validate the server's certificate.

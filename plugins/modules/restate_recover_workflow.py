@@ -108,6 +108,7 @@ options:
       - A folder on the host that runs the module. Before anything of a key is destroyed, a file (mode 0600) with its
         invocations, state, promises, original input and failure is written there, or the key is left.
       - The files hold what the workflows hold, secrets included. The folder is made (mode 0700) where it is missing.
+      - In a job of AWX, a folder that vanishes with the job's container is refused before anything is touched.
       - Not with O(backend=dalp).
     type: path
   snapshot_cluster:

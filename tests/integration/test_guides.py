@@ -32,11 +32,14 @@ from tests.integration.playbook import environment
 from tests.integration.returned_keys import COLLECTION, MODULES, block
 from tests.integration.server import Server
 
+# These start a sandbox, a benchmark or a proof of their own, or need an AWX: test_sandbox.py, test_cluster.py and
+# test_awx.py do what they show.
+ELSEWHERE = ("roles/sandbox/README.md", "roles/awx/README.md", "docs/awx.md")
+
 ALL = [one for guide in GUIDES for one in snippets(guide)]
-CONSOLE = [one for one in ALL if one.language == "console"]
-YAML = [one for one in ALL if one.language == "yaml"]
-# These start a sandbox, a benchmark or a proof of their own: test_sandbox.py and test_cluster.py do what they show.
-ELSEWHERE = ("roles/sandbox/README.md",)
+CONSOLE = [one for one in ALL if one.language == "console" and one.guide not in ELSEWHERE]
+YAML = [one for one in ALL if one.language == "yaml" and one.guide not in ELSEWHERE]
+RUNNABLE = [one for one in YAML if "collections:" not in one.text]
 
 LOG = "restate-audit.jsonl"
 # What these do needs work that does not drain by itself; the others would wait for it.
@@ -167,7 +170,7 @@ def _as_it_can_be_tried(command: str, world: World) -> str:
     return command
 
 
-@pytest.mark.parametrize("snippet", [one for one in CONSOLE if one.guide not in ELSEWHERE], ids=str)
+@pytest.mark.parametrize("snippet", CONSOLE, ids=str)
 def test_a_command_of_a_guide_runs_and_prints_what_the_guide_shows(snippet: Snippet, world: World) -> None:
     text = world.prepare(snippet.text, registered=_is_registered(snippet))
     inventory = _inventory_of(snippet.guide, world)
@@ -195,7 +198,7 @@ def _as_a_playbook(text: str, world: World) -> tuple[str, str]:
     return json.dumps([{**play, "roles": ["dalp.restate.doctor"]}]), world.inventory(**content)
 
 
-@pytest.mark.parametrize("snippet", [one for one in YAML if "collections:" not in one.text], ids=str)
+@pytest.mark.parametrize("snippet", RUNNABLE, ids=str)
 def test_a_snippet_of_a_guide_runs(snippet: Snippet, world: World) -> None:
     text = world.prepare(snippet.text, registered=True)
     playbook, inventory = _as_a_playbook(text, world)

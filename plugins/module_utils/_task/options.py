@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible.module_utils.basic import env_fallback
+from ansible.module_utils.common.parameters import env_fallback
+from ansible.module_utils.errors import AnsibleFallbackNotFound
 
 from .._errors import OperatorError
 from .._operations.approval import PlanDigest
@@ -17,25 +18,38 @@ from .._operations.operation import Backend, Operation
 from . import values
 from .redaction import shown_arguments
 
+
+def set_in_environment(*names: str) -> str:
+    """Return the first of these environment variables, as a fallback of an option; an empty or blank one is not set."""
+    value: str = env_fallback(*names)
+    if not value.strip():
+        raise AnsibleFallbackNotFound
+    return value
+
+
 CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
     "backend": {"type": "str", "choices": ["restate", "dalp"], "default": "restate"},
     "admin_url": {
         "type": "list",
         "elements": "str",
         "default": ["http://localhost:9070"],
-        "fallback": (env_fallback, ["RESTATE_ADMIN_URL"]),
+        "fallback": (set_in_environment, ["RESTATE_ADMIN_URL"]),
     },
-    "ingress_url": {"type": "list", "elements": "str", "fallback": (env_fallback, ["RESTATE_INGRESS_URL"])},
-    "auth_token": {"type": "str", "no_log": True, "fallback": (env_fallback, ["RESTATE_AUTH_TOKEN"])},
+    "ingress_url": {
+        "type": "list",
+        "elements": "str",
+        "fallback": (set_in_environment, ["RESTATE_INGRESS_URL"]),
+    },
+    "auth_token": {"type": "str", "no_log": True, "fallback": (set_in_environment, ["RESTATE_AUTH_TOKEN"])},
     "headers": {"type": "dict", "no_log": True, "default": {}},
-    "ca_path": {"type": "path"},
-    "client_cert": {"type": "path"},
-    "client_key": {"type": "path", "no_log": False},
+    "ca_path": {"type": "path", "fallback": (set_in_environment, ["RESTATE_CA_PATH"])},
+    "client_cert": {"type": "path", "fallback": (set_in_environment, ["RESTATE_CLIENT_CERT"])},
+    "client_key": {"type": "path", "no_log": False, "fallback": (set_in_environment, ["RESTATE_CLIENT_KEY"])},
     "validate_certs": {"type": "bool", "default": True},
     "request_timeout": {"type": "float", "default": 10},
     "retries": {"type": "int", "default": 3},
-    "dalp_url": {"type": "str", "fallback": (env_fallback, ["DALP_API_URL"])},
-    "dalp_api_key": {"type": "str", "no_log": True, "fallback": (env_fallback, ["DALP_API_KEY"])},
+    "dalp_url": {"type": "str", "fallback": (set_in_environment, ["DALP_API_URL"])},
+    "dalp_api_key": {"type": "str", "no_log": True, "fallback": (set_in_environment, ["DALP_API_KEY"])},
     "dalp_route_prefix": {"type": "str", "default": "/api/v2/admin/operator/restate"},
 }
 
@@ -43,9 +57,13 @@ AUDIT_SPEC: dict[str, dict[str, t.Any]] = {
     "reason": {"type": "str"},
     "actor": {"type": "str"},
     "audit_context": {"type": "dict", "default": {}},
-    "audit_log": {"type": "path", "fallback": (env_fallback, ["RESTATE_AUDIT_LOG"])},
+    "audit_log": {"type": "path", "fallback": (set_in_environment, ["RESTATE_AUDIT_LOG"])},
     "audit_detail": {"type": "str", "choices": ["digest", "full"], "default": "digest"},
-    "audit_webhook": {"type": "str", "no_log": True},
+    "audit_webhook": {
+        "type": "str",
+        "no_log": True,
+        "fallback": (set_in_environment, ["RESTATE_AUDIT_WEBHOOK"]),
+    },
     "audit_required": {"type": "bool", "default": False},
     "redact_patterns": {"type": "list", "elements": "str", "default": []},
 }

@@ -25,6 +25,7 @@ from ..._errors import OperatorError
 from ..report import digest
 from .cluster import Cluster
 from .inputs import Input
+from .vanishing import vanishes
 
 OPEN, SUBMITTING, CLOSED = ".open.json", ".submitting.json", ".json"
 _FORMAT = 1
@@ -96,7 +97,7 @@ class Snapshots:
         self._names = SnapshotNames(self.folder)
 
     def check_usable(self) -> None:
-        """Raise RESTATE_INVALID_ARGUMENT where nothing can be kept in the folder; it is not made yet."""
+        """Raise RESTATE_INVALID_ARGUMENT where nothing can be kept in the folder, or not for long."""
         try:
             nearest = next(path for path in (self.folder, *self.folder.parents) if path.exists())
             if not nearest.is_dir() or not os.access(nearest, os.R_OK | os.W_OK | os.X_OK):
@@ -105,6 +106,14 @@ class Snapshots:
             raise OperatorError(
                 "RESTATE_INVALID_ARGUMENT", f"snapshot_dir cannot be used, so nothing was touched: {exc}."
             ) from exc
+        if vanishes(self.folder):
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                f"snapshot_dir {self.folder} vanishes with this job's container, and what would be kept there with it. "
+                "Nothing was touched.",
+                reason="snapshot_dir_vanishes",
+                remedy="Give a folder on a volume that is mounted into the jobs; docs/awx.md says how.",
+            )
 
     def make_folder(self) -> None:
         """Make the folder; raise RESTATE_INVALID_ARGUMENT where that cannot be done."""
