@@ -144,7 +144,8 @@ already_gone:
   sample: []
 remaining:
   description:
-    - The other deployments that stay, each with the reason. That is one of V(keep), V(lambda), V(latest), V(min_age),
+    - The other deployments that stay, each with the reason, and for V(latest) the services that it is the latest of.
+    - A reason is one of V(keep), V(lambda), V(latest), V(min_age),
       V(drain_timeout), V(paused_invocations), V(handler_not_served), V(service_type_changed), V(handler_type_changed),
       V(protocol_not_supported), V(migrate_unsupported), V(migration_failed), V(kill_failed), V(became_latest) and,
       where an error ended the task before it was come to, V(interrupted), or V(unknown) where no answer tells whether
@@ -158,6 +159,10 @@ remaining:
       reason: paused_invocations
       pending_invocations: 1
       invocation_ids: [inv_12A9z5kCxsPM0Bh6VvmQEvFj1Nn8mboNp7]
+    - deployment_id: dp_166c8sXwRgJTNa3HSgEQUKt
+      service_url: http://invoices:9080/
+      reason: latest
+      services: [Invoices]
 migrated:
   description: The ids of the invocations that were moved.
   returned: when a plan could be made; never with O(backend=dalp)

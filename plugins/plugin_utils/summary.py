@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import typing as t
 from dataclasses import dataclass
@@ -19,6 +18,9 @@ Result = t.Mapping[str, t.Any]
 _WHAT_TO_DO = " What to do: "
 _NOUNS = {"critical": "critical finding", "warning": "warning"}
 _CODE = re.compile(r"(RESTATE|OFFCHAIN)_[A-Z_]+: ")
+_SUBJECTS = ("deployment_id", "invocation_id", "workflow", "service", "service_url")
+"""What a step is about, by the first of these that it has."""
+_SHOWN = 20
 _SEVERITY_COLOURS = {"critical": "red", "warning": "yellow", "info": "blue"}
 
 
@@ -152,10 +154,31 @@ def _done(run: Run) -> list[Line]:
         what = step.message.partition(_WHAT_TO_DO)[0]
         told.append(Line(f"  - {step.name}: {what}", "red" if step.has_failed else None))
         told += [Line(f"    note: {each}", "yellow") for each in _notes(step.result)]
-        told += [
-            Line(f"    done before the failure: {json.dumps(each)}") for each in step.result.get("done", [])
-        ]
+        told += [Line(f"    {each}") for each in (*_removed(step.result), *_done_before(step.result))]
     return told
+
+
+def _removed(result: Result) -> t.Iterator[str]:
+    """Yield which deployments went, or would go."""
+    removed = result.get("removed") or []
+    urls = {each.get("deployment_id"): each.get("service_url") for each in result.get("steps", [])}
+    if removed:
+        yield f"removed: {_some([f'{each} at {urls[each]}' if urls.get(each) else each for each in removed])}"
+
+
+def _done_before(result: Result) -> t.Iterator[str]:
+    """Yield what was done before a failure, by what it was."""
+    done: dict[str, list[str]] = {}
+    for each in result.get("done", []):
+        subject = next((str(each[name]) for name in _SUBJECTS if name in each), "")
+        done.setdefault(each["action"], []).append(subject)
+    for action, subjects in done.items():
+        yield f"done before the failure: {action} {_some(subjects)}".rstrip()
+
+
+def _some(names: t.Sequence[str]) -> str:
+    more = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {more} more; the result names all" if more > 0 else "")
 
 
 def _notes(result: Result) -> list[str]:
@@ -170,12 +193,13 @@ def _left(run: Run) -> list[Line]:
         for each in step.result.get("remaining", []):
             pending = each.get("pending_invocations")
             shown = f", {pending} pending" if pending is not None else ""
+            of = f" of {', '.join(each['services'])}" if each.get("services") else ""
             told.append(
                 Line(
-                    f"  - deployment {each['deployment_id']} at {each.get('service_url')}: {each['reason']}{shown}"
+                    f"  - deployment {each['deployment_id']} at {each.get('service_url')}: {each['reason']}{of}{shown}"
                 )
             )
-        told += [Line(f"  - {each}") for each in _blocked(step.result)]
+        told += [Line(f"  - {with_variables(each)}") for each in _blocked(step.result)]
     if not run.is_dry:
         told += [_finding(each) for each in run.after.result.get("findings", [])]
     return told

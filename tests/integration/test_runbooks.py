@@ -66,7 +66,7 @@ def test_one_invocation_that_cannot_go_on_stops_no_recovery_and_fails_the_runboo
     old = server.release("release-1")
     failed = server.order("order-2", "fail")
     server.payment("payment-1")
-    server.release("release-2")
+    new = server.release("release-2")
     server.delete(old.id)
 
     ran = run(server, "recover_failed", tmp_path, restate_limit="10", restate_snapshot_dir="snapshots")
@@ -79,6 +79,7 @@ def test_one_invocation_that_cannot_go_on_stops_no_recovery_and_fails_the_runboo
     assert "  - recover_workflow: " in text
     assert "not tried" not in text
     assert "PaymentWorkflow/payment-1/run: deployment_gone" in text
+    assert f"it can go on at {new.id}, the latest: set restate_deployment to latest" in text
     assert "dalp.restate.resume -i localhost," in text
 
 

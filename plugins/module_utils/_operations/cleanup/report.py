@@ -13,7 +13,7 @@ from ..._http import urls
 from ..._restate.wire import Deployment
 from ..journal import DONE, NOT_DONE, Entry, Journal
 from ..report import SAMPLE, Report, by_state, count
-from .plan import ASSUMED_ID, Plan, Removal
+from .plan import ASSUMED_ID, Plan, Removal, Staying
 from .remedies import remedy_of
 
 _DISPOSALS = {"migrate": "migrated", "cancel": "cancelled", "kill": "killed", "abandon": "abandoned"}
@@ -51,7 +51,7 @@ def _details(plan: Plan, journal: Journal) -> dict[str, t.Any]:
     if not plan.is_assumed:
         kept["deployment_id"] = plan.kept.id
     entries = {} if plan.error else {each.id: (each, _entry(each, journal)) for each in plan.removals}
-    staying = [_remaining(each.deployment, each.reason) for each in plan.staying]
+    staying = [_remaining(each.deployment, each.reason, **_latest(each, plan)) for each in plan.staying]
     return {
         "kept": kept,
         "removed": journal.subjects("remove"),
@@ -65,6 +65,11 @@ def _details(plan: Plan, journal: Journal) -> dict[str, t.Any]:
 
 def _remaining(deployment: Deployment, reason: str, **more: t.Any) -> dict[str, t.Any]:
     return {"deployment_id": deployment.id, "service_url": deployment.shown_url, "reason": reason, **more}
+
+
+def _latest(staying: Staying, plan: Plan) -> dict[str, t.Any]:
+    """Return the services that keep a deployment, where it is the latest of some."""
+    return {"services": plan.registry.latest_at(staying.deployment.id)} if staying.reason == "latest" else {}
 
 
 def _held(removal: Removal, entry: Entry) -> dict[str, t.Any]:
@@ -98,12 +103,20 @@ def _what_holds(plan: Plan, journal: Journal) -> OperatorError | None:
     return OperatorError(
         "RESTATE_DRAIN_TIMEOUT",
         f"{count(len(parts), 'deployment')} could not be removed after {plan.request.drain_timeout} s: "
-        f"{'; '.join(parts)}.",
+        f"{'; '.join(parts)}.{_others(journal)}",
         remedy=remedy_of(reasons, plan.request),
         reason=reason,
         invocation_ids=[each for _removal, entry in held for each in _holding(entry)][:SAMPLE],
         deployment_ids=[removal.id for removal, _entry in held],
     )
+
+
+def _others(journal: Journal) -> str:
+    """Return how many deployments went all the same."""
+    number = len(journal.subjects("remove"))
+    if not number:
+        return ""
+    return f" {'Would remove' if journal.is_prediction else 'Removed'} {count(number, 'other')}."
 
 
 def _described(deployments: t.Iterable[Deployment]) -> dict[str, t.Any]:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from ..._dalp.client import DalpClient
 from ..._dalp.wire import MOST_FAILURES, Health, Invocations, Told, key_of
 from ..._restate.wire import Version, parsed_version
-from ..commands import runbook
 from ..journal import Journal
 from ..operation import Backend
 from ..report import count
@@ -69,7 +68,8 @@ def _diagnose(observed: Observed) -> t.Iterator[Finding]:
             message=f"{count(len(deployments.value.items), 'deployment')} are registered; DALP does not tell which of "
             "them still have work.",
             subjects=[deployment.id for deployment in deployments.value.items],
-            remedy=_through_dalp("cleanup", restate_service_url="URL-OF-THE-RELEASE"),
+            remedy="Keep the release, and have DALP remove the others: dalp.restate.cleanup with restate_backend=dalp "
+            "and restate_service_url.",
         )
     if not invocations.error:
         yield from _of_invocations(invocations.value)
@@ -96,13 +96,10 @@ def _of_invocations(invocations: Invocations) -> t.Iterator[Finding]:
             message=f"{count(len(failures), 'recent failure')}; DALP shows {MOST_FAILURES} at most.",
             subjects=[f"{name}/{key}" for name, key in dict.fromkeys(keys)],
             # Which of them are workflows is not told; of a virtual object the route would erase the state.
-            remedy="Where it is a workflow, and never for a virtual object, whose state this would erase: "
-            + _through_dalp("recover_workflow", restate_service_name="WORKFLOW", restate_service_key="KEY"),
+            remedy="Give each that is a workflow a fresh start, and never a virtual object, whose state this would "
+            "erase: dalp.restate.recover_workflow with restate_backend=dalp, restate_service_name and "
+            "restate_service_key.",
         )
-
-
-def _through_dalp(playbook: str, **variables: str) -> str:
-    return runbook(playbook, restate_backend="dalp", **variables)
 
 
 def only_reads(_dalp: DalpClient, _diagnosis: Diagnosis, _journal: Journal) -> None:

@@ -10,7 +10,7 @@ import typing as t
 
 from ..._restate.rows import Invocation, InvocationsByPlace
 from ..._restate.wire import Service
-from ..commands import runbook
+from ..commands import restate_cli, runbook
 from ..deployments.registry import Registry
 from ..deployments.unserved import number_of, told, unserved_work
 from ..invocations.failures import grouped
@@ -36,8 +36,8 @@ def of_unserved(registry: Registry, invocations: Invocations) -> t.Iterator[Find
         subjects=list(work),
         remedy=f"Serve code that has {', '.join(names)} again, at a URL of its own, and register it "
         "(dalp.restate.redeploy); then let what is pinned elsewhere go on there (dalp.restate.resume, with "
-        "deployment: latest). To give the work up instead, kill it with the restate CLI: "
-        f"{'; '.join(f'restate invocations kill {name}' for name in names)}",
+        "deployment: latest). To give work up instead, look at it and kill it by its id with the restate CLI: "
+        + "; ".join(restate_cli("invocations", "list", "--service", name) for name in names),
     )
 
 
@@ -52,9 +52,12 @@ def of_invocations(invocations: Invocations, services: Services) -> t.Iterator[F
     )
     if paused.number:
         yield _paused(paused, invocations)
-    retried = sum(row.n for row in invocations.unfinished if row.retried_often)
-    if retried:
-        yield _retrying(retried, [row for row in invocations.unsettled if _is_retried_often(row)], services)
+    retried = [row for row in invocations.unsettled if _is_retried_often(row)]
+    lost = {row.id for row in invocations.zombies}
+    number = sum(row.n for row in invocations.unfinished if row.retried_often)
+    number -= sum(row.id in lost for row in retried)
+    if number > 0:
+        yield _retrying(number, [row for row in retried if row.id not in lost], services)
     yield from _of_incurable(invocations)
     yield from _failed_runs(invocations, services)
 
@@ -190,7 +193,7 @@ def _scoped(number: int, rows: t.Sequence[Invocation]) -> Finding:
         message=f"{count(number, 'workflow run')} with a scope failed for good; this collection leaves them alone.",
         subjects=[f"{row.scope}/{row.target_service_name}/{row.target_service_key}" for row in rows],
         remedy="Purge each with the restate CLI, so that its key can be submitted again: "
-        + "; ".join(f"restate invocations purge {row.id}" for row in rows),
+        + "; ".join(restate_cli("invocations", "purge", row.id) for row in rows),
     )
 
 

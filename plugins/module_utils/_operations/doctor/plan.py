@@ -10,7 +10,6 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..._errors import OperatorError
-from ..commands import runbook
 from ..deployments.registry import Registry
 from ..journal import Journal
 from .components import Observed, registry_of
@@ -84,5 +83,5 @@ def _of_services(registry: Registry) -> t.Iterator[Finding]:
                 component="services",
                 message=f"Service {name} is on deployment {service.deployment_id}, which is not registered.",
                 subjects=[name],
-                remedy=runbook("redeploy", restate_service_url="URL-OF-THE-RELEASE"),
+                remedy="Register a release that serves it: dalp.restate.redeploy with its restate_service_url.",
             )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._restate.wire import Subscription
-from ..commands import restate_cli, runbook
+from ..commands import restate_cli
 from ..deployments.registry import Registry
 from ..report import SAMPLE
 from .components import Component
@@ -38,8 +38,8 @@ def of_subscriptions(asked: Component, registry: Registry) -> t.Iterator[Finding
             component="services",
             message=f"No deployment serves what these Kafka subscriptions feed: {shown}.",
             subjects=[each.id for each in idle],
-            remedy="Register a release that serves it "
-            f"({runbook('redeploy', restate_service_url='URL-OF-THE-RELEASE')}), or give them up: {delete}",
+            remedy="Register a release that serves it (dalp.restate.redeploy with its restate_service_url), or give "
+            f"them up: {delete}",
         )
 
 

@@ -10,17 +10,20 @@ import typing as t
 
 from ..._restate.wire import Deployment
 from ..commands import restate_cli, runbook
-from ..deployments.pending import count_pending, state_of
+from ..deployments.pending import Pending, count_pending, state_of
 from ..deployments.registry import Registry
 from ..report import SAMPLE, count
 from .components import Invocations
 from .findings import Finding
 
+MAX_REMOVED = 10
+"""How many deployments a cleanup removes at most unless it is told otherwise: the default of its option max_removed."""
+
 
 def of_superseded(registry: Registry, invocations: Invocations) -> t.Iterator[Finding]:
     """Yield what holds superseded deployments, and which can be removed; by playbook, or by the CLI those it leaves."""
     pending = count_pending(registry, invocations.pinned, invocations.unpinned)
-    cleanup = _cleanup(registry)
+    cleanup = _cleanup(registry, pending)
     for state in ("draining", "drained"):
         there = [
             each for each in registry.deployments if state_of(registry, each.id, pending[each.id]) == state
@@ -34,7 +37,7 @@ def of_superseded(registry: Registry, invocations: Invocations) -> t.Iterator[Fi
                 yield _draining(some, sum(pending[each.id].total for each in some), remedy)
 
 
-def _cleanup(registry: Registry) -> str:
+def _cleanup(registry: Registry, pending: t.Mapping[str, Pending]) -> str:
     """Return the playbook that removes superseded deployments, or nothing where it has none to keep."""
     kept = registry.newest_active
     if kept is None:
@@ -45,7 +48,12 @@ def _cleanup(registry: Registry) -> str:
         if each.id != kept.id and registry.latest_at(each.id)
     ]
     keep = {"restate_keep": ",".join(beside)} if beside else {}
-    return runbook("cleanup", restate_service_url=kept.shown_url, restate_remove="superseded", **keep)
+    number = sum(
+        each.uri is not None and state_of(registry, each.id, pending[each.id]) != "active"
+        for each in registry.deployments
+    )
+    many = {"restate_max_removed": str(number)} if number > MAX_REMOVED else {}
+    return runbook("cleanup", restate_service_url=kept.shown_url, restate_remove="superseded", **keep, **many)
 
 
 def _by_hand(deployments: t.Sequence[Deployment], *, is_drained: bool) -> str:

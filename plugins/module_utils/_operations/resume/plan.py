@@ -133,7 +133,9 @@ def make_step(row: Invocation, deployment: str, places: Places) -> Step:
     if not is_stuck(row, places.registry):
         return Step(row, UNCHANGED, "not_stuck", f"it is {row.status}, and not stuck")
     if deployment == "keep" and _is_zombie(row, places.registry):
-        return Step(row, BLOCKED, "deployment_gone", f"its deployment {pinned} is gone: name another")
+        return Step(
+            row, BLOCKED, "deployment_gone", f"its deployment {pinned} is gone; {_offered(row, places)}"
+        )
     place = destination(row, deployment, places.registry)
     if place is None:
         message = f"no registered deployment serves {row.target_service_name}"
@@ -143,6 +145,15 @@ def make_step(row: Invocation, deployment: str, places: Places) -> Step:
         # Moving cures what has begun; the rest goes to the latest in any case.
         return Step(row, BLOCKED, misfit.reason if pinned else "latest_does_not_fit", misfit.message)
     return Step(row, move_to=None if pinned in (None, place) else place)
+
+
+def _offered(row: Invocation, places: Places) -> str:
+    """Return where a zombie would go on."""
+    latest = destination(row, "latest", places.registry)
+    if latest is None:
+        return f"no registered deployment serves {row.target_service_name}"
+    misfit = find_misfit(row, places.offers[latest])
+    return misfit.message if misfit else f"it can go on at {latest}, the latest: set deployment to latest"
 
 
 def destination(row: Invocation, deployment: str, registry: Registry) -> str | None:

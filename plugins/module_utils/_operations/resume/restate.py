@@ -110,9 +110,13 @@ def _registry(admin: AdminClient, deployment: str) -> Registry:
 
 
 def _places(admin: AdminClient, deployment: str, registry: Registry, rows: list[Invocation]) -> Places:
-    """Return what those deployments offer that invocations are pinned to, or would go on on."""
+    """Return what those deployments offer that invocations are pinned to, would go on on, or could."""
     pinned = {row.pinned_deployment_id for row in rows}
     wanted = pinned | {destination(row, deployment, registry) for row in rows}
+    # What is left without its deployment is told where it can go on.
+    wanted |= {
+        destination(row, "latest", registry) for row in rows if row.pinned_deployment_id not in registry.ids
+    }
     return Places(registry, {each: offer_of(each, admin.deployment(each)) for each in wanted if each})
 
 

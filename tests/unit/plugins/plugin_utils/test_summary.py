@@ -91,6 +91,31 @@ def test_what_depends_on_a_failed_step_is_skipped_by_name() -> None:
     assert shlex.split(typed)[:2] == ["ansible-playbook", "dalp.restate.release"]
 
 
+def test_what_is_removed_is_named_and_of_many_the_first() -> None:
+    steps = [
+        {"action": "remove", "deployment_id": f"dp_{number}", "service_url": "http://v1"}
+        for number in range(25)
+    ]
+    few = told(examined(), examined(), cleanup=result(removed=["dp_1"], steps=steps))
+    assert section("DONE", few)[-1] == "    removed: dp_1 at http://v1"
+    many = told(
+        examined(), examined(), cleanup=result(removed=[f"dp_{number}" for number in range(25)], steps=steps)
+    )
+    assert section("DONE", many)[-1].endswith("dp_19 at http://v1 and 5 more; the result names all")
+
+
+def test_what_was_done_before_a_failure_is_a_line_for_each_kind() -> None:
+    done = [
+        {"action": "register", "service_url": "http://v2"},
+        *({"action": "remove", "deployment_id": "dp_1"},) * 2,
+    ]
+    failed = result(failed=True, msg="No.", error={"remedy": ""}, done=done)
+    assert section("DONE", told(examined(), examined(), cleanup=failed))[1:] == [
+        "    done before the failure: register http://v2",
+        "    done before the failure: remove dp_1, dp_1",
+    ]
+
+
 def test_a_dry_run_that_would_fail_is_followed_by_the_same_dry_run() -> None:
     called = Command({**CALLED, "check": True}, "staging", {})
     assert "--check" in shlex.split(called.again())

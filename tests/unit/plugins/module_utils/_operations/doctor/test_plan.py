@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from typing import Any
 
@@ -23,6 +24,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.co
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.findings import Finding
 from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.plan import diagnose
+from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.superseded import MAX_REMOVED
 from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.verdict import gate, sentence
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import SAMPLE
 from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import (
@@ -31,6 +33,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import 
     UnfinishedByActivity,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._restate.versions import RELEASES
+from ansible_collections.dalp.restate.plugins.modules import restate_cleanup
 from ansible_collections.dalp.restate.tests.unit.wire_objects import (
     deployment,
     invocation,
@@ -158,7 +161,6 @@ def test_the_gravest_come_first() -> None:
 @pytest.mark.parametrize(("changes", "remedy"), [
     pytest.param(RELEASED, f"{COMMAND}cleanup --check --diff -e restate_service_url=http://dp_new:9080/ -e restate_remove=superseded", id="drained"),
     pytest.param({**RELEASED, "invocations": invocations(pinned=[PINNED])}, f"{COMMAND}cleanup --check --diff -e restate_service_url=http://dp_new:9080/ -e restate_remove=superseded", id="stale"),
-    pytest.param({"deployments": ()}, f"{COMMAND}redeploy --check --diff -e restate_service_url=URL-OF-THE-RELEASE", id="without a deployment"),
     pytest.param({"invocations": invocations(by_place=[placed("failure")], failed=[FAILED])}, f"{COMMAND}recover_failed --check --diff -e restate_service_name=Flow -e restate_kinds=failed -e restate_limit=1 -e restate_snapshot_dir=/var/tmp/restate-snapshots", id="a failed run"),
     pytest.param({"invocations": paused(1)}, f"{COMMAND}recover_failed --check --diff -e restate_service_name=Flow -e restate_kinds=paused -e restate_limit=1", id="a paused run"),
     pytest.param({"invocations": invocations(zombies=[ZOMBIE])}, f"{COMMAND}resume --check --diff -e restate_invocation_ids=inv_z -e restate_deployment=latest", id="a zombie"),
@@ -180,6 +182,32 @@ def test_a_remedy_for_several_services_names_none() -> None:
     seen = [one for one in told if one.code == "PAUSED_INVOCATIONS"]
     assert "service_name" not in seen[0].remedy
     assert "restate_limit=2" in seen[0].remedy
+
+
+def test_what_lost_its_deployment_is_not_tried_again_where_it_was() -> None:
+    lost = dataclasses.replace(OFTEN, id=ZOMBIE.id)
+    seen = findings(
+        invocations=invocations(
+            zombies=[ZOMBIE],
+            unsettled=[OFTEN, lost],
+            unfinished=unfinished("backing-off", 2, retried_often=True),
+        )
+    )
+    told = {each.code: each for each in seen}
+    assert told["RETRYING_INVOCATIONS"].message.startswith("1 invocation")
+    assert told["RETRYING_INVOCATIONS"].subjects == [OFTEN.id]
+    assert told["RETRYING_INVOCATIONS"].remedy.endswith(f"restate_invocation_ids={OFTEN.id}")
+
+
+def test_a_remedy_permits_as_many_removals_as_there_are_deployments_to_remove() -> None:
+    spec: dict[str, Any] = restate_cleanup.ARGUMENT_SPEC
+    assert spec["max_removed"]["default"] == MAX_REMOVED
+    old = tuple(deployment(f"dp_{number}", "Flow", day=1) for number in range(MAX_REMOVED + 1))
+    newest: dict[str, Any] = {"services": (service("Flow", "dp_new"),)}
+    [few] = findings(deployments=(*old[1:], deployment("dp_new", "Flow", day=2)), **newest)
+    [many] = findings(deployments=(*old, deployment("dp_new", "Flow", day=2)), **newest)
+    assert "max_removed" not in few.remedy
+    assert many.remedy.endswith(f" -e restate_max_removed={MAX_REMOVED + 1}")
 
 
 class _Unsafe(yaml.SafeLoader):
