@@ -121,9 +121,9 @@ docs: setup ## the documentation site, in .build/site/html
 docs-test: docs ## the site, and whether its links lead somewhere
 	$(IN_VENV) python -m pytest tests/site
 
-.PHONY: docs-findings
-docs-findings: setup ## write docs/findings.md from the code and docs/docsite/findings.yml
-	PYTHONPATH=.build/collections $(BIN)/python scripts/findings_page.py
+.PHONY: docs-errors
+docs-errors: setup ## write docs/error-codes.md from the code
+	PYTHONPATH=.build/collections $(BIN)/python scripts/error_codes_page.py
 
 .PHONY: docs-return
 docs-return: setup ## write into the modules what the documentation of their results has in common
