@@ -22,5 +22,7 @@ sed -i.before -e 's#](\.\./CHANGELOG\.md#](changelog.md#' -e "s#](\.\./#]($repos
 rm "$site"/docs/*.before
 antsibull-docs --config-file docs/docsite/antsibull-docs.cfg collection --use-current --squash-hierarchy \
   --fail-on-error --dest-dir "$site/docs/reference" dalp.restate
+# The variables of modules are on their pages; this one would be empty.
+rm "$site/docs/reference/environment_variables.rst"
 sphinx-build -c docs/docsite -b html -W --keep-going --quiet -j auto "$site/docs" "$site/html"
 echo "The site is in $site/html/index.html."
