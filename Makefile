@@ -116,10 +116,13 @@ format: setup ## format the Python code and repair what ruff can repair
 docs: setup ## the documentation site, in .build/site/html
 	$(IN_VENV) scripts/site.sh
 
-# Where no Chromium is, the screenshots are skipped by name.
 .PHONY: docs-test
 docs-test: docs ## the site, and whether its links lead somewhere
-	$(IN_VENV) python -m pytest tests/site
+	$(IN_VENV) python -m pytest tests/site/test_site.py
+
+.PHONY: docs-pictures
+docs-pictures: docs ## pictures of the site at two widths, in .build/site/pictures; without Chromium they are skipped
+	$(IN_VENV) python -m pytest tests/site/test_in_chromium.py
 
 .PHONY: docs-errors
 docs-errors: setup ## write docs/error-codes.md from the code

@@ -21,6 +21,8 @@ myst_heading_anchors = 3
 
 html_theme = "sphinx_ansible_theme"
 html_theme_options = {"documentation_home_url": "index.html", "vcs_pageview_mode": "blob"}
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_show_sphinx = False
 html_copy_source = False
 html_use_index = False
