@@ -7,6 +7,8 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
+# another ansible-core than that of requirements/dev.txt, such as 2.21, for a .venv that is made anew
+ANSIBLE_CORE ?=
 BIN := $(CURDIR)/.venv/bin
 TREE := .build/collections/ansible_collections/dalp/restate
 SANDBOX_CACHE ?= $(CURDIR)/.build/restate
@@ -16,10 +18,11 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.build/collections
 # ansible-lint makes directories there, and does not read this from the configuration
 export ANSIBLE_HOME := $(CURDIR)/.build/ansible
 export ANSIBLE_CONFIG := $(CURDIR)/scripts/ansible.cfg
+export GALAXY_IMPORTER_CONFIG := $(CURDIR)/scripts/galaxy-importer.cfg
 
 # nobody's tests or demo must reach the engine, the DALP or the inventory that a user's shell is set up for
-unexport PYTHONPATH PYTHONHOME $(filter-out ANSIBLE_HOME ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH, \
-	$(filter ANSIBLE_% DALP_% RESTATE_%,$(.VARIABLES)))
+unexport PYTHONPATH PYTHONHOME $(filter-out ANSIBLE_HOME ANSIBLE_CONFIG ANSIBLE_COLLECTIONS_PATH GALAXY_IMPORTER_CONFIG, \
+	$(filter ANSIBLE_% DALP_% RESTATE_% GALAXY_IMPORTER_%,$(.VARIABLES)))
 
 # Ansible refuses to run in any other encoding
 UTF8 := $(firstword $(filter C.UTF-8 C.utf8 en_US.UTF-8 en_US.utf8,$(shell locale -a 2>/dev/null)))
@@ -39,7 +42,7 @@ demo: setup ## run the release and recovery runbooks on a real Restate, with pla
 	$(IN_VENV) python roles/sandbox/files/sandbox.py run --plant-unreleased -- scripts/demo.sh
 
 .PHONY: test
-test: lint unit integration molecule ## lint, then all tests (unit, integration and molecule)
+test: lint unit docs-test integration molecule ## lint, then all tests (unit, site, integration and molecule)
 
 # A process of its own: the unit tests import the collection as Python does, these as Ansible does.
 # Two at once, each with servers of its own, since much of a test is waiting.
@@ -67,7 +70,7 @@ proof: setup ## kill nodes of a cluster in the middle of tasks, and look for wha
 	$(IN_VENV) python tests/proof/proof.py $(PROOF)
 
 .PHONY: lint
-lint: ruff mypy ansible-lint sanity ## all static checks
+lint: ruff mypy ansible-lint sanity licences changelog-lint docs-lint galaxy ## all static checks
 
 .PHONY: ruff
 ruff: setup ## style and formatting of the Python code
@@ -86,10 +89,44 @@ ansible-lint: setup awx-collection ## roles, playbooks and all other YAML (inclu
 sanity: setup ## ansible-test sanity, on the Python of .venv
 	$(IN_VENV) scripts/sanity.sh
 
+.PHONY: licences
+licences: setup ## whether each file says its licence (REUSE)
+	$(IN_VENV) reuse lint --lines
+
+.PHONY: changelog-lint
+changelog-lint: setup ## the fragments of the changelog, and what was made of them
+	$(IN_VENV) antsibull-changelog lint
+	$(IN_VENV) antsibull-changelog lint-changelog-yaml --strict changelogs/changelog.yaml
+
+.PHONY: docs-lint
+docs-lint: setup ## the documentation of modules, roles and lookups, and the links of the site
+	$(IN_VENV) antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all \
+		--disallow-unknown-collection-refs .
+
+.PHONY: galaxy
+galaxy: setup ## what Galaxy's importer says of the tarball
+	$(IN_VENV) scripts/galaxy_import.sh .build/galaxy
+
 .PHONY: format
 format: setup ## format the Python code and repair what ruff can repair
 	$(IN_VENV) ruff check --fix
 	$(IN_VENV) ruff format
+
+.PHONY: docs
+docs: setup ## the documentation site, in .build/site/html
+	$(IN_VENV) scripts/site.sh
+
+.PHONY: docs-test
+docs-test: docs ## the site, and whether its links lead somewhere
+	$(IN_VENV) python -m pytest tests/site/test_site.py
+
+.PHONY: docs-pictures
+docs-pictures: docs ## pictures of the site at two widths, in .build/site/pictures; without Chromium they are skipped
+	$(IN_VENV) python -m pytest tests/site/test_in_chromium.py
+
+.PHONY: docs-errors
+docs-errors: setup ## write docs/error-codes.md from the code
+	PYTHONPATH=.build/collections $(BIN)/python scripts/error_codes_page.py
 
 .PHONY: docs-return
 docs-return: setup ## write into the modules what the documentation of their results has in common
@@ -112,6 +149,14 @@ requirements: setup ## compile requirements/dev.in into dev.txt; with UPGRADE=--
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --custom-compile-command 'make requirements' \
 		$(UPGRADE) requirements/dev.in --output-file requirements/dev.txt
 
+.PHONY: changelog
+changelog: setup ## put the fragments into the notes of the version that galaxy.yml names
+	$(IN_VENV) antsibull-changelog release --update-existing
+
+.PHONY: release
+release: setup ## with VERSION=1.2.3: its notes, its tarball, and a look at it in a clean environment
+	$(IN_VENV) scripts/release.sh $(VERSION)
+
 .PHONY: clean
 clean: ## remove all that make has made
 	rm -rf .venv .build .ansible tests/output
@@ -126,6 +171,7 @@ setup: .venv/.stamp $(TREE)
 	$(PYTHON) -m venv --clear .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' $<)"
 	$(BIN)/uv pip sync --quiet --python $(BIN)/python $<
+	$(if $(ANSIBLE_CORE),$(BIN)/uv pip install --quiet --python $(BIN)/python 'ansible-core==$(ANSIBLE_CORE).*')
 	@touch $@
 
 # The repository under the name by which Ansible, pytest and mypy find a collection

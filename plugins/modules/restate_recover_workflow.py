@@ -346,7 +346,7 @@ error:
   type: dict
   contains:
     code:
-      description: The error code; the table is in the collection's README.
+      description: The error code; the table is in C(docs/error-codes.md).
       type: str
       returned: always
     message:

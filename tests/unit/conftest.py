@@ -14,12 +14,16 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common import warnings
+from ansible.module_utils.common.parameters import PASS_VARS
 from ansible.module_utils.testing import patch_module_args
 from ansible_collections.dalp.restate.plugins.module_utils._http.clock import Clock
 from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import LoopbackServer
 
 Serve = Callable[..., LoopbackServer]
+
+# From ansible-core 2.21 a result shows the arguments only where the controller asks for it.
+SHOW_ARGUMENTS = {"_ansible_inject_invocation": True} if "inject_invocation" in PASS_VARS else {}
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +70,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Any:
         # Ansible keeps the warnings of a process, which is else that of one module.
         # Where its module is loaded again, they are forgotten.
         importlib.reload(warnings)
-        with patch_module_args(arguments), pytest.raises(SystemExit):
+        with patch_module_args({**arguments, **SHOW_ARGUMENTS}), pytest.raises(SystemExit):
             module.main()
         text = capsys.readouterr().out
         return text, json.loads(text)

@@ -192,19 +192,6 @@ def test_every_code_that_is_raised_is_in_the_table() -> None:
     assert raised - environment == ERROR_CODES.keys()
 
 
-@pytest.mark.skipif(not (ROOT / "README.md").exists(), reason="there is no README.md yet")
-def test_the_table_of_the_readme_is_that_of_the_code() -> None:
-    rows = re.findall(
-        r"^\| `((?:RESTATE|OFFCHAIN)_[A-Z_]+)` \| (.*?) \| (.*?) \|$",
-        (ROOT / "README.md").read_text(),
-        re.MULTILINE,
-    )
-    assert {code: (meaning, remedy) for code, meaning, remedy in rows} == {
-        code: (entry.meaning, entry.remedy) for code, entry in ERROR_CODES.items()
-    }
-    assert len(rows) == len(ERROR_CODES)
-
-
 # Without the libraries
 
 

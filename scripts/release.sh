@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+#
+# Makes a release: its version in galaxy.yml, its notes from the fragments, its tarball, and a look at that in a virtual
+# environment which holds nothing else. What is left to a person is printed at the end.
+
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+version=${1:-}
+if [[ ! $version =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]]; then
+  echo "Say which version: make release VERSION=1.2.3" >&2
+  exit 1
+fi
+
+sed -i.before "s/^version: .*/version: $version/" galaxy.yml
+rm galaxy.yml.before
+if compgen -G 'changelogs/fragments/*.yml' > /dev/null; then
+  antsibull-changelog release --update-existing
+fi
+python - "$version" <<'END'
+import sys, yaml
+with open("changelogs/changelog.yaml", encoding="utf-8") as file:
+    if sys.argv[1] not in yaml.safe_load(file)["releases"]:
+        sys.exit(f"There are no notes of {sys.argv[1]}: write a fragment into changelogs/fragments.")
+END
+
+scripts/galaxy_import.sh .build/release
+scripts/verify_tarball.sh .build/release/dalp-restate-"$version".tar.gz
+
+cat <<END
+.build/release/dalp-restate-$version.tar.gz is built and verified. What is left:
+  git commit -am "Release $version" && git tag v$version && git push origin main v$version
+END

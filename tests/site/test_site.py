@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The site that `make docs` has built: every link leads somewhere, and what people look for is there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SITE = ROOT / ".build" / "site" / "html"
+
+
+class Page(HTMLParser):
+    """The links of a page, and the names in it that links can lead to."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+        self.links: list[str] = []
+        self.names: set[str] = set()
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        given = dict(attrs)
+        self.names |= {name for name in (given.get("id"), given.get("name")) if name}
+        link = given.get("href") or given.get("src")
+        if link and tag in ("a", "img", "link", "script"):
+            self.links.append(link)
+
+
+PAGES = {path: Page(path) for path in sorted(SITE.rglob("*.html")) if "_static" not in path.parts}
+
+
+def broken_links() -> Iterator[str]:
+    """Yield the links within the site that lead nowhere, each with its page."""
+    for page in PAGES.values():
+        for link in page.links:
+            if re.match(r"[a-z]+:|//", link):
+                continue
+            target, _, name = unquote(link).partition("#")
+            path = (page.path.parent / target.partition("?")[0]).resolve() if target else page.path
+            if not path.exists() or (name and path in PAGES and name not in PAGES[path].names):
+                yield f"{page.path.name}: {link}"
+
+
+def test_the_site_has_a_page_for_each_text_module_and_role() -> None:
+    built = {path.relative_to(SITE).as_posix() for path in PAGES}
+    expected = {f"{path.stem}.html" for path in (ROOT / "docs").glob("*.md")}
+    expected |= {
+        f"reference/{path.stem}_module.html" for path in (ROOT / "plugins/modules").glob("restate_*.py")
+    }
+    expected |= {f"reference/{path.name}_role.html" for path in (ROOT / "roles").iterdir()}
+    assert expected <= built
+
+
+def test_no_link_of_the_site_is_broken() -> None:
+    assert len(PAGES) > 30
+    assert list(broken_links()) == []
+
+
+def test_a_page_is_reached_from_the_first_one() -> None:
+    reached = {SITE / "index.html"}
+    coming = list(reached)
+    while coming:
+        page = PAGES[coming.pop()]
+        for link in page.links:
+            path = (page.path.parent / unquote(link).partition("#")[0]).resolve()
+            if path in PAGES and path not in reached:
+                reached.add(path)
+                coming.append(path)
+    assert {path.name for path in set(PAGES) - reached} <= {"search.html", "genindex.html"}
+
+
+# What three people look for: on the first page or one click from it.
+LOOKED_FOR = [
+    pytest.param("what does a release do with work that has begun", "release.html", "drained", id="releaser"),
+    pytest.param("what does PAUSED_INVOCATIONS mean", "findings.html", "PAUSED_INVOCATIONS", id="on call"),
+    pytest.param(
+        "what does RESTATE_DRAIN_TIMEOUT mean", "error-codes.html", "RESTATE_DRAIN_TIMEOUT", id="on call, 2"
+    ),
+    pytest.param("what goes into the execution environment", "awx.html", "ansible-builder", id="AWX"),
+]
+
+
+@pytest.mark.parametrize(("question", "page", "answer"), LOOKED_FOR)
+def test_what_somebody_looks_for_is_one_click_from_the_first_page(
+    question: str, page: str, answer: str
+) -> None:
+    body = (SITE / "index.html").read_text(encoding="utf-8").partition('role="main"')[2]
+    assert f'href="{page}' in body, question
+    assert answer in (SITE / page).read_text(encoding="utf-8"), question
