@@ -26,7 +26,7 @@ class Loader(yaml.SafeLoader):
     """Reads what Ansible marks as not to be templated, too."""
 
 
-Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
+Loader.add_constructor("!unsafe", lambda _loader, node: str(node.value))
 
 
 def read(name: str) -> dict[str, Any]:

@@ -242,7 +242,9 @@ class Store:
 
     def _check_workflow_job_template_nodes(self, whole: Object, _number: int | None) -> None:
         template = self.objects["job_templates"].get(whole["unified_job_template"])
-        for prompt in ("inventory", "limit", "job_type", "extra_data") if template else ():
+        if template is None:
+            return
+        for prompt in ("inventory", "limit", "job_type", "extra_data"):
             asked = template[
                 "ask_variables_on_launch" if prompt == "extra_data" else f"ask_{prompt}_on_launch"
             ]
