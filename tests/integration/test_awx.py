@@ -65,6 +65,7 @@ def apply(awx: Awx, tmp_path: Path, *options: str, **variables: Any) -> subproce
         cwd=tmp_path,
         env=environment(
             ANSIBLE_NOCOLOR="1",
+            ANSIBLE_PIPELINING="1",
             CONTROLLER_HOST=awx.url,
             CONTROLLER_USERNAME=USERNAME,
             CONTROLLER_PASSWORD=PASSWORD,

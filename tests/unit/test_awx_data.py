@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ class Loader(yaml.SafeLoader):
     """Reads what Ansible marks as not to be templated, too."""
 
 
-Loader.add_constructor("!unsafe", lambda loader, node: loader.construct_scalar(node))
+Loader.add_constructor("!unsafe", lambda _loader, node: str(node.value))
 
 
 def read(name: str) -> dict[str, Any]:
@@ -148,3 +150,15 @@ def test_what_the_credential_gives_is_what_the_modules_read() -> None:
         secret = {field["id"] for field in kind["inputs"]["fields"] if field.get("secret")}
         assert "extra_vars" not in kind["injectors"]
         assert secret
+
+
+def test_the_image_is_built_with_the_collection_and_what_it_needs(tmp_path: Path) -> None:
+    definition = DATA / "execution-environment.yml"
+    command = [str(Path(sys.executable).with_name("ansible-builder")), "create", "-f", str(definition)]
+    subprocess.run([*command, "-c", str(tmp_path)], check=True, capture_output=True)
+    [collection] = yaml.safe_load((tmp_path / "_build" / "requirements.yml").read_text())["collections"]
+    assert collection["name"] == yaml.safe_load((ROOT / "galaxy.yml").read_text())["repository"] + ".git"
+    image = next(path for name in ("Containerfile", "Dockerfile") if (path := tmp_path / name).exists())
+    assert "ansible-core>=2.19" in image.read_text()
+    needed = yaml.safe_load((ROOT / "meta" / "execution-environment.yml").read_text())
+    assert (ROOT / needed["dependencies"]["python"]).is_file()

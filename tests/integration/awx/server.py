@@ -34,7 +34,9 @@ class Awx:
 
     def names(self, resource: str) -> list[str]:
         """Return the names of what it has of a resource."""
-        return [one.get("name") or one.get("identifier") for one in self.store.objects[resource].values()]
+        return [
+            str(one.get("name") or one.get("identifier")) for one in self.store.objects[resource].values()
+        ]
 
     def named(self, resource: str, name: str) -> dict[str, Any]:
         """Return an object as it is held, by its name."""
@@ -75,7 +77,7 @@ class Awx:
         if parts[0] == "tokens":
             return self._token(method, parts)
         if parts[0] == "roles":
-            return self._role(method, *parts[1:], body)
+            return self._role(method, parts[1], parts[2], body)
         if parts[0] not in (*FIELDS, "unified_job_templates"):
             raise Refused({"detail": "Not found."}, 404)
         if len(parts) == 1:

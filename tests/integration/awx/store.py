@@ -118,10 +118,16 @@ class Store:
         of_type = [one for one in self.objects["credentials"].values() if one["credential_type"] == number]
         if resource == "credential_types" and of_type:
             raise Refused({"detail": "Credential types that are in use cannot be deleted."}, 403)
-        del self.objects[resource][number]
+        held = self.objects[resource].pop(number)
+        # AWX removes an approval with its node.
+        if resource == "workflow_job_template_nodes":
+            self.objects["workflow_approval_templates"].pop(held["unified_job_template"], None)
         for other, field in _CASCADES.get(resource, ()):
             for each in [each for each, one in self.objects[other].items() if one[field] == number]:
                 self.delete(other, each)
+        self._forget(resource, number)
+
+    def _forget(self, resource: str, number: int) -> None:
         self.surveys.pop((resource, number), None)
         for (kind, owner, name), numbers in list(self.associated.items()):
             if (kind, owner) == (resource, number):
@@ -242,7 +248,9 @@ class Store:
 
     def _check_workflow_job_template_nodes(self, whole: Object, _number: int | None) -> None:
         template = self.objects["job_templates"].get(whole["unified_job_template"])
-        for prompt in ("inventory", "limit", "job_type", "extra_data") if template else ():
+        if template is None:
+            return
+        for prompt in ("inventory", "limit", "job_type", "extra_data"):
             asked = template[
                 "ask_variables_on_launch" if prompt == "extra_data" else f"ask_{prompt}_on_launch"
             ]
