@@ -24,6 +24,7 @@ from restate_sandbox import Sandbox  # noqa: E402
 from stop_signals import Stopped, StopSignals  # noqa: E402
 
 from tests.benchmark.benchmark_server import BenchmarkServer  # noqa: E402
+from tests.benchmark.comparisons import cleanup, environments, release, tasks  # noqa: E402
 from tests.benchmark.doctors import doctor  # noqa: E402
 from tests.benchmark.measuring import say  # noqa: E402
 from tests.benchmark.recoveries import failed, many, paused  # noqa: E402
@@ -31,6 +32,10 @@ from tests.benchmark.tables import Table  # noqa: E402
 from tests.benchmark.time_split import split  # noqa: E402
 
 PARTS: dict[str, Callable[[BenchmarkServer], Iterator[Table]]] = {
+    "tasks": tasks,
+    "release": release,
+    "cleanup": cleanup,
+    "environments": environments,
     "failed": failed,
     "paused": paused,
     "many": many,

@@ -45,8 +45,8 @@ class PlaybookRunner:
     """Runs the playbooks beside this file against one server, in a directory of its own."""
 
     def __init__(self, directory: Path, admin_url: str) -> None:
-        self._directory = directory
-        self._admin_url = admin_url
+        self.directory = directory
+        self.admin_url = admin_url
         self._result = directory / "result.json"
         self._report = directory / "report.json"
 
@@ -57,15 +57,18 @@ class PlaybookRunner:
         *,
         probe: bool = False,
         stages: bool = False,
+        arguments: Sequence[str] = (),
     ) -> PlaybookRun:
-        """Run a playbook and give what it cost; with `probe` or `stages`, what the module's process cost, too.
+        """Run a playbook, one of the collection where its name has a dot, and give what it cost.
+
+        With `probe` or `stages`, what the module's process cost is in it, too.
 
         Raises RuntimeError with the output of a playbook that fails.
         """
-        given = {"admin_url": self._admin_url, **(variables or {})}
+        given = {"admin_url": self.admin_url, **(variables or {})}
         if probe or stages:
             given["ansible_python_interpreter"] = str(self._probe())
-        extra = self._directory / "variables.json"
+        extra = self.directory / "variables.json"
         extra.write_text(json.dumps(given))
         for file in (self._result, self._report):
             file.unlink(missing_ok=True)
@@ -73,17 +76,17 @@ class PlaybookRunner:
             "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback_plugins"),
             "BENCHMARK_RESULT": str(self._result),
             # What a module that is cut off leaves behind goes with the directory.
-            "TMPDIR": str(self._directory),
-            "ANSIBLE_REMOTE_TEMP": str(self._directory / "remote"),
+            "TMPDIR": str(self.directory),
+            "ANSIBLE_REMOTE_TEMP": str(self.directory / "remote"),
         }
         if stages:
-            environment["BENCHMARK_STAGES"] = str(self._directory / "marks.json")
-        playbook = str(HERE / "playbooks" / f"{name}.yml")
-        seconds = timed(["ansible-playbook", playbook, "-e", f"@{extra}"], environment)
+            environment["BENCHMARK_STAGES"] = str(self.directory / "marks.json")
+        playbook = name if "." in name else str(HERE / "playbooks" / f"{name}.yml")
+        seconds = timed(["ansible-playbook", playbook, "-e", f"@{extra}", *arguments], environment)
         return PlaybookRun(seconds, _read(self._result), _read(self._report))
 
     def _probe(self) -> Path:
-        probe = self._directory / "python"
+        probe = self.directory / "python"
         script = HERE / "python_probe.py"
         probe.write_text(
             f'#!/bin/sh\nexec "{sys.executable}" -IS "{script}" "{self._report}" "{sys.executable}" "$@"\n'

@@ -31,7 +31,8 @@ class RunSubmitter:
         self._sandbox = sandbox
         self._numbers = itertools.count()
         self.api: RestateApi = sandbox.api()
-        self.api.register(sandbox.serve("release-1").url)
+        self.release_url = sandbox.serve("release-1").url
+        self.api.register(self.release_url)
         port = restate_server.free_ports(1)[0]
         log = sandbox.processes.directory / "bulk-submit-service.log"
         sandbox.processes.spawn([sys.executable, _SERVICE, str(port)], env=os.environ, log=log)

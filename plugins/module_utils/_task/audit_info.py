@@ -32,10 +32,9 @@ def audit_info(params: dict[str, t.Any]) -> dict[str, t.Any]:
 
     given: dict[str, t.Any] = {name: value for name, value in params.items() if value is not None}
     try:
-        times: dict[str, t.Any] = {
-            name: values.instant(name, given[name]) for name in ("since", "until") if name in given
-        }
-        result: dict[str, t.Any] = read_log(LogRequest(**{**given, **times}))
+        for name in {"since", "until"} & given.keys():
+            given[name] = values.instant(name, given[name])
+        result: dict[str, t.Any] = read_log(LogRequest(**given))
     except OperatorError as exc:
         message = f"{exc.message} What to do: {exc.remedy}"
         return {"failed": True, "msg": message, "error": exc.to_result()}

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
 from ..._errors import OperatorError
@@ -41,6 +42,8 @@ class Drain:
         self._offer: Offer | None = None
         self._pending: dict[str, int] = {}
         """What was pending when it was last looked at, by deployment."""
+        self._deleted: dict[str, set[str]] = {}
+        """What was deleted and not looked at since, with what was abandoned on it."""
 
     def run(self) -> None:
         """Do what is planned; what remains at the end is noted with its reason."""
@@ -65,18 +68,24 @@ class Drain:
     def _remove_drained(self) -> bool:
         """Remove what nothing pends on, and return whether nothing waits any more."""
         pending = read_pending(self._admin, Registry.read(self._admin))
-        for removal in list(self._waiting):
-            self._pending[removal.id] = pending.get(removal.id, Pending()).total
-            if not self._pending[removal.id]:
-                self._remove(removal)
+        try:
+            for removal in list(self._waiting):
+                self._pending[removal.id] = pending.get(removal.id, Pending()).total
+                if not self._pending[removal.id]:
+                    self._remove(removal)
+        except OperatorError:
+            with contextlib.suppress(OperatorError):
+                self._look_at_deleted()
+            raise
+        self._look_at_deleted()
         return not self._waiting
 
     # What is still pending at the end
 
     def _end_pending(self, removal: Removal) -> None:
         # Who is the latest is read again: it may be this one by now, and its work alive.
-        registry = self._registry_now(removal)
-        if registry is None or self._has_become_latest(removal, registry):
+        registry = self._read_with_kept()
+        if self._is_gone(removal, registry) or self._has_become_latest(removal, registry):
             return
         how = removal.at_end
         rows = self._unfinished_on(removal, registry)
@@ -89,6 +98,7 @@ class Drain:
         if how != "abandon" and not self._is_held(removal):
             self._wait_until_drained(removal)
         self._remove(removal, abandon=how == "abandon")
+        self._look_at_deleted()
 
     def _cancel(self, rows: t.Iterable[Invocation]) -> None:
         for row in rows:
@@ -164,10 +174,11 @@ class Drain:
 
     def _remove(self, removal: Removal, *, abandon: bool = False) -> None:
         """Delete a deployment, unless what was read just before forbids it."""
-        registry = self._registry_now(removal)
-        if registry is None:
-            return
-        if read_pending(self._admin, registry)[removal.id].total and not abandon:
+        registry = self._read_with_kept()
+        pending = read_pending(self._admin, registry)
+        # What is read before a removal shows what became of the one before it, too.
+        self._look_at_deleted(registry.ids, pending.keys())
+        if self._is_gone(removal, registry) or (pending[removal.id].total and not abandon):
             return
         if self._has_become_latest(removal, registry):
             return
@@ -176,28 +187,18 @@ class Drain:
             self._admin.delete_deployment(removal.id)
         self._journal.done("abandon", abandoned)
         self._waiting.remove(removal)
-        self._wait_until_gone(removal)
-        self._look_for_zombies(removal, set(abandoned))
+        self._deleted[removal.id] = set(abandoned)
 
-    def _registry_now(self, removal: Removal) -> Registry | None:
-        """Return what is registered now, or None where somebody else has removed the deployment meanwhile."""
-        registry = self._read_with_kept()
-        if registry is None:
-            raise OperatorError(
-                "RESTATE_DEPLOYMENT_NOT_FOUND",
-                f"{self._plan.kept.id} at {self._plan.kept.shown_url}, which is to be kept, is no longer registered: "
-                "nothing more is removed.",
-                remedy="Register it again (restate_redeploy), then run the task again.",
-                deployment_ids=[self._plan.kept.id],
-            )
+    def _is_gone(self, removal: Removal, registry: Registry) -> bool:
+        """Whether somebody else has removed the deployment meanwhile; that is noted."""
         if removal.id in registry.ids:
-            return registry
+            return False
         self._journal.not_done("remove", [removal.id], "already_gone", "somebody else removed it meanwhile")
         self._waiting.remove(removal)
-        return None
+        return True
 
-    def _read_with_kept(self) -> Registry | None:
-        """Return what is registered now, or None where the deployment that is to be kept is not, for good."""
+    def _read_with_kept(self) -> Registry:
+        """Return what is registered now; raise where the deployment that is to be kept is not, for good."""
         registry = Registry.read(self._admin)
 
         def is_kept_there() -> bool:
@@ -208,7 +209,15 @@ class Drain:
 
         # A node of a cluster may not know yet of what was registered a moment ago.
         is_there = wait_until(is_kept_there, clock=self._clock, seconds=STALE_READ_SECONDS, pause=0.5)
-        return registry if is_there else None
+        if is_there:
+            return registry
+        raise OperatorError(
+            "RESTATE_DEPLOYMENT_NOT_FOUND",
+            f"{self._plan.kept.id} at {self._plan.kept.shown_url}, which is to be kept, is no longer registered: "
+            "nothing more is removed.",
+            remedy="Register it again (restate_redeploy), then run the task again.",
+            deployment_ids=[self._plan.kept.id],
+        )
 
     def _has_become_latest(self, removal: Removal, registry: Registry) -> bool:
         """Whether a service would lose its latest deployment, which no plan allowed; it is noted that it stays."""
@@ -225,20 +234,34 @@ class Drain:
         note_remaining(self._journal, removal.id, {"became_latest": []})
         return True
 
-    def _wait_until_gone(self, removal: Removal) -> None:
+    def _look_at_deleted(
+        self, listed: t.Collection[str] | None = None, holding: t.Container[str] = ()
+    ) -> None:
+        """See that what was deleted is gone, and that nothing was left on it.
+
+        O(listed) are the deployments that were read since, and O(holding) those that something is pinned to.
+        """
+        deleted, self._deleted = self._deleted, {}
+        for deployment_id, abandoned in deleted.items():
+            if listed is None or deployment_id in listed:
+                self._wait_until_gone(deployment_id)
+            if listed is None or deployment_id in holding:
+                self._look_for_zombies(deployment_id, abandoned)
+
+    def _wait_until_gone(self, deployment_id: str) -> None:
         def is_gone() -> bool:
-            return all(other.id != removal.id for other in self._admin.deployments())
+            return all(other.id != deployment_id for other in self._admin.deployments())
 
         if not wait_until(is_gone, clock=self._clock, seconds=STALE_READ_SECONDS, pause=0.5):
             raise OperatorError(
                 "RESTATE_UNEXPECTED_RESPONSE",
-                f"{removal.id} was deleted, but the server still lists it.",
-                deployment_ids=[removal.id],
+                f"{deployment_id} was deleted, but the server still lists it.",
+                deployment_ids=[deployment_id],
             )
 
-    def _look_for_zombies(self, removal: Removal, expected: t.Container[str]) -> None:
+    def _look_for_zombies(self, deployment_id: str, expected: t.Container[str]) -> None:
         """Find what got pinned between the last count and the delete, and move it where that is possible."""
-        rows = self._admin.query(self._admin.questions.unfinished_on(removal.id, ()))
+        rows = self._admin.query(self._admin.questions.unfinished_on(deployment_id, ()))
         rows = [row for row in rows if row.id not in expected]
         stranded = [row.id for row in rows]
         if rows and self._admin.capabilities.can_pause:
@@ -249,8 +272,8 @@ class Drain:
             stranded = [each for each in stranded if not self._journal.is_done("migrate", each)]
         if stranded:
             self._journal.warn(
-                f"{count(len(stranded), 'invocation')} got pinned to {removal.id} while it was deleted and cannot go "
-                f"on (RT0011): {sample(stranded)}. Resume them on the latest deployment."
+                f"{count(len(stranded), 'invocation')} got pinned to {deployment_id} while it was deleted and cannot "
+                f"go on (RT0011): {sample(stranded)}. Resume them on the latest deployment."
             )
 
     def _offer_of_kept(self) -> Offer:

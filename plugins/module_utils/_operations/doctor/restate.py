@@ -13,6 +13,8 @@ from ..._errors import OperatorError
 from ..._http.clock import Clock
 from ..._restate.admin import AdminClient
 from ..._restate.ingress import Ingress
+from ..._restate.questions import Question
+from ..._restate.rows import PinnedCount
 from ..._restate.server import Restate
 from ..._restate.wire import Deployment, Registration
 from ..deployments.registration import as_registered
@@ -23,6 +25,9 @@ from ..report import SAMPLE
 from .components import LONG_RETRYING, RECENT_FAILURES, Component, Invocations, Node, Observed, registry_of
 from .plan import Diagnosis, DoctorRequest, make_plan, nothing_to_do
 from .report import make_report
+
+_TRIED = ("running", "ready", "backing-off", "paused")
+"""The activities in which an invocation may have a last failure."""
 
 
 def observe(restate: Restate, request: DoctorRequest) -> Observed:
@@ -99,19 +104,31 @@ def _read_invocations(
     if error := version.result().error:
         raise error
     ask = admin.questions
-    questions = {
-        "by_place": ask.invocations_by_place(),
-        "unfinished": ask.unfinished_by_activity(retries=LONG_RETRYING),
-        "pinned": ask.pinned(),
-        "unpinned": ask.unpinned(),
-        "failed": ask.latest_terminal_failures(limit=RECENT_FAILURES),
-        "unsettled": ask.latest_unsettled(limit=RECENT_FAILURES),
-        "zombies": ask.zombies(limit=SAMPLE),
-    }
-    futures: dict[str, Future[t.Any]] = {
-        name: pool.submit(admin.query, question) for name, question in questions.items()
-    }
-    answers = {name: future.result() for name, future in futures.items()}
+
+    def answers_to(**questions: Question[t.Any] | None) -> dict[str, t.Any]:
+        asked = {name: each and pool.submit(admin.query, each) for name, each in questions.items()}
+        return {name: each.result() if each else [] for name, each in asked.items()}
+
+    answers = answers_to(
+        by_place=ask.invocations_by_place(), unfinished=ask.unfinished_by_activity(retries=LONG_RETRYING)
+    )
+    # Each of these reads all invocations, too, so only what the counts show is looked for.
+    counts = answers["by_place"]
+    unfinished = [row for row in counts if row.status != "completed"]
+    is_pinned = any(row.pinned_deployment_id for row in unfinished)
+    has_failed = any(row.completion_result == "failure" for row in counts)
+    is_tried = any(row.status in _TRIED for row in answers["unfinished"])
+    answers |= answers_to(
+        unpinned=ask.unpinned() if any(not row.pinned_deployment_id for row in unfinished) else None,
+        failed=ask.latest_terminal_failures(limit=RECENT_FAILURES) if has_failed else None,
+        unsettled=ask.latest_unsettled(limit=RECENT_FAILURES) if is_tried else None,
+        zombies=ask.zombies(limit=SAMPLE) if is_pinned else None,
+    )
+    answers["pinned"] = [
+        PinnedCount(row.pinned_deployment_id, row.status, row.n)
+        for row in unfinished
+        if row.pinned_deployment_id
+    ]
     ids = [row.id for row in answers["unsettled"] if row.last_failure is None]
     if ids and admin.capabilities.keeps_journal_events:
         answers["events"] = admin.query(ask.last_events(ids))
