@@ -135,8 +135,8 @@ def failed(**more: Any) -> Invocation:
 def resuming(
     *rows: Invocation, missing: tuple[str, ...] = (), latest: str = "dp_new", to: str = "keep"
 ) -> str:
-    seen = registry(NEW, OLD, latest={"Flow": latest})
-    offers = {each: Offer(each, seen.latest) for each in ("dp_new", "dp_old")}
+    seen = registry(NEW, OLD, deployment("dp_newer", "Flow", day=4), latest={"Flow": latest})
+    offers = {each: Offer(each, seen.latest) for each in seen.ids}
     observed = resume.Observed(rows, missing, 0, resume.Places(seen, offers))
     request = resume.ResumeRequest(deployment=to, skip_blocked=False)
     return digest(of_resume.subjects(resume.make_plan(observed, request)))
@@ -199,7 +199,7 @@ def test_these_are_the_same_plan(one: str, other: str) -> None:
     pytest.param(resuming(waiting(status="paused")), resuming(waiting("inv_2", status="paused")), id="resume: another one"),
     pytest.param(resuming(waiting(status="paused")), resuming(waiting(status="paused", created_at=LATER)), id="resume: a new run of the key"),
     pytest.param(resuming(waiting(status="paused")), resuming(waiting(status="paused"), to="latest"), id="resume: where it goes on"),
-    pytest.param(resuming(waiting(status="paused"), to="latest"), resuming(waiting(status="paused"), to="latest", latest="dp_old"), id="resume: what the latest is"),
+    pytest.param(resuming(waiting(status="paused"), to="latest"), resuming(waiting(status="paused"), to="latest", latest="dp_newer"), id="resume: what the latest is"),
     pytest.param(resuming(waiting(status="paused")), resuming(missing=("inv_1",)), id="resume: it is gone"),
 ])
 def test_these_are_other_plans(one: str, other: str) -> None:
