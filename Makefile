@@ -65,8 +65,12 @@ unit: setup ## the quick tests
 benchmark: setup ## what tasks cost beside other ways of doing the same; with BENCHMARK='--keys 100 --only doctor', a part
 	$(IN_VENV) python tests/benchmark/benchmark.py $(BENCHMARK)
 
+.PHONY: both-ways
+both-ways: setup ## the tests against real Restate servers, each task in process and as a module
+	$(IN_VENV) python -m pytest tests/integration --both-ways --numprocesses 2 --dist worksteal
+
 .PHONY: proof
-proof: setup ## kill nodes of a cluster in the middle of tasks, and look for what is lost or said wrongly; with PROOF='--kills 10', fewer
+proof: both-ways ## all tests both ways; then kill nodes of a cluster in the middle of tasks, and look for what is lost or said wrongly; with PROOF='--kills 10', fewer
 	$(IN_VENV) python tests/proof/proof.py $(PROOF)
 
 .PHONY: lint

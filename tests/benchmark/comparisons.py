@@ -95,11 +95,11 @@ _HERE = ("-i", "localhost,", "-c", "local")
 
 def cleanup(server: BenchmarkServer) -> Iterator[Table]:
     """Compare the removal of drained deployments with as many bare DELETE calls, and with that of a third of them."""
-    release = server.submitter.release_url.rstrip("/")
-    kept = f"{release}/kept"
+    base = server.submitter.release_url.rstrip("/")
+    kept = f"{base}/kept"
 
     def plant(number: int) -> list[str]:
-        ids = [server.submitter.api.register(f"{release}/old-{each}") for each in range(number)]
+        ids = [server.submitter.api.register(f"{base}/old-{each}") for each in range(number)]
         _overwrite(server, kept)
         return ids
 
