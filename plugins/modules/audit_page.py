@@ -12,8 +12,8 @@ version_added: 0.1.0
 description:
   - Writes a self-contained HTML page, and the same as Markdown, on the controller. The role
     P(dalp.restate.audit_report#role) calls it.
-  - The records are shown by run. A record does not name its runbook, so runs are told apart by their job, the server, who
-    acted and why, and the time between records.
+  - The records are shown by run. A record does not name its runbook, so runs are told apart by their job, the server,
+    who acted and why, and the time between records.
   - A file that is new can be read by its owner alone.
 options:
   page:

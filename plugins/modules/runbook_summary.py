@@ -12,9 +12,9 @@ version_added: 0.1.0
 description:
   - Prints the summary of a runbook as plain lines, each command on one line. The role P(dalp.restate.runbook#role)
     calls it at the end.
-  - Where the variable C(restate_report) is set, writes a report of the run there, a self-contained HTML page, and the same
-    as Markdown beside it. In check mode it shows the prediction. Where a play has several hosts, each has its own in the
-    name of the file. A report that cannot be written is warned of, and does not fail a run that is done.
+  - Where the variable C(restate_report) is set, writes a report of the run there, a self-contained HTML page, and the
+    same as Markdown beside it. In check mode it shows the prediction. Where a play has several hosts, each has its own
+    in the name of the file. A report that cannot be written is warned of, and does not fail a run that is done.
   - Keeps O(records) in the artifact C(restate_audit_records) of the job.
   - Runs on the controller alone.
 options:
