@@ -31,7 +31,7 @@ def report_path(given: t.Any, host: str, hosts: t.Sequence[str]) -> Path | None:
         return None
     read = str(read_option(VARIABLE, given, {"type": "path"}))
     path = Path(os.path.expandvars(read)).expanduser()
-    if read.endswith(("/", "/.", "/..")) or path.is_dir():
+    if str(given).strip().endswith("/") or path.is_dir():
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT",
             f"{VARIABLE} must be a file's name; {path} is a folder. Nothing was touched.",

@@ -11,7 +11,7 @@ from collections import Counter
 
 from ..summary import Result, Run, Step
 from .page import BAD, GOOD, INFO, QUIET, WARN, Block, Cell, Facts, Folded, Section, Table, Text, Word
-from .texts import count, cut
+from .texts import count, cut, size_of
 
 _TONES = {
     "recovered": GOOD,
@@ -28,7 +28,8 @@ _MOST_KINDS = 30
 _OPEN = 25
 """Up to so many keys, the table is shown at once."""
 _ALL_TEXTS = 150_000
-_LONGEST = 1_000
+_LONGEST = 4_000
+_LONGEST_OF_A_KIND = 400
 
 
 def keys_of(run: Run) -> Section | None:
@@ -104,16 +105,15 @@ def _done(result: Result) -> str:
 
 
 def _cells(line: _Line, size: int) -> list[Cell]:
-    return [
-        cut(line.name, max(size // 2, 60)),
-        Word(line.outcome, _TONES.get(line.outcome, INFO)),
-        cut(line.done, size),
-        cut(line.failure, size),
-    ]
+    """Return the cells of a row whose texts together have O(size) bytes."""
+    name = cut(line.name, size // 2)
+    done = cut(line.done, (size - size_of(name)) // 2)
+    failure = cut(line.failure, size - size_of(name) - size_of(done))
+    return [name, Word(line.outcome, _TONES.get(line.outcome, INFO)), done, failure]
 
 
 def _table(step: Step, lines: t.Sequence[_Line]) -> Table:
-    size = min(_LONGEST, _ALL_TEXTS // (2 * len(lines)))
+    size = min(_LONGEST, _ALL_TEXTS // len(lines))
     return Table(_caption(step), _columns("Key", step), [_cells(line, size) for line in lines])
 
 
@@ -129,7 +129,7 @@ def _kinds(step: Step, lines: t.Sequence[_Line]) -> Table:
     """Return how many keys are alike in how they had failed and what became of them."""
     number = Counter(line._replace(name="") for line in lines)
     ranked = sorted(number.items(), key=lambda item: (_rank(item[0].outcome), -item[1]))
-    rows = [[f"{many:,}", *_cells(line, 300)[1:]] for line, many in ranked[:_MOST_KINDS]]
+    rows = [[f"{many:,}", *_cells(line, _LONGEST_OF_A_KIND)[1:]] for line, many in ranked[:_MOST_KINDS]]
     more = len(ranked) - len(rows)
     caption = f"{step.name}: keys that are alike" + (f" ({more:,} more kinds below)" if more > 0 else "")
     return Table(caption, _columns("Keys", step), rows)

@@ -88,8 +88,12 @@ def _goes_on(run: t.Sequence[Record], record: Record) -> bool:
     begins_anew = record["data"].get("operation") == "doctor" and set(operations) == {"doctor"}
     if has_ended or begins_anew:
         return False
-    began = _time(record) - datetime.timedelta(milliseconds=record["data"].get("duration_ms") or 0)
-    return began - _time(run[-1]) <= _LONGEST_PAUSE
+    try:
+        began = _time(record) - datetime.timedelta(milliseconds=record["data"].get("duration_ms") or 0)
+        return began - _time(run[-1]) <= _LONGEST_PAUSE
+    except ValueError:
+        # A log that was tampered with may hold anything.
+        return False
 
 
 def _time(record: Record) -> datetime.datetime:

@@ -14,6 +14,8 @@ import unicodedata
 _KEPT = "\n\t\u200c\u200d"
 """The invisible characters that scripts and emojis need. What turns text around, or moves a cursor, is shown."""
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)\S*Z$")
+_NOTE = 32
+"""How many bytes it takes to say how much is left out."""
 _INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
@@ -32,12 +34,13 @@ def _shown(character: str) -> str:
 
 
 def cut(text: str, size: int) -> str:
-    """Return as much of a text as fits into O(size) bytes of a page, and how many characters are left out."""
-    used = 0
+    """Return as much of a text as fits into O(size) bytes of a page, with how many characters are left out."""
+    used, kept = 0, 0
     for number, character in enumerate(text):
         used += size_of(character)
+        kept = number + 1 if used <= size - _NOTE else kept
         if used > size:
-            return f"{text[:number]}… ({len(text) - number:,} more characters)"
+            return f"{text[:kept]}… ({len(text) - kept:,} more characters)"
     return text
 
 
