@@ -141,7 +141,7 @@ def test_a_handler_that_is_gone_from_its_url_blocks_what_it_began_and_what_it_ha
     server.wait_for_row(queued, lambda row: row.get("retry_count", 0) >= 1)
     server.serve("release-1", "handler-removed")
 
-    overwritten = run_three_times(server, "redeploy", service_url=deployment.url)
+    overwritten = run_three_times(server, "redeploy", service_url=deployment.url, allow_service_removal=True)
     server.wait_for_row(queued, lambda row: row.get("last_failure") is not None)
     server.wait_for_row(begun, lambda row: row.get("last_failure") is not None)
     # What is being retried reads as running now and then.
