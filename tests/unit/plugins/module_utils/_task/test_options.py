@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible.module_utils.errors import AnsibleFallbackNotFound
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
 from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup.plan import CleanupRequest
 from ansible_collections.dalp.restate.plugins.module_utils._operations.redeploy.plan import RedeployRequest
 from ansible_collections.dalp.restate.plugins.module_utils._operations.resume.plan import ResumeRequest
-from ansible_collections.dalp.restate.plugins.module_utils._task.options import typed
+from ansible_collections.dalp.restate.plugins.module_utils._task.options import set_in_environment, typed
 from ansible_collections.dalp.restate.plugins.modules import restate_cleanup, restate_redeploy, restate_resume
 
 ODD: list[Any] = [True, False, None, [], ["a"], {}, {"a": "b"}, ("a",), b"a"]
@@ -48,3 +49,12 @@ def test_an_option_of_a_dictionary_is_named_with_it() -> None:
     select |= {"failed_after": None, "failure_matches": None}
     with pytest.raises(OperatorError, match=r"select\.failed_before must be a time"):
         typed(ResumeRequest, given(restate_resume, select=select))
+
+
+@pytest.mark.parametrize("text", ["", "  "])
+def test_an_environment_variable_that_is_empty_is_not_set(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESTATE_CLIENT_KEY", text)
+    with pytest.raises(AnsibleFallbackNotFound):
+        set_in_environment("RESTATE_CLIENT_KEY")
+    monkeypatch.setenv("RESTATE_CLIENT_KEY", "/run/key.pem")
+    assert set_in_environment("RESTATE_CLIENT_KEY") == "/run/key.pem"
