@@ -100,7 +100,7 @@ def test_the_oldest_ansible_core_is_the_one_that_galaxy_is_told_and_that_develop
     assert content_of("meta", "runtime.yml")["requires_ansible"] == f">={oldest}.0"
     assert f"\nansible-core=={oldest}." in (ROOT / "requirements" / "dev.in").read_text()
     for path in ROOT.glob("roles/*/meta/main.yml"):
-        assert content_of(path)["galaxy_info"]["min_ansible_version"] == oldest
+        assert content_of(str(path))["galaxy_info"]["min_ansible_version"] == oldest
 
 
 def test_the_documented_versions_of_restate_are_those_of_the_tests() -> None:
