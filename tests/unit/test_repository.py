@@ -131,21 +131,6 @@ def test_the_version_of_galaxy_has_release_notes_that_were_made_for_it() -> None
 # Execution environments
 
 
-def test_an_execution_environment_is_made_of_what_the_collection_says_of_itself(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "awx.md").read_text(encoding="utf-8")
-    [definition] = re.findall(r"```yaml\n(# execution-environment\.yml\n.*?)```", page, re.DOTALL)
-    (tmp_path / "execution-environment.yml").write_text(definition)
-
-    subprocess.run(
-        [TOOLS / "ansible-builder", "create", "--verbosity", "1"],
-        check=True,
-        cwd=tmp_path,
-        capture_output=True,
-    )
-
-    assert "dalp.restate" in (tmp_path / "context/_build/requirements.yml").read_text()
-
-
 def test_an_execution_environment_finds_the_requirements_of_the_collection() -> None:
     told = subprocess.run(
         [TOOLS / "ansible-builder", "introspect", ROOT / ".build" / "collections"],
