@@ -61,6 +61,11 @@ molecule: setup ## each role and runbook on a sandbox: a dry run that changes no
 unit: setup ## the quick tests
 	$(IN_VENV) python -m pytest tests/unit
 
+# Where there is no Chromium, the tests say so and are skipped. The pictures stay in .build/look.
+.PHONY: look
+look: setup ## look at the pages in headless Chromium (CHROMIUM=path for another one): two widths, dark and light, axe's rules
+	$(IN_VENV) python -m pytest tests/look -rs
+
 .PHONY: benchmark
 benchmark: setup ## what tasks cost beside other ways of doing the same; with BENCHMARK='--keys 100 --only doctor', a part
 	$(IN_VENV) python tests/benchmark/benchmark.py $(BENCHMARK)

@@ -18,7 +18,7 @@ OLD_URL, NEW_URL = "http://orders-v1:9080/", "http://orders-v2:9080/"
 
 
 def result(operation: str = "cleanup", *, check: bool = False, **more: Any) -> Result:
-    data: dict[str, Any] = {
+    data: Result = {
         "attempt": "a",
         "actor": "ops",
         "operation": operation,

@@ -24,7 +24,7 @@ _TONES = {
 }
 _GRAVEST_FIRST = ("failed", "unknown", "blocked", "recovered", "resumed", "unchanged", "blank")
 _MOST_KEYS = 1000
-_MOST_KINDS = 30
+_MOST_KINDS = 10
 _OPEN = 25
 """Up to so many keys, the table is shown at once."""
 _ALL_TEXTS = 150_000

@@ -143,7 +143,7 @@ def _never_ended(records: t.Sequence[Record]) -> Section:
         data = record["data"]
         facts = Facts(
             [
-                ("When", str(record["time"])),
+                ("When", moment(record.get("time"))),
                 ("Who", str(data.get("actor"))),
                 ("About", str(record["subject"])),
             ]
