@@ -47,7 +47,7 @@ test: lint unit docs-test integration molecule ## lint, then all tests (unit, si
 # A process of its own: the unit tests import the collection as Python does, these as Ansible does.
 # Two at once, each with servers of its own, since much of a test is waiting.
 .PHONY: integration
-integration: setup awx-collection ## the tests against real Restate servers
+integration: setup ## the tests against real Restate servers, but for those that take long (make thorough)
 	$(IN_VENV) python -m pytest tests/integration --numprocesses 2 --dist worksteal
 
 # Two at once; what a scenario printed is shown where it failed.
@@ -70,9 +70,13 @@ look: setup ## look at the pages in headless Chromium (CHROMIUM=path for another
 benchmark: setup ## what tasks cost beside other ways of doing the same; with BENCHMARK='--keys 100 --only doctor', a part
 	$(IN_VENV) python tests/benchmark/benchmark.py $(BENCHMARK)
 
+.PHONY: thorough
+thorough: setup awx-collection ## all tests against real Restate servers, also those that take long, on all versions
+	$(IN_VENV) python -m pytest tests/integration --thorough --numprocesses 2 --dist worksteal
+
 .PHONY: both-ways
-both-ways: setup ## the tests against real Restate servers, each task in process and as a module
-	$(IN_VENV) python -m pytest tests/integration --both-ways --numprocesses 2 --dist worksteal
+both-ways: setup awx-collection ## the same, each task in process and as a module
+	$(IN_VENV) python -m pytest tests/integration --thorough --both-ways --numprocesses 2 --dist worksteal
 
 .PHONY: proof
 proof: both-ways ## all tests both ways; then kill nodes of a cluster in the middle of tasks, and look for what is lost or said wrongly; with PROOF='--kills 10', fewer

@@ -36,6 +36,7 @@ from tests.integration.preloaded_python import preloaded_python  # noqa: E402
 from tests.integration.proxy import Proxy, proxy_of  # noqa: E402
 from tests.integration.server import Server  # noqa: E402
 from tests.integration.services import Services  # noqa: E402
+from tests.integration.thorough import takes_long  # noqa: E402
 
 CORE = ("audit", "cleanup", "doctor", "ended_early", "recover_workflow", "redeploy", "resume", "secrets")
 """The files of tests whose tasks always run both ways, without the test_ of their names."""
@@ -71,12 +72,23 @@ def _is_whole(session: pytest.Session) -> bool:
     """Whether all tests were run to their end, and nothing else is wrong."""
     option = session.config.option
     is_selection = option.keyword or option.markexpr or any(".py" in one for one in session.config.args)
+    is_selection = is_selection or not getattr(option, "thorough", False)
     return not (is_selection or option.collectonly) and session.exitstatus == pytest.ExitCode.OK
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Take the option by which all tests run both ways."""
+    """Take the options by which all tests run, and run both ways."""
     parser.addoption("--both-ways", action="store_true", help="run each task in process and as a module")
+    parser.addoption("--thorough", action="store_true", help="run what takes long, too, on all versions")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave what takes long to a thorough run, unless it was named."""
+    if config.getoption("thorough", default=False) or any(".py" in one for one in config.args):
+        return
+    left = [item for item in items if takes_long(item)]
+    config.hook.pytest_deselected(items=left)
+    items[:] = [item for item in items if item not in set(left)]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
