@@ -105,7 +105,8 @@ def test_a_page_looks_as_it_should(name: str, chromium: str, modules: Path, tmp_
 def test_what_is_looked_for_would_be_found(chromium: str, modules: Path, tmp_path: Path) -> None:
     path = tmp_path / "bad.html"
     path.write_text(
-        "<!DOCTYPE html><title>x</title><p style='color:#ddd;background:#fff'>Pale words.</p><p style='width:2000px'>x<img src='y.png'>"
+        "<!DOCTYPE html><title>x</title><p style='color:#ddd;background:#fff'>Pale words.</p>"
+        "<p style='width:2000px'>x<img src='y.png'>"
         "<script>console.log('ran')</script><a href='#x' tabindex='-1'>never reached</a>"
     )
     for view in _seen(chromium, modules, path):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from .page import BAD, GOOD, INFO, QUIET, WARN, Block, Card, Cell, Facts, Page, Section, Text, Word
 from .records import EXPLANATION, Record, outcome_word, records_folded, records_table
-from .texts import count, some, span
+from .texts import count, moment, some, span
 
 _LONGEST_PAUSE = datetime.timedelta(minutes=2)
 _WORST_FIRST = ("attempted", "failed", "refused", "planned", "succeeded")
