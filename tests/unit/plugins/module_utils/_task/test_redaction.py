@@ -18,6 +18,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._task.redaction impor
     redacted_arguments,
     scrub,
     secrets_of,
+    without_secrets_of_services,
 )
 
 SECRETS = Secrets(frozenset({"hunter22"}))
@@ -76,3 +77,14 @@ def test_arguments_are_shown_without_secrets_and_without_what_was_not_set() -> N
         "retries": 3,
         "keep": ["http://h"],
     }
+
+
+def test_how_a_run_had_failed_is_told_without_secrets_and_the_key_stays() -> None:
+    failed = {"service_key": "hunter22", "failure": "no hunter22 here"}
+    told = without_secrets_of_services({"results": [failed, {"failure": None}], "msg": "hunter22"}, SECRETS)
+    assert told["results"] == [
+        {"service_key": "hunter22", "failure": f"no {HIDDEN} here"},
+        {"failure": None},
+    ]
+    assert told["msg"] == "hunter22"
+    assert failed["failure"] == "no hunter22 here"
