@@ -89,6 +89,9 @@ def _kind_of(name: str, option: t.Mapping[str, t.Any]) -> _Kind:
         return _Kind(
             lambda value: _texts(value, split), "a list, text with commas, or one a line", f"{example},..."
         )
+    if name in URL_OPTIONS:
+        # Pasted into a form, a URL often has blanks around it, which none has.
+        return _Kind(lambda value: _text(value).strip(), "a URL", example)
     return {
         "bool": _Kind(_bool, "true or false", "true"),
         "int": _Kind(_int, "a whole number", str(option.get("default") or 10)),

@@ -249,3 +249,11 @@ def test_results_and_options_of_the_roles_are_no_old_names() -> None:
 def test_a_mistyped_variable_is_told_with_the_nearest_one() -> None:
     [warning] = misspelt(["restate_servce_url", "restate_service_url", "service_url", *known_variables()])
     assert warning.endswith("Did you mean restate_service_url?")
+
+
+@pytest.mark.parametrize(
+    "text", [" http://orders-v2:9080", "http://orders-v2:9080\n", "\thttp://orders-v2:9080 "]
+)
+def test_blanks_around_a_url_are_left_out(text: str) -> None:
+    assert read_option("restate_service_url", text, {"type": "str"}) == "http://orders-v2:9080"
+    assert read_option("restate_service_key", "a key ", {"type": "str"}) == "a key "
