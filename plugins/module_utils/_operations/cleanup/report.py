@@ -103,20 +103,12 @@ def _what_holds(plan: Plan, journal: Journal) -> OperatorError | None:
     return OperatorError(
         "RESTATE_DRAIN_TIMEOUT",
         f"{count(len(parts), 'deployment')} could not be removed after {plan.request.drain_timeout} s: "
-        f"{'; '.join(parts)}.{_others(journal)}",
+        f"{'; '.join(parts)}.",
         remedy=remedy_of(reasons, plan.request),
         reason=reason,
         invocation_ids=[each for _removal, entry in held for each in _holding(entry)][:SAMPLE],
         deployment_ids=[removal.id for removal, _entry in held],
     )
-
-
-def _others(journal: Journal) -> str:
-    """Return how many deployments went all the same."""
-    number = len(journal.subjects("remove"))
-    if not number:
-        return ""
-    return f" {'Would remove' if journal.is_prediction else 'Removed'} {count(number, 'other')}."
 
 
 def _described(deployments: t.Iterable[Deployment]) -> dict[str, t.Any]:
