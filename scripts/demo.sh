@@ -26,7 +26,7 @@ run() {
     printf '%s\n' "$printed"
     return 1
   }
-  sed -n '/ : Summary\]/,/^PLAY RECAP/p' <<<"$printed" | grep -v -e ' : Summary\]' -e '^PLAY RECAP' -e 'ok: \[' -e '^$'
+  sed -n '/ : Summary\]/,/^PLAY RECAP/p' <<<"$printed" | grep -v -e '^TASK ' -e '^PLAY RECAP' -e 'ok: \[' -e '^$'
 }
 
 if [[ -t 1 ]]; then
