@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
 from .._errors import OperatorError
-from .report import count, digest, sample
+from .report import SAMPLE, count, digest, sample
 
 NOTHING = "nothing"
 """The action on a subject about which nothing is to be done."""
@@ -180,6 +180,5 @@ def _change(
 
 
 def _some(names: t.Sequence[str]) -> str:
-    shown = sample(names)
-    more = len(names) - shown.count("), ") - 1
-    return f"{shown} and {more} more" if more > 0 else shown
+    more = len(names) - SAMPLE
+    return f"{sample(names)} and {more} more" if more > 0 else sample(names)

@@ -234,6 +234,7 @@ def told(approved: list[Subject], now: list[Subject]) -> str | None:
     (named(a="recover"), [Subject("a", "recover", "another run")], "changed: a (recover)"),
     (named(a="register"), named(a=NOTHING), "nothing is left to do, so it is done already: a (register)"),
     (named(**{f"k{number:02}": "recover" for number in range(30)}), [], f"no longer there, so it is done already or gone: {', '.join(f'k{number:02} (recover)' for number in range(20))} and 10 more"),
+    (named(**{f"(a), {number:02}": "recover" for number in range(30)}), [], f"no longer there, so it is done already or gone: {', '.join(f'(a), {number:02} (recover)' for number in range(20))} and 10 more"),
 ])  # fmt: skip
 def test_what_differs_is_named(approved: list[Subject], now: list[Subject], difference: str | None) -> None:
     assert told(approved, now) == difference
