@@ -71,9 +71,13 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 def _is_whole(session: pytest.Session) -> bool:
     """Whether all tests were run to their end, and nothing else is wrong."""
     option = session.config.option
-    is_selection = option.keyword or option.markexpr or any(".py" in one for one in session.config.args)
-    is_selection = is_selection or not getattr(option, "thorough", False)
+    is_selection = option.keyword or option.markexpr or _names_a_file(session.config) or not option.thorough
     return not (is_selection or option.collectonly) and session.exitstatus == pytest.ExitCode.OK
+
+
+def _names_a_file(config: pytest.Config) -> bool:
+    """Whether somebody asked for the tests of a file."""
+    return any(".py" in one for one in config.args)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -84,7 +88,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave what takes long to a thorough run, unless it was named."""
-    if config.getoption("thorough", default=False) or any(".py" in one for one in config.args):
+    if config.getoption("thorough", default=False) or _names_a_file(config):
         return
     left = [item for item in items if takes_long(item)]
     config.hook.pytest_deselected(items=left)

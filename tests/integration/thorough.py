@@ -25,7 +25,13 @@ LONG = {
 }
 # On the older versions, the core of each operation.
 ON_ALL_VERSIONS = {
-    *("both_backends", "cleanup", "doctor", "recover_workflow", "redeploy", "resume", "sandbox"),
+    "both_backends",
+    "cleanup",
+    "doctor",
+    "recover_workflow",
+    "redeploy",
+    "resume",
+    "sandbox",
 }
 
 
