@@ -93,6 +93,11 @@ class Service(Wire):
         return {name: getattr(self, name) for name in SERVICE_SETTINGS if getattr(self, name) is not None}
 
     @property
+    def handler_types(self) -> dict[str, str | None]:
+        """The types of its handlers by name."""
+        return {handler.name: handler.ty for handler in self.handlers}
+
+    @property
     def run_handlers(self) -> frozenset[str]:
         """The names of the handlers whose invocation is a workflow's run; empty unless this is a Workflow."""
         return frozenset(handler.name for handler in self.handlers if handler.ty == "Workflow")

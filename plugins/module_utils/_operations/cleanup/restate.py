@@ -15,7 +15,7 @@ from ..._restate.rows import Invocation
 from ..._restate.server import Restate
 from ..._restate.wire import Deployment, Handler, Service
 from ..deployments.pending import read_pending
-from ..deployments.registration import as_registered
+from ..deployments.registration import OF_THE_SERVICE, as_registered
 from ..deployments.registry import Registry
 from ..invocations.fit import Offer, offer_of
 from ..operation import Backend
@@ -25,8 +25,6 @@ from .plan import ASSUMED_ID, Choice, CleanupRequest, Observed, choose, losses, 
 from .prediction import predict
 from .refusals import assumed_protocol, check, not_assumable
 from .report import make_report
-
-_SILENT = ("RESTATE_SERVICE_UNREACHABLE", "RESTATE_REGISTRATION_REFUSED")
 
 
 def observe(restate: Restate, request: CleanupRequest) -> Observed:
@@ -116,7 +114,7 @@ def _why_not_now(
     try:
         admin.discover(as_registered(kept, admin.capabilities))
     except OperatorError as exc:
-        if exc.code not in _SILENT:
+        if exc.code not in OF_THE_SERVICE:
             raise
         return OperatorError(
             "RESTATE_SERVICE_UNREACHABLE",

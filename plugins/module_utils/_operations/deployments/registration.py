@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from ..._restate.versions import Capabilities
 from ..._restate.wire import Deployment, DeploymentDetail
 
+OF_THE_SERVICE = ("RESTATE_SERVICE_UNREACHABLE", "RESTATE_REGISTRATION_REFUSED")
+"""The codes of errors of discovery that tell of the service that was asked; any other one tells of the way to it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Target:

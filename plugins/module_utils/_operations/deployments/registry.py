@@ -96,6 +96,11 @@ class Registry:
         """The ids of the deployments."""
         return {deployment.id for deployment in self.deployments}
 
+    def serves(self, service: str, handler: str) -> bool:
+        """Whether the latest revision of a service has a handler."""
+        latest = self.latest.get(service)
+        return latest is not None and handler in latest.handler_types
+
     def latest_at(self, deployment_id: str) -> list[str]:
         """Return the names of the services whose latest revision is on this deployment."""
         return sorted(name for name, service in self.latest.items() if service.deployment_id == deployment_id)

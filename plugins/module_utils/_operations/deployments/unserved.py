@@ -10,7 +10,6 @@ import typing as t
 from collections import Counter
 
 from ..._restate.rows import InvocationsByPlace
-from ..._restate.wire import Deployment, Service
 from .registry import Registry
 
 Unserved = t.Mapping[str, t.Mapping[str, int]]
@@ -19,22 +18,22 @@ Unserved = t.Mapping[str, t.Mapping[str, int]]
 
 def unserved_work(rows: t.Iterable[InvocationsByPlace], registry: Registry) -> Unserved:
     """Return the work that fails with every attempt (RT0011, RT0012), wherever it is moved to."""
-    places = {deployment.id: deployment for deployment in registry.deployments}
     found: dict[str, Counter[str]] = {}
     for row in rows:
-        place = places.get(row.pinned_deployment_id or "")
-        if row.status != "completed" and not _is_served(row, place, registry.latest):
+        if row.status != "completed" and not is_served(row, registry):
             name = f"{row.target_service_name}/{row.target_handler_name}"
             found.setdefault(name, Counter())[row.status] += row.n
     return {name: dict(found[name]) for name in sorted(found)}
 
 
-def _is_served(row: InvocationsByPlace, place: Deployment | None, latest: t.Mapping[str, Service]) -> bool:
-    service = latest.get(row.target_service_name)
-    if place and not (service and service.deployment_id == place.id):
+def is_served(row: InvocationsByPlace, registry: Registry) -> bool:
+    """Whether what is at a place has its handler there, or where it would be moved to."""
+    pinned, service = row.pinned_deployment_id, row.target_service_name
+    place = next((each for each in registry.deployments if each.id == pinned), None)
+    if place and service not in registry.latest_at(place.id):
         # The list of deployments does not tell the handlers of an older revision.
-        return row.target_service_name in {offered.name for offered in place.services}
-    return service is not None and row.target_handler_name in {handler.name for handler in service.handlers}
+        return service in {offered.name for offered in place.services}
+    return registry.serves(service, row.target_handler_name)
 
 
 def told(work: Unserved) -> str:

@@ -45,13 +45,7 @@ def of_invocations(invocations: Invocations, services: Services) -> t.Iterator[F
     """Yield what does not go on by itself: zombies, paused, long retried and failed."""
     if invocations.zombies:
         yield _zombies(invocations.zombies)
-    paused = _Stuck(
-        [row for row in invocations.by_place if row.status == "paused"],
-        [row for row in invocations.unsettled if row.status == "paused"],
-        services,
-    )
-    if paused.number:
-        yield _paused(paused, invocations)
+    yield from _paused(invocations, services)
     retried = [row for row in invocations.unsettled if _is_retried_often(row)]
     lost = {row.id for row in invocations.zombies}
     number = sum(row.n for row in invocations.unfinished if row.retried_often)
@@ -76,43 +70,37 @@ def _zombies(zombies: t.Sequence[Invocation]) -> Finding:
     )
 
 
-class _Stuck:
-    """What is stuck in one way: how many, the last touched ones, and whether workflow runs alone are."""
-
-    def __init__(
-        self, by_place: t.Sequence[InvocationsByPlace], sample: t.Sequence[Invocation], services: Services
-    ) -> None:
-        self.number = sum(row.n for row in by_place)
-        self.sample = sample
-        self.services = sorted({row.target_service_name for row in by_place})
-        self.are_runs = all(_is_run(row, services) and not row.is_scoped for row in by_place)
-
-
-def _paused(paused: _Stuck, invocations: Invocations) -> Finding:
-    queued = sum(
-        row.n
-        for row in invocations.by_place
-        if row.status == "inboxed" and row.target_service_name in paused.services
-    )
-    waiting = (
-        f" {count(queued, 'call')} of {', '.join(paused.services)} {'is' if queued == 1 else 'are'} queued, and wait "
-        "where their key is paused."
-        if queued
-        else ""
-    )
-    ids = [row.id for row in paused.sample]
-    if paused.are_runs:
-        remedy = _clear_up("paused", paused.services, paused.number)
+def _paused(invocations: Invocations, services: Services) -> t.Iterator[Finding]:
+    paused = [row for row in invocations.by_place if row.status == "paused"]
+    if not paused:
+        return
+    number = sum(row.n for row in paused)
+    names = sorted({row.target_service_name for row in paused})
+    ids = [row.id for row in invocations.unsettled if row.status == "paused"]
+    if all(_is_run(row, services) and not row.is_scoped for row in paused):
+        remedy = _clear_up("paused", names, number)
     else:
-        remedy = _resume(ids, is_all=len(ids) == paused.number)
-    return Finding(
+        remedy = _resume(ids, is_all=len(ids) == number)
+    yield Finding(
         code="PAUSED_INVOCATIONS",
         severity="warning",
         component="invocations",
-        message=f"{count(paused.number, 'invocation')} paused: out of retries, or paused by hand.{waiting}",
+        message=f"{count(number, 'invocation')} paused: out of retries, or paused by hand."
+        f"{_queued_behind(names, invocations)}",
         subjects=ids,
         remedy=remedy,
     )
+
+
+def _queued_behind(names: t.Sequence[str], invocations: Invocations) -> str:
+    """Return the sentence that tells of calls that may wait behind a paused one of their key."""
+    queued = sum(
+        row.n for row in invocations.by_place if row.status == "inboxed" and row.target_service_name in names
+    )
+    if not queued:
+        return ""
+    are = "is" if queued == 1 else "are"
+    return f" {count(queued, 'call')} of {', '.join(names)} {are} queued, and wait where their key is paused."
 
 
 def _is_retried_often(row: Invocation) -> bool:

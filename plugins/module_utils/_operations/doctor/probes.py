@@ -11,14 +11,12 @@ import typing as t
 from ..._errors import OperatorError
 from ..._restate.wire import Deployment, Registration, Service
 from ..commands import runbook
+from ..deployments.registration import OF_THE_SERVICE
 from ..deployments.registry import Registry
-from ..invocations.fit import handler_types
 from .findings import Finding
 
 Probes = t.Mapping[str, Registration | OperatorError]
 
-_OF_THE_SERVICE = ("RESTATE_SERVICE_UNREACHABLE", "RESTATE_REGISTRATION_REFUSED")
-"""What an error says of the service that was asked; any other one is of the way to it."""
 
 _LAMBDA_REMEDY = (
     "Check that the function is there and that the server's AWS credentials may invoke it; register another version "
@@ -28,14 +26,15 @@ _LAMBDA_REMEDY = (
 
 def of_probes(registry: Registry, probes: Probes) -> t.Iterator[Finding]:
     """Yield what the probes of services have shown."""
-    known = {deployment.id: deployment for deployment in registry.deployments}
     failed: dict[str, OperatorError] = {}
-    for deployment_id, answer in probes.items():
-        deployment, names = known[deployment_id], registry.latest_at(deployment_id)
+    for deployment in registry.deployments:
+        answer = probes.get(deployment.id)
+        if answer is None:
+            continue
         if isinstance(answer, Registration):
             yield from _drift(deployment, registry, answer)
-        elif answer.code in _OF_THE_SERVICE:
-            yield _silent(deployment, names, answer)
+        elif answer.code in OF_THE_SERVICE:
+            yield _silent(deployment, registry.latest_at(deployment.id), answer)
         else:
             failed.setdefault(answer.code, answer)
     for error in failed.values():
@@ -54,18 +53,15 @@ def _silent(deployment: Deployment, names: list[str], error: OperatorError) -> F
 
 
 def _failed(error: OperatorError) -> Finding:
-    cure = "or do not probe: set probe_services to false."
-    if error.code == "RESTATE_PERMISSION_REQUIRED":
-        cure = f"Let these credentials send POST /deployments (the probe is a dry run), {cure}"
-    else:
-        cure = f"{error.remedy or 'Look at the admin API,'} {cure}"
+    is_forbidden = error.code == "RESTATE_PERMISSION_REQUIRED"
+    permit = "Let these credentials send POST /deployments; the probe is a dry run."
     return Finding(
         code="PROBE_FAILED",
         severity="warning",
         component="services",
         message=f"Whether services answer discovery is not known: {error.message}",
         subjects=["services"],
-        remedy=cure,
+        remedy=f"{permit if is_forbidden else error.remedy} Or do not probe: set probe_services to false.",
     )
 
 
@@ -93,8 +89,8 @@ def _lost(deployment: Deployment, registry: Registry, offer: Registration) -> li
     for registered, now in _both(deployment, registry, offered):
         if registered.ty != now.ty:
             lost.append(f"{now.name} is a {now.ty}, and not a {registered.ty}")
-        types = handler_types(now)
-        for name, was in handler_types(registered).items():
+        types = now.handler_types
+        for name, was in registered.handler_types.items():
             if name not in types:
                 lost.append(f"{now.name}/{name} is not offered any more")
             elif types[name] != was and registered.ty == now.ty:
@@ -108,7 +104,7 @@ def _new(deployment: Deployment, registry: Registry, offer: Registration) -> lis
     registered = {service.name for service in deployment.services}
     new = [f"{name} is not registered" for name in sorted(offered.keys() - registered)]
     for known, now in _both(deployment, registry, offered):
-        names = handler_types(now).keys() - handler_types(known).keys()
+        names = now.handler_types.keys() - known.handler_types.keys()
         new += [f"{now.name}/{name} is not registered" for name in sorted(names)]
     was = (deployment.min_protocol_version, deployment.max_protocol_version)
     speaks = (offer.min_protocol_version, offer.max_protocol_version)

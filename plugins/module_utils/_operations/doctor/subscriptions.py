@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import typing as t
 
-from ..._restate.wire import Subscription
 from ..commands import restate_cli
 from ..deployments.registry import Registry
 from ..report import SAMPLE
@@ -28,7 +27,7 @@ def of_subscriptions(asked: Component, registry: Registry) -> t.Iterator[Finding
             remedy=asked.error.remedy,
         )
         return
-    idle = [each for each in asked.value if not _is_served(each, registry)]
+    idle = [each for each in asked.value if not registry.serves(*each.service_and_handler)]
     if idle:
         shown = ", ".join(f"{each.id} ({each.source} to {each.sink})" for each in idle[:SAMPLE])
         delete = " && ".join(restate_cli("subscriptions", "delete", each.id) for each in idle[:SAMPLE])
@@ -41,9 +40,3 @@ def of_subscriptions(asked: Component, registry: Registry) -> t.Iterator[Finding
             remedy="Register a release that serves it (dalp.restate.redeploy with its restate_service_url), or give "
             f"them up: {delete}",
         )
-
-
-def _is_served(subscription: Subscription, registry: Registry) -> bool:
-    name, handler = subscription.service_and_handler
-    service = registry.latest.get(name)
-    return service is not None and handler in {each.name for each in service.handlers}

@@ -65,17 +65,12 @@ class Offer:
     def handler_types(self, service: str) -> dict[str, str | None]:
         """Return the types of a service's handlers by name; empty where the service is not offered."""
         offered = self.services.get(service)
-        return handler_types(offered) if offered else {}
+        return offered.handler_types if offered else {}
 
     def speaks(self, version: int | None) -> bool:
         """Whether it speaks a version of the protocol, as far as is told."""
         lowest, highest = self.min_protocol_version, self.max_protocol_version
         return version is None or lowest is None or highest is None or lowest <= version <= highest
-
-
-def handler_types(service: Service) -> dict[str, str | None]:
-    """Return the types of a service's handlers by name."""
-    return {handler.name: handler.ty for handler in service.handlers}
 
 
 def offer_of(place: str, told: DeploymentDetail | Registration | None) -> Offer:

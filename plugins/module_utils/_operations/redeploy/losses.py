@@ -10,20 +10,24 @@ import typing as t
 
 from ..._errors import OperatorError
 from ..._restate.rows import InvocationsByPlace
-from ..._restate.wire import Deployment, Registration, Service
+from ..._restate.wire import Deployment, Registration
 from ..deployments.registry import Registry
-from ..deployments.unserved import Unserved, number_of, told, unserved_work
+from ..deployments.unserved import Unserved, is_served, number_of, told, unserved_work
 from ..report import count
 
 
-def drops_something(registry: Registry, own_id: str | None, discovered: Registration) -> bool:
-    """Return whether a service or handler would be served no more by what is the latest."""
-    offered = {service.name: service for service in discovered.services}
-    return any(
-        name not in offered or not _handlers(service) <= _handlers(offered[name])
+def dropped_handlers(
+    registry: Registry, own_id: str | None, discovered: Registration
+) -> set[tuple[str, str]]:
+    """Return the handlers, each with its service, that the latest revisions have now and would not have then."""
+    offered = {service.name: service.handler_types for service in discovered.services}
+    return {
+        (name, handler)
         for name, service in registry.latest.items()
         if name in offered or service.deployment_id == own_id
-    )
+        for handler in service.handler_types
+        if handler not in offered.get(name, {})
+    }
 
 
 def work_lost(
@@ -33,7 +37,7 @@ def work_lost(
     discovered: Registration,
 ) -> Unserved:
     """Return the unfinished work that is served now, and would not be with what is offered at O(own_id)."""
-    served_now = [row for row in rows if not unserved_work([row], registry)]
+    served_now = [row for row in rows if is_served(row, registry)]
     new = Deployment(id="dp_new", created_at="2000-01-01T00:00:00Z")
     own = next((each for each in registry.deployments if each.id == own_id), new)
     return unserved_work(served_now, registry.once_registered(own, discovered.services))
@@ -61,7 +65,3 @@ def warnings(work: Unserved) -> list[str]:
         f"{count(number_of(work), 'unfinished invocation')} will fail with every attempt (RT0011, RT0012), since "
         f"nothing serves them any more: {told(work)}."
     ]
-
-
-def _handlers(service: Service) -> set[str]:
-    return {handler.name for handler in service.handlers}

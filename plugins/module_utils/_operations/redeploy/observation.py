@@ -12,19 +12,17 @@ from ..._errors import OperatorError
 from ..._http import urls
 from ..._restate.admin import AdminClient
 from ..._restate.server import Restate
-from ..._restate.wire import Deployment, DeploymentDetail, Registration, Subscription
-from ..deployments.registration import as_registered, body, headers_of, uses_http_11
+from ..._restate.wire import Deployment, DeploymentDetail, Registration
+from ..deployments.registration import OF_THE_SERVICE, as_registered, body, headers_of, uses_http_11
 from ..deployments.registry import Registry, ambiguous, check_service_url
-from ..deployments.unserved import Unserved
 from ..invocations.fit import find_misfit, offer_of
 from ..waiting import wait_until
 from .in_flight import InFlight, unfit
-from .losses import drops_something, work_lost
+from .losses import dropped_handlers, work_lost
 from .plan import Observed, RedeployRequest
 from .settings import Codes, settings_in_force
 
 POLL_SECONDS = 0.5
-_SILENT = ("RESTATE_SERVICE_UNREACHABLE", "RESTATE_REGISTRATION_REFUSED")
 
 
 def observe(restate: Restate, request: RedeployRequest) -> Observed:
@@ -38,6 +36,10 @@ def observe(restate: Restate, request: RedeployRequest) -> Observed:
     registry = Registry.read(admin)
     registered, discovered, registration = _Discovery(admin, request).run(registry)
     own_id = registered.id if registered else None
+    dropped = dropped_handlers(registry, own_id, discovered)
+    # All invocations are counted, and subscriptions read, only where some of them may be concerned.
+    subscriptions = admin.subscriptions() if dropped else ()
+    rows = admin.query(admin.questions.invocations_by_place()) if dropped else []
     return Observed(
         registered,
         registry.latest,
@@ -45,8 +47,8 @@ def observe(restate: Restate, request: RedeployRequest) -> Observed:
         in_flight=_in_flight(admin, registered, discovered) if registered else InFlight(),
         body=registration,
         codes={} if request.settings == "code" else _read_codes(admin, registry, registered, discovered),
-        unfed=_unfed(admin, registry, own_id, discovered),
-        lost=_lost(admin, registry, own_id, discovered),
+        unfed=tuple(each for each in subscriptions if each.service_and_handler in dropped),
+        lost=work_lost(rows, registry, own_id, discovered),
         beside=tuple(each.id for each in registry.all_at(request.service_url) if each.id != own_id),
     )
 
@@ -171,34 +173,10 @@ def _read_codes(
     }
 
 
-def _lost(admin: AdminClient, registry: Registry, own_id: str | None, discovered: Registration) -> Unserved:
-    """Return the unfinished work that would be served no more; all invocations are counted only where some may be."""
-    if not drops_something(registry, own_id, discovered):
-        return {}
-    return work_lost(admin.query(admin.questions.invocations_by_place()), registry, own_id, discovered)
-
-
-def _unfed(
-    admin: AdminClient, registry: Registry, own_id: str | None, discovered: Registration
-) -> tuple[Subscription, ...]:
-    """Return the Kafka subscriptions whose service or handler would not be served any more."""
-    offered = {service.name: service for service in discovered.services}
-    lost = {
-        (name, handler.name)
-        for name, service in registry.latest.items()
-        if name in offered or service.deployment_id == own_id
-        for handler in service.handlers
-        if name not in offered or handler.name not in {each.name for each in offered[name].handlers}
-    }
-    if not lost:
-        return ()
-    return tuple(each for each in admin.subscriptions() if each.service_and_handler in lost)
-
-
 def _code_of(admin: AdminClient, deployment: Deployment) -> Registration | None:
     try:
         return admin.discover(as_registered(deployment, admin.capabilities))
     except OperatorError as exc:
-        if exc.code not in _SILENT:
+        if exc.code not in OF_THE_SERVICE:
             raise
         return None
