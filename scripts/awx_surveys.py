@@ -100,7 +100,8 @@ RUNBOOKS: dict[str, tuple[Question, ...]] = {
     ),
     "recover_failed": (
         Question("recover_workflow.select.kinds", default=["failed", "paused", "backing_off"]),
-        Question("recover_workflow.select.limit", default=100, bounds=(1, 10000)),
+        # It must be told, which the default does: AWX takes a default for no answer to what is required.
+        Question("recover_workflow.select.limit", required=False, default=100, bounds=(1, 10000)),
         Question("recover_workflow.select.service_name"),
         Question("recover_workflow.select.failed_after"),
         Question("recover_workflow.select.failed_before"),
@@ -154,6 +155,9 @@ def _asked(question: Question) -> dict[str, t.Any]:
     }
     if question.bounds:
         asked["min"], asked["max"] = question.bounds
+    elif required and kind in ("text", "textarea"):
+        # AWX takes an empty text for an answer to what is required.
+        asked["min"] = 1
     asked["default"] = _default(default)
     if choices:
         asked["choices"] = choices

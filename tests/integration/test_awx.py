@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,13 +16,19 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.integration.awx.server import PASSWORD, USERNAME, Awx, stand_in
+from tests.integration.awx import site
+from tests.integration.awx.server import Awx, stand_in
+from tests.integration.awx.site import (
+    PLAYBOOKS,
+    PROJECTS,
+    REPOSITORY,
+    ROOT,
+    data_with,
+    install_awx_collection,
+)
 from tests.integration.guides import snippets
-from tests.integration.playbook import environment
 
-ROOT = Path(__file__).resolve().parents[2]
 GUIDE = next(one.text for one in snippets(ROOT / "docs" / "awx.md") if one.language == "yaml")
-REPOSITORY = "https://github.com/dalp/ansible-restate.git"
 SITE = {
     "awx_organization": "Default",
     "awx_project": {"scm_type": "git", "scm_url": REPOSITORY},
@@ -32,65 +36,31 @@ SITE = {
         {"name": "staging", "admin_url": "http://restate:9070", "auth_token": "a-token-of-restate"}
     ],
 }
-PLAYBOOKS = [f"playbooks/{path.name}" for path in (ROOT / "playbooks").glob("*.yml")]
 
 
 @pytest.fixture(scope="session", autouse=True)
 def awx_collection() -> None:
-    """The collection awx.awx, also where pytest was not started by make."""
-    subprocess.run([sys.executable, str(ROOT / "scripts" / "awx_collection.py")], check=True)
+    """The collection awx.awx."""
+    install_awx_collection()
 
 
 @pytest.fixture
 def awx() -> Iterator[Awx]:
     """An AWX with an organization, and somebody's own objects in it."""
-    with stand_in({REPOSITORY: PLAYBOOKS, "restate": PLAYBOOKS}) as started:
+    with stand_in(PROJECTS) as started:
         yield started
 
 
 def apply(awx: Awx, tmp_path: Path, *options: str, **variables: Any) -> subprocess.CompletedProcess[str]:
-    """Run the playbook awx as a site does."""
-    extra = tmp_path / "variables.json"
-    extra.write_text(json.dumps({**SITE, **variables}))
-    return subprocess.run(
-        [
-            str(Path(sys.executable).with_name("ansible-playbook")),
-            "dalp.restate.awx",
-            "-e",
-            f"@{extra}",
-            *options,
-        ],
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env=environment(
-            ANSIBLE_NOCOLOR="1",
-            ANSIBLE_PIPELINING="1",
-            CONTROLLER_HOST=awx.url,
-            CONTROLLER_USERNAME=USERNAME,
-            CONTROLLER_PASSWORD=PASSWORD,
-            LC_ALL="C.UTF-8",
-        ),
-    )
+    """Apply what this site has, with further variables."""
+    return site.apply(awx, tmp_path, *options, **{**SITE, **variables})
 
 
 @pytest.fixture(scope="module")
 def few(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The data files with the templates of the outage's workflow alone, for tests to which the number is nothing."""
+    """The data files of the outage's workflow alone, for tests to which the number of templates is nothing."""
     folder = tmp_path_factory.mktemp("data")
-    shutil.copytree(ROOT / "extensions" / "awx", folder, dirs_exist_ok=True)
-    wanted = ("doctor", "recover_failed", "recover_failed (dry run)", "nothing to approve")
-    templates = folder / "controller" / "templates.yml"
-    head, *entries = templates.read_text().split("\n\n  - <<:")
-    first = head.partition("controller_templates:\n  - <<:")
-    kept = [one for one in (first[2], *entries) if any(f'awx_title }}}}: {name}"' in one for name in wanted)]
-    templates.write_text(
-        "controller_templates:\n".join((first[0], "")) + "".join(f"  - <<:{one}\n" for one in kept)
-    )
-    workflows = folder / "controller" / "workflows.yml"
-    start, _, outage = workflows.read_text().partition("controller_workflows:\n")
-    workflows.write_text(f"{start}controller_workflows:\n" + outage[outage.index("  # What the first") :])
-    return {"awx_data_dir": str(folder)}
+    return data_with(folder, "doctor", "recover_failed", workflow="outage with approval")
 
 
 def somebody_elses(awx: Awx) -> dict[str, Any]:

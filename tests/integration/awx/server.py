@@ -43,14 +43,17 @@ class Awx:
         key = "identifier" if resource == "workflow_job_template_nodes" else "name"
         return next(one for one in self.store.objects[resource].values() if one[key] == name)
 
+    def id_of(self, resource: str, name: str) -> int:
+        """Return the id of an object, by its name."""
+        return next(number for number, one in self.store.objects[resource].items() if one["name"] == name)
+
     def survey_of(self, name: str, resource: str = "job_templates") -> dict[str, Any]:
         """Return the survey of a template, by the template's name."""
-        number = next(each for each, one in self.store.objects[resource].items() if one["name"] == name)
-        return self.store.surveys[resource, number]
+        return self.store.surveys[resource, self.id_of(resource, name)]
 
     def granted(self, name: str, resource: str = "job_templates") -> dict[str, set[str]]:
         """Return, by role, the teams that have it on a template."""
-        number = next(each for each, one in self.store.objects[resource].items() if one["name"] == name)
+        number = self.id_of(resource, name)
         return {
             role: {self.store.objects["teams"][team]["name"] for team in teams}
             for (kind, owner, role), teams in self.store.granted.items()

@@ -261,9 +261,9 @@ class Store:
         if not re.fullmatch(r"DTSTART\S*:\S+ RRULE:(?=.*INTERVAL=\d)\S+", whole["rrule"]):
             raise Refused({"rrule": ["Valid DTSTART and INTERVAL required in rrule."]})
         specification = self.surveys.get(("job_templates", whole["unified_job_template"]), {})
-        missing = surveys.missing_answers(specification, whole["extra_data"])
-        if missing:
-            raise Refused({"extra_data": [f"'{name}' value missing" for name in missing]})
+        wrong = surveys.troubles_of_answers(specification, whole["extra_data"])
+        if wrong:
+            raise Refused({"extra_data": wrong})
 
 
 def _target(association: str) -> str:

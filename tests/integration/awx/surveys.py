@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What AWX refuses of a survey's specification, and what of the answers to one."""
+"""What AWX refuses of a survey's specification, and of the answers to one."""
 
 from __future__ import annotations
 
@@ -76,12 +76,39 @@ def choices_of(question: dict[str, Any]) -> list[str]:
     return choices.splitlines() if isinstance(choices, str) else list(choices)
 
 
-def missing_answers(specification: dict[str, Any], answers: dict[str, Any]) -> list[str]:
-    """Return the variables of required questions that have neither an answer nor a default."""
-    return [
-        question["variable"]
-        for question in specification.get("spec", ())
-        if question["required"]
-        and question.get("default", "") == ""
-        and not answers.get(question["variable"])
-    ]
+def troubles_of_answers(specification: dict[str, Any], answers: dict[str, Any]) -> list[str]:
+    """Return why AWX refuses to launch with these answers. A default stands for none of them."""
+    questions = specification.get("spec", ())
+    unknown = set(answers) - {question["variable"] for question in questions}
+    found = [f"Variables {', '.join(sorted(unknown))} are not allowed on launch."] if unknown else []
+    return found + [trouble for each in questions if (trouble := trouble_of_answer(each, answers))]
+
+
+def trouble_of_answer(question: dict[str, Any], answers: dict[str, Any]) -> str | None:
+    """Return why AWX refuses what is answered to a question; None for what it takes."""
+    variable = question["variable"]
+    if variable not in answers:
+        return f"'{variable}' value missing" if question["required"] else None
+    answer = answers[variable]
+    if question["type"] in ("multiplechoice", "multiselect"):
+        return _trouble_of_choice(question, answer)
+    kinds = {"integer": (int,), "float": (int, float)}.get(question["type"], (str,))
+    if type(answer) not in kinds:
+        return f"Value {answer} for '{variable}' expected to be of another type."
+    size = len(answer) if isinstance(answer, str) else answer
+    low, high = question.get("min"), question.get("max")
+    if low is not None and size < low:
+        return f"'{variable}' value {answer} is too small (must be at least {low})."
+    if high is not None and size > high:
+        return f"'{variable}' value {answer} is too large (must be no more than {high})."
+    return None
+
+
+def _trouble_of_choice(question: dict[str, Any], answer: Any) -> str | None:
+    variable = question["variable"]
+    if question["type"] == "multiselect" and not isinstance(answer, list):
+        return f"'{variable}' value is expected to be a list."
+    chosen = answer if question["type"] == "multiselect" else [answer]
+    if any(each not in choices_of(question) for each in chosen):
+        return f"Value {answer} for '{variable}' expected to be one of {choices_of(question)}."
+    return None
