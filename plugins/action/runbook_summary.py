@@ -18,6 +18,7 @@ from ansible.utils.display import Display
 from ..module_utils._errors import OperatorError
 from ..module_utils._task.options import AUDIT_SPEC
 from ..plugin_utils.command_line import Command
+from ..plugin_utils.job_template import JobTemplate
 from ..plugin_utils.option_values import read_option
 from ..plugin_utils.report.files import VARIABLE, report_path, write_page
 from ..plugin_utils.report.of_run import page_of_run
@@ -39,9 +40,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         variables = task_vars or {}
         result: dict[str, t.Any] = super().run(tmp, variables)
         _validated, args = self.validate_argument_spec(_SPEC)
-        command = Command(
-            context.CLIARGS, variables["inventory_hostname"], variables, self._hidden(variables)
-        )
+        command = self._command(variables)
         names = ["doctor", *args["steps"], "doctor"]
         found = _of_this_run(args["results"], args["records"])
         before, *steps, after = map(Step, names, found)
@@ -71,6 +70,12 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             # Whatever it is, a person must be told what the run did, and it did it.
             return [], [f"The report was not written: {type(exc).__name__}: {exc}"]
         return [str(file) for file in files], []
+
+    def _command(self, variables: dict[str, t.Any]) -> Command | JobTemplate:
+        template = variables.get("awx_job_template_name")
+        if template:
+            return JobTemplate(template, bool(variables.get("awx_workflow_job_id")))
+        return Command(context.CLIARGS, variables["inventory_hostname"], self._hidden(variables))
 
     def _hidden(self, variables: dict[str, t.Any]) -> tuple[re.Pattern[str], ...]:
         """Return the patterns of what must not be shown; where they cannot be read, one that matches all."""

@@ -50,29 +50,24 @@ class Command:
 
     arguments: t.Mapping[str, t.Any]
     host: str
-    variables: t.Mapping[str, t.Any]
     hidden: tuple[re.Pattern[str], ...] = ()
 
+    @property
+    def holds_plans(self) -> bool:
+        """Whether what comes next is held to the plans of this run."""
+        return True
+
     def for_real(self, plan_digests: t.Mapping[str, str] | None = None) -> str:
-        """Return what does it for real, and nothing but the plans of these digests; in AWX, which template does."""
-        template = self.variables.get("awx_job_template_name")
-        if template:
-            return f"Launch the job template {template!r}, as a run and not as a check."
+        """Return what does it for real, and nothing but the plans of these digests."""
         plans = ["-e", json.dumps({_PLAN_DIGESTS: dict(plan_digests)})] if plan_digests else []
         return self._words([], [*self._given(without=_PLAN_DIGESTS), *plans])
 
     def again(self) -> str:
-        """Return what does the same once more; in AWX, which template does."""
-        template = self.variables.get("awx_job_template_name")
-        if template:
-            return f"Launch the job template {template!r} again."
+        """Return what does the same once more."""
         return self._words(["--check"] if self.arguments.get("check") else [], self._given())
 
     def dry_run(self) -> str:
-        """Return what tells anew what would be done; in AWX, which template does."""
-        template = self.variables.get("awx_job_template_name")
-        if template:
-            return f"Launch the dry run of the job template {template!r}."
+        """Return what tells anew what would be done."""
         return self._words(["--check"], self._given(without=_PLAN_DIGESTS))
 
     def _words(self, flags: list[str], given: list[str]) -> str:

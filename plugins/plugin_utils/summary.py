@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from .advice import with_variables
 from .command_line import Command
+from .job_template import JobTemplate
 
 Result = t.Mapping[str, t.Any]
 
@@ -76,7 +77,7 @@ class Run:
     before: Step
     steps: tuple[Step, ...]
     after: Step
-    command: Command
+    command: Command | JobTemplate
 
     @property
     def failed(self) -> list[Step]:
@@ -248,7 +249,7 @@ def _key(each: Result) -> str:
 def next_steps(run: Run) -> list[Line]:
     """Return what to do next; a line that does not begin as one of a list is a command."""
     if not run.failed and run.is_dry and any(step.result.get("changed") for step in run.steps):
-        what = "do exactly this" if run.plan_digests else "do it"
+        what = "do exactly this" if run.plan_digests and run.command.holds_plans else "do it"
         return [Line(f"  - {what}:"), Line(run.command.for_real(run.plan_digests), "green")]
     told = list(dict.fromkeys(_remedy(step) for step in run.failed))
     shown = [Line(run.command.completed(f"  - {with_variables(remedy)}")) for remedy in told]

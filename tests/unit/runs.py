@@ -92,7 +92,7 @@ def key(name: str, outcome: str = "recovered", **more: Any) -> Result:
 
 
 def run_of(before: Result, after: Result, **steps: Result) -> Run:
-    command = Command({"args": ("dalp.restate.release",), "inventory": ("inventory.yml",)}, "staging", {})
+    command = Command({"args": ("dalp.restate.release",), "inventory": ("inventory.yml",)}, "staging")
     taken = tuple(Step(name, found) for name, found in steps.items())
     return Run("Release", "staging", Step("doctor", before), taken, Step("doctor", after), command)
 

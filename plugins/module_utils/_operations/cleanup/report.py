@@ -127,7 +127,8 @@ def _described(deployments: t.Iterable[Deployment]) -> dict[str, t.Any]:
 def _sentence(plan: Plan, journal: Journal) -> str:
     kept = plan.kept.shown_url
     if not plan.removals:
-        return f"Nothing to remove: {kept} is kept, {count(len(plan.staying), 'other deployment')} stay."
+        stay = "stays" if len(plan.staying) == 1 else "stay"
+        return f"Nothing to remove: {kept} is kept, {count(len(plan.staying), 'other deployment')} {stay}."
     verb = "Would remove" if journal.is_prediction else "Removed"
     parts = [f"{verb} {count(len(journal.subjects('remove')), 'deployment')}"]
     for action, done in _DISPOSALS.items():

@@ -32,8 +32,8 @@ CALLED: dict[str, Any] = {
 }
 
 
-def command(**variables: Any) -> Command:
-    return Command(CALLED, "staging", variables)
+def command() -> Command:
+    return Command(CALLED, "staging")
 
 
 def result(check: bool = False, **more: Any) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def test_the_command_of_a_dry_run_does_exactly_what_was_told() -> None:
     '{"restate_plan_digests": {"cleanup": "cleanup,1,old"}}',
 ])  # fmt: skip
 def test_the_plans_that_a_dry_run_was_given_are_not_handed_on(given: str) -> None:
-    called = Command({"args": ("x",), "extra_vars": (given,), "check": True}, "h", {})
+    called = Command({"args": ("x",), "extra_vars": (given,), "check": True}, "h")
     for words in (shlex.split(called.for_real(PLANS)), shlex.split(called.dry_run())):
         assert "old" not in " ".join(words)
         assert ("restate_limit" in " ".join(words)) == ("restate_limit" in given)
@@ -191,7 +191,7 @@ def test_what_was_done_before_a_failure_is_a_line_for_each_kind() -> None:
 
 
 def test_a_dry_run_that_would_fail_is_followed_by_the_same_dry_run() -> None:
-    called = Command({**CALLED, "check": True}, "staging", {})
+    called = Command({**CALLED, "check": True}, "staging")
     assert "--check" in shlex.split(called.again())
     assert "--check" not in shlex.split(called.for_real())
 
@@ -250,7 +250,7 @@ def test_the_command_carries_all_that_was_given_and_no_secret() -> None:
     ("""restate_metadata='{"a": "b"}'""", """restate_metadata='{"a": "b"}'"""),
 ])  # fmt: skip
 def test_no_command_shows_what_is_secret(given: str, shown: str) -> None:
-    called = Command({"args": ("x",), "extra_vars": (given,)}, "h", {}, (re.compile(r"\d{4}-\d{4}"),))
+    called = Command({"args": ("x",), "extra_vars": (given,)}, "h", (re.compile(r"\d{4}-\d{4}"),))
     words = shlex.split(called.for_real())
     assert (words[words.index("-e") + 1] if shown else "-e" in words) == (shown or False)
     assert "hush" not in called.completed("Run restate_doctor")
@@ -264,11 +264,6 @@ def test_another_command_goes_to_the_same_place_and_does_only_what_it_says() -> 
     assert "restate_limit" not in text
     assert "restate_service_url" not in text
     assert text.endswith("-e a=b")
-
-
-def test_in_awx_the_template_is_named() -> None:
-    assert "'Release'" in command(awx_job_template_name="Release").for_real()
-    assert "'Release' again" in command(awx_job_template_name="Release").again()
 
 
 @pytest.mark.parametrize(("advice", "read"), [
