@@ -19,6 +19,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._http.connection impo
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import (
     Caller,
+    Count,
     Invocation,
     InvocationId,
     JournalCommand,
@@ -199,8 +200,13 @@ class FakeRestate:
 
     # Answers
 
-    def _invocations_of_keys(self, _service: str, keys: Sequence[str]) -> list[Any]:
+    def _invocations_of_keys(self, _service: str, keys: Sequence[str], *, by_scan: bool = False) -> list[Any]:
+        # A query that names many keys to be looked up takes a server long.
+        assert by_scan or len(keys) <= 500
         return [row for row in self.rows.values() if str(row.target_service_key) in keys]
+
+    def _some_invocations(self, *, limit: int) -> list[Any]:
+        return [Count(min(len(self.rows), limit))]
 
     def _state_of_keys(self, _service: str, keys: Sequence[str]) -> list[Any]:
         return [StateEntry(key, name) for key in keys for name in self.state.get(key, {})]
