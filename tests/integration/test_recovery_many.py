@@ -6,11 +6,16 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
+from ansible_collections.dalp.restate.plugins.module_utils._restate.questions import Questions
+from ansible_collections.dalp.restate.plugins.module_utils._restate.versions import capabilities_of
+from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Version
 from waiting import wait_until
 
+from tests.integration.ansible_task import run_task
 from tests.integration.recovery_of_many import created_at_by_key, of_order, outcomes, recover
 from tests.integration.server import Server
 from tests.integration.three_runs import reason
@@ -36,6 +41,58 @@ def test_one_key_that_is_blocked_does_not_stop_the_others(server: Server) -> Non
     }
     assert told.real["summary"] == {"blank": 1, "recovered": 2, "blocked": 2, "failed": 0}
     assert outcomes(told.again)["bad"] == ("blank", None)
+
+
+@on_all_versions
+@pytest.mark.parametrize("kill", ["never", "any"])
+def test_without_a_diff_the_same_is_done_and_nothing_is_left(server: Server, kill: str) -> None:
+    server.release("release-1")
+    server.order("bad", "fail")
+    server.order("waiting", "wait")
+    wanted = {"workflows": of_order("bad", "waiting", "none"), "kill_active": kill, "skip_blocked": True}
+    recover_task = functools.partial(
+        run_task, "dalp.restate.restate_recover_workflow", server.connection | wanted, diff=False
+    )
+
+    dry = recover_task(check=True)
+    real = recover_task()
+
+    assert "diff" not in dry.keys() | real.keys()
+    waiting = ("recovered", None) if kill == "any" else ("blocked", "active_invocation")
+    expected = {"bad": ("recovered", None), "waiting": waiting, "none": ("blank", None)}
+    assert outcomes(dry) == outcomes(real) == expected
+    left = 0 if kill == "any" else 1
+    for table in ("state", "sys_promise", "sys_invocation_status"):
+        assert server.query(f"SELECT COUNT(1) AS n FROM {table}") == [{"n": left}], table
+
+
+def test_a_full_record_tells_the_state_without_a_diff_too(server: Server) -> None:
+    server.release("release-1")
+    server.order("bad", "fail")
+    options = {**server.connection, "workflows": of_order("bad"), "audit_detail": "full"}
+
+    real = run_task("dalp.restate.restate_recover_workflow", options, diff=False)
+
+    data = real["audit"]["data"]
+    assert data["before"]["OrderWorkflow/bad"]["state"] == ["step"]
+    assert data["after"] == {"OrderWorkflow/bad": {}}
+    assert "diff" not in real
+
+
+@on_all_versions
+def test_many_keys_are_the_same_by_a_look_at_all_invocations(server: Server) -> None:
+    server.release("release-1")
+    for key, mode in (("bad", "fail"), ("busy", "wait"), ("it's", "fail"), ("other", "fail")):
+        server.order(key, mode)
+    has_scopes = capabilities_of(Version(version=server.version).release).has_scopes
+    of_keys = functools.partial(
+        Questions(has_scopes=has_scopes).invocations_of_keys, "OrderWorkflow", ["bad", "busy", "it's"]
+    )
+
+    by_key, by_scan = (server.query(of_keys(by_scan=by_scan).sql) for by_scan in (False, True))
+
+    assert {row["target_service_key"] for row in by_scan} == {"bad", "busy", "it's"}
+    assert sorted(by_scan, key=str) == sorted(by_key, key=str)
 
 
 def test_blocked_keys_can_be_tolerated(server: Server) -> None:

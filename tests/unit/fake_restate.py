@@ -83,6 +83,8 @@ class FakeRestate:
         self.promises: dict[str, list[str]] = {}
         self.inputs = {row.id: entry(str(row.target_service_key).encode()) for row in rows}
         self.forgets = False
+        self.is_shown = False
+        """Whether a diff or a record shows what there is."""
         self.retention = "1d"
         self.held: set[str] = set()
         self.attached: dict[str, str] = {}

@@ -20,14 +20,12 @@ from ansible_collections.dalp.restate.tests.unit.operating import operate
 KEYS = ["a", "b", "c"]
 
 
-def recovered(
-    restate: FakeRestate, ingress: FakeIngress, *workflows: str, reads_all: bool = False, **asked: Any
-) -> Report:
-    """Recover workflows, each named as service and key, and return the report; O(reads_all) is that of L(Restate)."""
+def recovered(restate: FakeRestate, ingress: FakeIngress, *workflows: str, **asked: Any) -> Report:
+    """Recover workflows, each named as service and key, and return the report."""
     request: dict[str, Any] = {"kill_active": "never", "skip_blocked": False, **asked}
     names = [one.split("/") for one in workflows]
     request["workflows"] = [{"service_name": service, "service_key": key} for service, key in names]
-    server = Restate(cast("Any", restate), cast("Any", ingress), reads_all)
+    server = Restate(cast("Any", restate), cast("Any", ingress), restate.is_shown)
     return operate(BACKEND, server, RecoveryRequest(**request))
 
 
@@ -43,7 +41,6 @@ class Task:
         kill: str = "never",
         clear: bool = False,
         retention: str = "1d",
-        shown: bool = False,
     ) -> None:
         self.restate = restate
         self.folder = folder
@@ -51,7 +48,6 @@ class Task:
         self.report: Report | None = None
         self._asked: dict[str, Any] = {"kill_active": kill, "clear_orphaned_state": clear}
         self._asked["resubmit"] = "original_input" if resubmit else None
-        self._shown = shown
         restate.retention = retention
 
     def recover(self, *keys: str, check_mode: bool = False) -> dict[str, Any]:
@@ -59,9 +55,7 @@ class Task:
         self.restate.check_mode = check_mode
         folder = str(self.folder) if self.folder else None
         names = [f"Flow/{key}" for key in keys]
-        self.report = recovered(
-            self.restate, self.ingress, *names, snapshot_dir=folder, reads_all=self._shown, **self._asked
-        )
+        self.report = recovered(self.restate, self.ingress, *names, snapshot_dir=folder, **self._asked)
         results = [SimpleNamespace(**result) for result in self.report.details["results"]]
         return {result.service_key: result for result in results}
 

@@ -42,7 +42,8 @@ def failed(number: int, **more: Any) -> Watched:
 @pytest.mark.parametrize("shown", [False, True])
 def test_state_that_goes_with_its_run_is_read_where_it_is_shown(shown: bool) -> None:
     restate = failed(1)
-    task = Task(restate, shown=shown)
+    restate.is_shown = shown
+    task = Task(restate)
     assert outcomes(task.recover("k0")) == {"k0": "recovered"}
     assert [restate.asked[each] for each in _CONTENTS] == ([2, 2] if shown else [0, 0])
     assert task.report is not None
@@ -89,7 +90,8 @@ def test_a_run_that_is_still_there_after_its_purge_is_seen() -> None:
 def test_a_run_that_was_submitted_after_the_purge_is_shown_and_left(shown: bool) -> None:
     restate = failed(1)
     restate.hook("after purge", lambda: restate.submit("k0", b"new"))
-    task = Task(restate, shown=shown)
+    restate.is_shown = shown
+    task = Task(restate)
     assert outcomes(task.recover("k0")) == {"k0": "recovered"}
     assert task.after["k0"]["invocations"] == {"inv_k0": "run invoked"}
 
