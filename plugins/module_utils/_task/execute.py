@@ -134,6 +134,7 @@ class _Door:
     def result(self, error: OperatorError | None, trace: str | None) -> dict[str, t.Any]:
         """Return the result of the task, with its audit record; O(error) is what ended it."""
         report = self._report(error)
+        execution_warnings, plan_digest = self._let_go_of_plan()
         record = self._begun().outcome(report, wrote=self.wrote, restate_version=self._version)
         try:
             self._recorder.keep(record)
@@ -145,15 +146,20 @@ class _Door:
             result["exception"] = self._secrets.hidden(trace)
         if report.error:
             result["failed"] = True
-        for warning in (*report.warnings, *(self._execution.warnings if self._execution else ())):
+        for warning in (*report.warnings, *execution_warnings):
             self._task.warn(self._redactor.scrubbed(warning))
         result["invocation"] = {"module_args": in_short(self._attempt.arguments)}
         result = without_secrets_of_services(result, self._secrets)
         shown = {**self._redactor.scrubbed(result), "audit": self._redactor.scrubbed_record(record)}
-        if self._execution and self._execution.plan_digest:
+        if plan_digest:
             # A pattern that matched its digits would make another digest of it.
-            shown["plan_digest"] = self._execution.plan_digest
+            shown["plan_digest"] = plan_digest
         return shown
+
+    def _let_go_of_plan(self) -> tuple[list[str], str | None]:
+        """Return its warnings and its digest: plan and journal of thousands are larger than what is shown of them."""
+        execution, self._execution = self._execution, None
+        return (execution.warnings, execution.plan_digest) if execution else ([], None)
 
     def _report(self, error: OperatorError | None) -> Report:
         try:

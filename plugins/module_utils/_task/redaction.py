@@ -70,11 +70,14 @@ def without_secrets_of_services(result: dict[str, t.Any], secrets: Secrets) -> d
     if isinstance(invocations, dict) and "recent_failures" in invocations:
         failures = hidden_in(invocations["recent_failures"], secrets)
         shown["invocations"] = {**invocations, "recent_failures": failures}
-    if any(each.get("failure") for each in result.get("results", ())):
-        shown["results"] = [
-            {**each, "failure": hidden_in(each.get("failure"), secrets)} for each in result["results"]
-        ]
+    if "results" in result:
+        shown["results"] = [_without_secrets(each, secrets) for each in result["results"]]
     return shown
+
+
+def _without_secrets(entry: dict[str, t.Any], secrets: Secrets) -> dict[str, t.Any]:
+    failure = hidden_in(entry.get("failure"), secrets)
+    return entry if failure == entry.get("failure") else {**entry, "failure": failure}
 
 
 def redacted_arguments(params: dict[str, t.Any], secret_options: t.Collection[str]) -> dict[str, t.Any]:
