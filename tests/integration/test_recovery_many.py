@@ -10,9 +10,6 @@ import functools
 from typing import Any
 
 import pytest
-from ansible_collections.dalp.restate.plugins.module_utils._restate.questions import Questions
-from ansible_collections.dalp.restate.plugins.module_utils._restate.versions import capabilities_of
-from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Version
 from waiting import wait_until
 
 from tests.integration.ansible_task import run_task
@@ -80,19 +77,19 @@ def test_a_full_record_tells_the_state_without_a_diff_too(server: Server) -> Non
 
 
 @on_all_versions
-def test_many_keys_are_the_same_by_a_look_at_all_invocations(server: Server) -> None:
+def test_a_key_is_read_as_well_among_many_as_among_few(server: Server) -> None:
     server.release("release-1")
-    for key, mode in (("bad", "fail"), ("busy", "wait"), ("it's", "fail"), ("other", "fail")):
+    for key, mode in (("bad", "fail"), ("busy", "wait"), ("it's", "fail"), ("good", "ok")):
         server.order(key, mode)
-    has_scopes = capabilities_of(Version(version=server.version).release).has_scopes
-    of_keys = functools.partial(
-        Questions(has_scopes=has_scopes).invocations_of_keys, "OrderWorkflow", ["bad", "busy", "it's"]
-    )
+    keys = ["bad", "busy", "it's", "good"]
 
-    by_key, by_scan = (server.query(of_keys(by_scan=by_scan).sql) for by_scan in (False, True))
+    few = server.task("recover_workflow", check=True, workflows=of_order(*keys))
+    # That many are looked for among all invocations.
+    many = server.task("recover_workflow", check=True, workflows=of_order(*keys, *map(str, range(100))))
 
-    assert {row["target_service_key"] for row in by_scan} == {"bad", "busy", "it's"}
-    assert sorted(by_scan, key=str) == sorted(by_key, key=str)
+    assert many["results"][: len(keys)] == few["results"]
+    assert [each["purged"] != [] for each in few["results"]] == [True, False, True, False]
+    assert {each["outcome"] for each in many["results"][len(keys) :]} == {"blank"}
 
 
 def test_blocked_keys_can_be_tolerated(server: Server) -> None:
