@@ -79,6 +79,13 @@ def test_state_that_a_run_leaves_which_goes_before_its_purge_is_seen() -> None:
     assert outcomes(Task(restate).recover("k0")) == {"k0": "purge_failed"}
 
 
+def test_what_was_killed_is_looked_at_whole_afterwards() -> None:
+    # An attempt may still be under way.
+    restate = failed(1, status="paused")
+    restate.hook("after purge", lambda: restate.state.update(k0={"late": b"1"}))
+    assert outcomes(Task(restate, kill="any").recover("k0")) == {"k0": "purge_failed"}
+
+
 def test_a_run_that_is_still_there_after_its_purge_is_seen() -> None:
     restate = failed(1)
     kept = dict(restate.rows)
