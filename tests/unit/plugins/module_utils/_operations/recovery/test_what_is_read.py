@@ -127,6 +127,13 @@ def test_of_few_keys_it_is_not_asked_how_many_invocations_there_are() -> None:
     assert (restate.asked["some_invocations"], restate.scanned) == (0, [])
 
 
+def test_very_long_keys_are_not_named_in_one_query() -> None:
+    keys = [f"{each:03}" + "k" * 2500 for each in range(100)]
+    restate = Watched(*(run_of(key) for key in keys))
+    assert set(outcomes(Task(restate).recover(*keys)).values()) == {"recovered"}
+    assert restate.scanned == []
+
+
 def test_the_requests_for_a_key_do_not_grow_with_their_number() -> None:
     asked = {}
     for number in (1000, 2000):
