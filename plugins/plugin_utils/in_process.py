@@ -36,10 +36,13 @@ _DISCOVERED = ("auto", "auto_silent", "auto_legacy", "auto_legacy_silent")
 class TaskInProcess:
     """What the door needs of a task."""
 
-    def __init__(self, params: dict[str, t.Any], *, check_mode: bool, host: str | None) -> None:
+    def __init__(
+        self, params: dict[str, t.Any], *, check_mode: bool, wants_diff: bool, host: str | None
+    ) -> None:
         """Take its validated options, and the O(host) that lines about its progress name; None for no such lines."""
         self.params = params
         self.check_mode = check_mode
+        self.wants_diff = wants_diff
         self.tell = (lambda line: Display().display(f"[{host}] {line}")) if host else None
 
     def warn(self, warning: str) -> None:
@@ -71,7 +74,12 @@ class ActionInProcess(SendingAction):  # type: ignore[misc]
         with contextlib.chdir(self._loader.get_basedir()):
             host = None if self._task.no_log else variables.get("inventory_hostname")
             result = self._refused() or self.result_of(
-                TaskInProcess(self._params, check_mode=self._task.check_mode, host=host)
+                TaskInProcess(
+                    self._params,
+                    check_mode=self._task.check_mode,
+                    wants_diff=bool(self._task.diff),
+                    host=host,
+                )
             )
         if "never" in constants.config.get_config_value("DISPLAY_TRACEBACK", variables=variables):
             result.pop("exception", None)

@@ -46,12 +46,18 @@ class BenchmarkServer:
         return self.playbooks.run("nothing").seconds
 
     def recover(
-        self, runs: RunsToRecover, keys: int, *, probe: bool = False, stages: bool = False
+        self,
+        runs: RunsToRecover,
+        keys: int,
+        *,
+        probe: bool = False,
+        stages: bool = False,
+        whole: bool = False,
     ) -> PlaybookRun:
         """Submit the runs under new keys, and measure their recovery with one task."""
         self.submitter.submit(runs.service, keys, runs.argument)
         variables = {"service": runs.service, "kinds": [runs.kind], "keys": keys}
-        run = self.playbooks.run("recover", variables, probe=probe, stages=stages)
+        run = self.playbooks.run("recover", variables, probe=probe, stages=stages, whole=whole)
         summary = run.outcome["summary"]
         remaining = self.submitter.remaining(runs.service)
         if remaining or (summary["recovered"], run.outcome["results"]) != (keys, keys):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 
+_PROBE = HERE / "python_probe.py"
 _TERMINATION_TIMEOUT = 5.0
 
 
@@ -57,11 +59,13 @@ class PlaybookRunner:
         *,
         probe: bool = False,
         stages: bool = False,
+        whole: bool = False,
         arguments: Sequence[str] = (),
     ) -> PlaybookRun:
         """Run a playbook, one of the collection where its name has a dot, and give what it cost.
 
-        With `probe` or `stages`, what the module's process cost is in it, too.
+        With `probe` or `stages`, what the module's process cost is in it, too; with `whole`, in their place, what the
+        playbook's processes did, of which the largest counts.
 
         Raises RuntimeError with the output of a playbook that fails.
         """
@@ -82,14 +86,22 @@ class PlaybookRunner:
         if stages:
             environment["BENCHMARK_STAGES"] = str(self.directory / "marks.json")
         playbook = name if "." in name else str(HERE / "playbooks" / f"{name}.yml")
-        seconds = timed(["ansible-playbook", playbook, "-e", f"@{extra}", *arguments], environment)
+        command = ["ansible-playbook", playbook, "-e", f"@{extra}", *arguments]
+        if whole:
+            command = [
+                sys.executable,
+                str(_PROBE),
+                str(self._report),
+                str(shutil.which(command[0])),
+                *command[1:],
+            ]
+        seconds = timed(command, environment)
         return PlaybookRun(seconds, _read(self._result), _read(self._report))
 
     def _probe(self) -> Path:
         probe = self.directory / "python"
-        script = HERE / "python_probe.py"
         probe.write_text(
-            f'#!/bin/sh\nexec "{sys.executable}" -IS "{script}" "{self._report}" "{sys.executable}" "$@"\n'
+            f'#!/bin/sh\nexec "{sys.executable}" -IS "{_PROBE}" "{self._report}" "{sys.executable}" "$@"\n'
         )
         probe.chmod(0o700)
         return probe

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from tests.benchmark.benchmark_server import FAILED, PAUSED, BenchmarkServer, RunsToRecover
 from tests.benchmark.measuring import in_turns, less_median, ratios
+from tests.benchmark.playbook_runs import PlaybookRun
 from tests.benchmark.tables import Table
 
 _LOOPED = 20
@@ -79,20 +81,29 @@ def _add_loop(
 
 
 def many(server: BenchmarkServer) -> Iterator[Table]:
-    """Compare the recovery of ten times as many runs."""
+    """Compare the recovery of ten times as many runs, as a module and in process."""
     sizes = (server.keys, 10 * server.keys)
-    found = in_turns(
-        server.runs,
-        {f"{size:,}": lambda size=size: server.recover(FAILED, size, probe=True) for size in sizes},  # type: ignore[misc]
-    )
-    table = Table(f"{sizes[1]:,} failed runs against {sizes[0]:,}")
-    own = {name: [run.own_ms for run in runs] for name, runs in found.items()}
+    for title, way in (("as a module", {"probe": True}), ("in process", {"whole": True})):
+        found = in_turns(
+            server.runs,
+            {f"{size:,}": functools.partial(server.recover, FAILED, size, **way) for size in sizes},
+        )
+        yield _ten_times(f"{sizes[1]:,} failed runs against {sizes[0]:,}, {title}", found, sizes)
+
+
+def _ten_times(title: str, found: dict[str, list[PlaybookRun]], sizes: tuple[int, int]) -> Table:
+    table = Table(title)
     for name, runs in found.items():
-        process = [run.process_ms for run in runs]
         table.add(f"{name} runs, the whole playbook", "s", [run.seconds for run in runs])
-        table.add("... the module's own part", "ms", own[name], "`audit.data.duration_ms`")
-        table.add("... the module's process", "ms", process, "start and imports included")
-        table.add("... its peak memory", "MiB", [run.process["peak_mib"] for run in runs], "resident")
-    fewer, more = own.values()
-    table.add("own part, ten times the runs / once", "x", ratios(more, fewer), "10 is linear")
-    yield table
+        table.add("... the task's own part", "ms", [run.own_ms for run in runs], "`audit.data.duration_ms`")
+        table.add("... its process", "ms", [run.process_ms for run in runs], "start and imports included")
+        table.add("... peak memory", "MiB", [run.process["peak_mib"] for run in runs], "of its process")
+    fewer, more = found.values()
+    own = ratios([run.own_ms for run in more], [run.own_ms for run in fewer])
+    table.add("own part, ten times the runs / once", "x", own, "target: 10.5 at most; 10 is linear")
+    kib = [
+        1024 * (large.process["peak_mib"] - small.process["peak_mib"]) / (sizes[1] - sizes[0])
+        for large, small in zip(more, fewer, strict=True)
+    ]
+    table.add("memory for each further run", "KiB", kib, "target: 5 at most")
+    return table

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pytest
 from waiting import wait_until
 
+from tests.integration.ansible_task import run_task
 from tests.integration.recovery_of_many import created_at_by_key, of_order, outcomes, recover
 from tests.integration.server import Server
 from tests.integration.three_runs import reason
@@ -36,6 +38,76 @@ def test_one_key_that_is_blocked_does_not_stop_the_others(server: Server) -> Non
     }
     assert told.real["summary"] == {"blank": 1, "recovered": 2, "blocked": 2, "failed": 0}
     assert outcomes(told.again)["bad"] == ("blank", None)
+
+
+def without_diff(server: Server, **args: Any) -> dict[str, tuple[str, str | None]]:
+    """Recover without a diff what a dry run predicts, and return what became of the keys."""
+    recover_task = functools.partial(
+        run_task, "dalp.restate.restate_recover_workflow", {**server.connection, **args}, diff=False
+    )
+    dry, real = recover_task(check=True), recover_task()
+    assert outcomes(dry) == outcomes(real)
+    assert "diff" not in dry.keys() | real.keys()
+    return outcomes(real)
+
+
+def rows_left(server: Server) -> dict[str, int]:
+    tables = ("sys_invocation_status", "state", "sys_promise")
+    return {table: server.query(f"SELECT COUNT(1) AS n FROM {table}")[0]["n"] for table in tables}
+
+
+@on_all_versions
+def test_without_a_diff_nothing_is_left_of_what_is_recovered(server: Server) -> None:
+    server.release("release-1")
+    server.order("bad", "fail")
+    server.order("worse", "fail")
+
+    told = without_diff(server, workflows=of_order("bad", "worse", "none"))
+
+    assert told == {"bad": ("recovered", None), "worse": ("recovered", None), "none": ("blank", None)}
+    assert rows_left(server) == {"sys_invocation_status": 0, "state": 0, "sys_promise": 0}
+
+
+# 1.5.3 lets go of an attempt only after a while.
+@on("1.6.2", "1.7.12")
+def test_without_a_diff_nothing_is_left_of_what_is_killed(server: Server) -> None:
+    server.release("release-1")
+    server.order("waiting", "wait")
+    assert rows_left(server) == {"sys_invocation_status": 1, "state": 1, "sys_promise": 1}
+
+    told = without_diff(server, workflows=of_order("waiting"), kill_active="any")
+
+    assert told == {"waiting": ("recovered", None)}
+    assert rows_left(server) == {"sys_invocation_status": 0, "state": 0, "sys_promise": 0}
+
+
+def test_a_full_record_tells_the_state_without_a_diff_too(server: Server) -> None:
+    server.release("release-1")
+    server.order("bad", "fail")
+    options = {**server.connection, "workflows": of_order("bad"), "audit_detail": "full"}
+
+    real = run_task("dalp.restate.restate_recover_workflow", options, diff=False)
+
+    data = real["audit"]["data"]
+    assert data["before"]["OrderWorkflow/bad"]["state"] == ["step"]
+    assert data["after"] == {"OrderWorkflow/bad": {}}
+    assert "diff" not in real
+
+
+@on_all_versions
+def test_a_key_is_read_as_well_among_many_as_among_few(server: Server) -> None:
+    server.release("release-1")
+    for key, mode in (("bad", "fail"), ("busy", "wait"), ("it's", "fail"), ("good", "ok")):
+        server.order(key, mode)
+    keys = ["bad", "busy", "it's", "good"]
+
+    few = server.task("recover_workflow", check=True, workflows=of_order(*keys))
+    # That many are looked for among all invocations.
+    many = server.task("recover_workflow", check=True, workflows=of_order(*keys, *map(str, range(100))))
+
+    assert many["results"][: len(keys)] == few["results"]
+    assert [each["purged"] != [] for each in few["results"]] == [True, False, True, False]
+    assert {each["outcome"] for each in many["results"][len(keys) :]} == {"blank"}
 
 
 def test_blocked_keys_can_be_tolerated(server: Server) -> None:

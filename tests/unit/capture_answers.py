@@ -128,6 +128,8 @@ def _questions(server: Capture, trouble: dict[str, Any]) -> None:
     server.ask("status_of", "status_of", ids=ids)
     server.ask("children", "children", ids=ids)
     server.ask("invocations_of_keys", "invocations_of_keys", **of_keys)
+    server.ask("invocations_of_keys_by_scan", "invocations_of_keys", **of_keys, by_scan=True)
+    server.ask("some_invocations", "some_invocations", limit=3)
     server.ask("state_of_keys", "state_of_keys", **of_keys)
     server.ask("state_values", "state_values", service="OrderWorkflow", keys=["order-1001"])
     server.ask("promises_of_keys", "promises_of_keys", **of_keys)

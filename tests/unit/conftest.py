@@ -70,7 +70,8 @@ def run(capsys: pytest.CaptureFixture[str]) -> Any:
         # Ansible keeps the warnings of a process, which is else that of one module.
         # Where its module is loaded again, they are forgotten.
         importlib.reload(warnings)
-        with patch_module_args({**arguments, **SHOW_ARGUMENTS}), pytest.raises(SystemExit):
+        given = {"_ansible_diff": True, **arguments, **SHOW_ARGUMENTS}
+        with patch_module_args(given), pytest.raises(SystemExit):
             module.main()
         text = capsys.readouterr().out
         return text, json.loads(text)

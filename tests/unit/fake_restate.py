@@ -19,6 +19,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._http.connection impo
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import (
     Caller,
+    Count,
     Invocation,
     InvocationId,
     JournalCommand,
@@ -82,6 +83,8 @@ class FakeRestate:
         self.promises: dict[str, list[str]] = {}
         self.inputs = {row.id: entry(str(row.target_service_key).encode()) for row in rows}
         self.forgets = False
+        self.is_shown = False
+        """Whether a diff or a record shows what there is."""
         self.retention = "1d"
         self.held: set[str] = set()
         self.attached: dict[str, str] = {}
@@ -199,8 +202,13 @@ class FakeRestate:
 
     # Answers
 
-    def _invocations_of_keys(self, _service: str, keys: Sequence[str]) -> list[Any]:
+    def _invocations_of_keys(self, _service: str, keys: Sequence[str], *, by_scan: bool = False) -> list[Any]:
+        # A query that names many keys to be looked up takes a server long.
+        assert by_scan or len(keys) <= 500
         return [row for row in self.rows.values() if str(row.target_service_key) in keys]
+
+    def _some_invocations(self, *, limit: int) -> list[Any]:
+        return [Count(min(len(self.rows), limit))]
 
     def _state_of_keys(self, _service: str, keys: Sequence[str]) -> list[Any]:
         return [StateEntry(key, name) for key in keys for name in self.state.get(key, {})]

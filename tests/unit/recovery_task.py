@@ -25,7 +25,7 @@ def recovered(restate: FakeRestate, ingress: FakeIngress, *workflows: str, **ask
     request: dict[str, Any] = {"kill_active": "never", "skip_blocked": False, **asked}
     names = [one.split("/") for one in workflows]
     request["workflows"] = [{"service_name": service, "service_key": key} for service, key in names]
-    server = Restate(cast("Any", restate), cast("Any", ingress))
+    server = Restate(cast("Any", restate), cast("Any", ingress), restate.is_shown)
     return operate(BACKEND, server, RecoveryRequest(**request))
 
 

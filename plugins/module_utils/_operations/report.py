@@ -52,14 +52,11 @@ class Report:
         """Tells what was there after from anything else."""
         return digest(self.after)
 
-    def to_result(self, *, wrote: bool) -> dict[str, t.Any]:
+    def to_result(self, *, wrote: bool, with_diff: bool) -> dict[str, t.Any]:
         """Return the result of the task; O(wrote) says whether any write call was sent."""
-        result: dict[str, t.Any] = {
-            "changed": self.changed,
-            "msg": self.message,
-            "diff": {"before": self.before, "after": self.after},
-            **self.details,
-        }
+        result: dict[str, t.Any] = {"changed": self.changed, "msg": self.message, **self.details}
+        if with_diff:
+            result["diff"] = {"before": self.before, "after": self.after}
         if self.error:
             result["msg"] = f"{self.error.message} What to do: {self.error.remedy}"
             result["error"] = self.error.to_result()

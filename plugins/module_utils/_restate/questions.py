@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from .literals import in_list, literal
 from .rows import (
     Caller,
+    Count,
     Invocation,
     InvocationId,
     InvocationsByPlace,
@@ -231,13 +232,20 @@ class Questions:
 
     # Workflow keys
 
-    def invocations_of_keys(self, service: str, keys: t.Iterable[str]) -> Question[Invocation]:
-        """All invocations of keys, finished or not."""
+    def invocations_of_keys(
+        self, service: str, keys: t.Iterable[str], *, by_scan: bool = False
+    ) -> Question[Invocation]:
+        """All invocations of keys, finished or not; O(by_scan) has the server look at all there are, of any key."""
         return Question(
             Invocation,
             f"SELECT {_INVOCATION}, completion_result, completion_failure FROM sys_invocation_status "
-            f"WHERE {self._keys('target_service', service, keys)}",
+            f"WHERE {self._keys('target_service', service, keys, by_scan=by_scan)}",
         )
+
+    def some_invocations(self, *, limit: int) -> Question[Count]:
+        """Count all invocations, up to a limit."""
+        some = f"SELECT id FROM sys_invocation_status LIMIT {limit}"
+        return Question(Count, f"SELECT COUNT(1) AS n FROM ({some})")
 
     def state_of_keys(self, service: str, keys: t.Iterable[str]) -> Question[StateEntry]:
         """The names of the state entries of keys."""
@@ -281,6 +289,8 @@ class Questions:
             ServiceKey, f"SELECT service_key FROM state WHERE service_name = {literal(service)} LIMIT 1"
         )
 
-    def _keys(self, prefix: str, service: str, keys: t.Iterable[str]) -> str:
+    def _keys(self, prefix: str, service: str, keys: t.Iterable[str], *, by_scan: bool = False) -> str:
         scope = "scope IS NULL AND " if self.has_scopes else ""
-        return f"{scope}{prefix}_key IN {in_list(keys)} AND {prefix}_name = {literal(service)}"
+        # It looks keys up where they are a column's own values.
+        key = f"{prefix}_key || ''" if by_scan else f"{prefix}_key"
+        return f"{scope}{key} IN {in_list(keys)} AND {prefix}_name = {literal(service)}"

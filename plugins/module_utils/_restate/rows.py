@@ -127,6 +127,13 @@ class JournalInput:
 
 
 @dataclass(frozen=True, slots=True)
+class Count:
+    """How many there are."""
+
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
 class InvocationsByPlace:
     """How many invocations are alike in what they are and where they are."""
 

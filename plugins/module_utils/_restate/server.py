@@ -23,6 +23,8 @@ class Restate:
 
     admin: AdminClient
     ingress: Ingress
+    reads_all: bool = False
+    """Whether that is read, too, which nothing depends on: it is shown, in a diff or in a record."""
 
     @property
     def clock(self) -> Clock:
@@ -31,10 +33,17 @@ class Restate:
 
     @classmethod
     def at(
-        cls, connection: Connection, ingress_urls: t.Sequence[str], guard: WriteGuard, clock: Clock
+        cls,
+        connection: Connection,
+        ingress_urls: t.Sequence[str],
+        guard: WriteGuard,
+        clock: Clock,
+        *,
+        reads_all: bool = False,
     ) -> Restate:
         """Return the server that a connection leads to; nothing is sent yet."""
-        return cls(AdminClient(connection, guard, clock), Ingress(connection, ingress_urls, guard, clock))
+        admin = AdminClient(connection, guard, clock)
+        return cls(admin, Ingress(connection, ingress_urls, guard, clock), reads_all)
 
     @property
     def admins(self) -> list[t.Callable[[], AdminClient]]:

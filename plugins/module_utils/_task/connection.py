@@ -85,12 +85,18 @@ def _to_dalp(params: dict[str, t.Any]) -> dict[str, t.Any]:
     }
 
 
-def server_of(params: dict[str, t.Any], connection: Connection, guard: WriteGuard, clock: Clock) -> t.Any:
-    """Return what an operation works on; nothing is sent yet, and only the backend that is used is imported."""
+def server_of(
+    params: dict[str, t.Any], connection: Connection, guard: WriteGuard, clock: Clock, *, reads_all: bool
+) -> t.Any:
+    """Return what an operation works on; nothing is sent yet, and only the backend that is used is imported.
+
+    O(reads_all) is that of L(Restate).
+    """
     if params["backend"] == "dalp":
         from .._dalp.client import DalpClient
 
         return DalpClient(connection, params["dalp_route_prefix"], guard, clock)
     from .._restate.server import Restate
 
-    return Restate.at(connection, urls.several(params["ingress_url"]), guard, clock)
+    ingress_urls = urls.several(params["ingress_url"])
+    return Restate.at(connection, ingress_urls, guard, clock, reads_all=reads_all)

@@ -24,7 +24,7 @@ from .connection import connection_of, server_of, shown_server
 from .ending import EndedBySignal, ended_by, ending_by_signal, steps_told, timed_out, unexpected
 from .options import URL_OPTIONS, approved_plan, argument_spec, backend_of, read_request, secret_options
 from .recorder import Recorder, Redactor
-from .redaction import hidden_in, secrets_of, shown_arguments, without_secrets_of_services
+from .redaction import hidden_in, in_short, secrets_of, shown_arguments, without_secrets_of_services
 from .requirements import Unmet, unmet_library, unmet_python
 
 
@@ -33,6 +33,7 @@ class Task(t.Protocol):
 
     params: dict[str, t.Any]
     check_mode: bool
+    wants_diff: bool
 
     tell: t.Callable[[str], None] | None
     """Shows at once how far long work is; None where nothing can be shown before the result."""
@@ -90,7 +91,7 @@ class _Door:
         self._attempt = Attempt(
             operation=operation.name,
             source=shown_server(params),
-            arguments=self._shown_arguments(),
+            arguments=shown_arguments(params, self._secret_options, URL_OPTIONS),
             actor=params["actor"] or user(),
             reason=hidden_in(params["reason"], self._secrets.long_ones),
             context=hidden_in(params["audit_context"], self._secrets.long_ones),
@@ -116,7 +117,8 @@ class _Door:
         request = read_request(self._operation, backend, params)
         approved = approved_plan(self._operation, backend, params)
         approval = Approval(self._operation.name, approved, self._redactor.scrubbed)
-        self._server = server_of(params, connection, self._guard, clock)
+        reads_all = self._task.wants_diff or self._attempt.full_detail
+        self._server = server_of(params, connection, self._guard, clock, reads_all=reads_all)
         self._execution = Execution(backend, self._server, request, approval)
         self._execution.run()
 
@@ -132,26 +134,32 @@ class _Door:
     def result(self, error: OperatorError | None, trace: str | None) -> dict[str, t.Any]:
         """Return the result of the task, with its audit record; O(error) is what ended it."""
         report = self._report(error)
+        execution_warnings, plan_digest = self._let_go_of_plan()
         record = self._begun().outcome(report, wrote=self.wrote, restate_version=self._version)
         try:
             self._recorder.keep(record)
         except OperatorError as exc:
             # What was done was done: its record is in the result, but the log must not be trusted to be whole.
             report = dataclasses.replace(report, error=report.error or exc)
-        result = report.to_result(wrote=self.wrote)
+        result = report.to_result(wrote=self.wrote, with_diff=self._task.wants_diff)
         if trace:
             result["exception"] = self._secrets.hidden(trace)
         if report.error:
             result["failed"] = True
-        for warning in (*report.warnings, *(self._execution.warnings if self._execution else ())):
+        for warning in (*report.warnings, *execution_warnings):
             self._task.warn(self._redactor.scrubbed(warning))
-        result["invocation"] = {"module_args": self._shown_arguments()}
+        result["invocation"] = {"module_args": in_short(self._attempt.arguments)}
         result = without_secrets_of_services(result, self._secrets)
         shown = {**self._redactor.scrubbed(result), "audit": self._redactor.scrubbed_record(record)}
-        if self._execution and self._execution.plan_digest:
+        if plan_digest:
             # A pattern that matched its digits would make another digest of it.
-            shown["plan_digest"] = self._execution.plan_digest
+            shown["plan_digest"] = plan_digest
         return shown
+
+    def _let_go_of_plan(self) -> tuple[list[str], str | None]:
+        """Return its warnings and its digest: plan and journal of thousands are larger than what is shown of them."""
+        execution, self._execution = self._execution, None
+        return (execution.warnings, execution.plan_digest) if execution else ([], None)
 
     def _report(self, error: OperatorError | None) -> Report:
         try:
@@ -190,9 +198,6 @@ class _Door:
         if params.get("service_key"):
             return f"{params['service_name']}/{params['service_key']}"
         return self._attempt.source
-
-    def _shown_arguments(self) -> dict[str, t.Any]:
-        return shown_arguments(self._task.params, self._secret_options, URL_OPTIONS)
 
 
 def unmet_requirement() -> Unmet | None:

@@ -51,6 +51,11 @@ class _Module(AnsibleModule):  # type: ignore[misc]
 
     tell = None
 
+    @property
+    def wants_diff(self) -> bool:
+        """Whether the result shows what was there before and after."""
+        return bool(self._diff)
+
     def trust_the_door(self) -> None:
         """Keep Ansible from hiding the values of no_log options, and of their entries, wherever these stand.
 

@@ -70,14 +70,15 @@ class Recorder:
 
     def keep_attempted(self, attempt: Attempt, subject: str, version: str | None) -> None:
         """Record that the first write call is about to be sent; raise where it must not, for want of a record."""
-        if self._log or self._send:
-            self.keep(attempt.attempted(subject, version), is_last=False)
+        self.keep(attempt.attempted(subject, version), is_last=False)
 
     def keep(self, record: Record, *, is_last: bool = True) -> None:
         """Write a record to the log and the webhook; raise RESTATE_AUDIT_UNAVAILABLE where it is not taken.
 
         The last record of an attempt, which the result shows, gets the hash of its line in the log.
         """
+        if not (self._log or self._send):
+            return
         content = self._redactor.scrubbed_record(record)
         if self._log:
             line_hash = self._log.append(content)

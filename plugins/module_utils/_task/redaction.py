@@ -18,6 +18,7 @@ from .._http import urls
 from .._http.credentials import HIDDEN, Secrets, is_secret_header, secrets_of_headers, secrets_of_url
 
 _USERINFO = re.compile(r"(?<=://)[^/?#\s'\"<>]*@")
+_MOST_ENTRIES = 100
 _NAMES = ("id", "target", "service_name", "service_key", "deployment_id")
 
 
@@ -43,7 +44,7 @@ def scrub(value: t.Any, patterns: t.Sequence[re.Pattern[str]] = ()) -> t.Any:
     if isinstance(value, str):
         for pattern in patterns:
             value = pattern.sub(HIDDEN, value)
-        return _USERINFO.sub("", value)
+        return _USERINFO.sub("", value) if "://" in value else value
     if isinstance(value, dict):
         return {scrub(key, patterns): scrub(item, patterns) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -69,11 +70,14 @@ def without_secrets_of_services(result: dict[str, t.Any], secrets: Secrets) -> d
     if isinstance(invocations, dict) and "recent_failures" in invocations:
         failures = hidden_in(invocations["recent_failures"], secrets)
         shown["invocations"] = {**invocations, "recent_failures": failures}
-    if any(each.get("failure") for each in result.get("results", ())):
-        shown["results"] = [
-            {**each, "failure": hidden_in(each.get("failure"), secrets)} for each in result["results"]
-        ]
+    if "results" in result:
+        shown["results"] = [_without_secrets(each, secrets) for each in result["results"]]
     return shown
+
+
+def _without_secrets(entry: dict[str, t.Any], secrets: Secrets) -> dict[str, t.Any]:
+    failure = hidden_in(entry.get("failure"), secrets)
+    return entry if failure == entry.get("failure") else {**entry, "failure": failure}
 
 
 def redacted_arguments(params: dict[str, t.Any], secret_options: t.Collection[str]) -> dict[str, t.Any]:
@@ -105,6 +109,18 @@ def shown_arguments(
         elif given:
             shown[name] = _shown_url(str(given))
     return shown
+
+
+def in_short(arguments: dict[str, t.Any]) -> dict[str, t.Any]:
+    """Return the options of a task without the entries of long lists, which the record of the attempt names."""
+    return {
+        name: f"{len(value):,} entries, as in audit.data.arguments" if _is_long(value) else value
+        for name, value in arguments.items()
+    }
+
+
+def _is_long(value: t.Any) -> bool:
+    return isinstance(value, list) and len(value) > _MOST_ENTRIES
 
 
 def _shown_url(url: str) -> str:

@@ -10,7 +10,7 @@ import typing as t
 from dataclasses import dataclass
 
 from ..._restate.rows import Invocation
-from .key_state import KeyState
+from .key_state import NOT_BEGUN, KeyState
 
 BLANK, RECOVERED, BLOCKED, FAILED = "blank", "recovered", "blocked", "failed"
 OUTCOMES = (BLANK, RECOVERED, BLOCKED, FAILED)
@@ -58,8 +58,8 @@ def plan_key(seen: KeyState, rules: Rules) -> KeyPlan:
     if seen.unfinished and not _may_kill(seen, rules):
         return _blocked("active_invocation", _activity(seen, rules), seen.unfinished)
     # A killed invocation that never began leaves nothing to purge, and so no purge that clears state and promises.
-    lasting = [row for row in seen.invocations if row.status not in ("inboxed", "scheduled")]
-    if run in lasting:
+    lasting = [row for row in seen.invocations if row.status not in NOT_BEGUN]
+    if seen.has_begun:
         lasting.sort(key=lambda row: row is not run)
         return KeyPlan(RECOVERED, kill=seen.unfinished, purge=tuple(lasting))
     return _without_run(seen, tuple(lasting), rules)

@@ -11,13 +11,17 @@ from dataclasses import dataclass, field
 
 from ..._restate.rows import Invocation
 
+NOT_BEGUN = ("inboxed", "scheduled")
+"""The statuses of what leaves nothing to be purged when it is killed."""
+
 
 @dataclass(frozen=True, slots=True)
 class KeyState:
-    """All that Restate holds of a key.
+    """What Restate holds of a key.
 
     O(run_handlers) are the handlers whose invocation is the run: one, unless the service is not registered and does not
-    say which handler that is. O(retries) counts attempts by invocation id; O(state) and O(promises) are names.
+    say which handler that is. O(retries) counts attempts by invocation id; O(state) and O(promises) are names, as far
+    as these were read.
     """
 
     service: str
@@ -27,16 +31,21 @@ class KeyState:
     retries: t.Mapping[str, int] = field(default_factory=dict)
     state: tuple[str, ...] = ()
     promises: tuple[str, ...] = ()
+    name: str = field(init=False)
+    """Service and key."""
+    run: Invocation | None = field(init=False)
+    """The run's invocation."""
+
+    def __post_init__(self) -> None:
+        """Tell once what is asked for many times of each of thousands of keys."""
+        runs = (row for row in self.invocations if row.target_handler_name in self.run_handlers)
+        object.__setattr__(self, "name", f"{self.service}/{self.key}")
+        object.__setattr__(self, "run", next(runs, None))
 
     @property
-    def name(self) -> str:
-        """Service and key."""
-        return f"{self.service}/{self.key}"
-
-    @property
-    def run(self) -> Invocation | None:
-        """The run's invocation."""
-        return next((row for row in self.invocations if row.target_handler_name in self.run_handlers), None)
+    def has_begun(self) -> bool:
+        """Whether it has a run that leaves something to be purged."""
+        return self.run is not None and self.run.status not in NOT_BEGUN
 
     @property
     def unfinished(self) -> tuple[Invocation, ...]:

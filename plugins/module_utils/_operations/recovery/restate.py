@@ -9,7 +9,6 @@ from __future__ import annotations
 import typing as t
 
 from ..._errors import OperatorError
-from ..._restate.admin import AdminClient
 from ..._restate.rows import Invocation
 from ..._restate.server import Restate
 from ..._restate.state_version import state_version
@@ -45,7 +44,7 @@ def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
         for workflow in plan.workflows.values():
             recoveries = [each for each in plan.recoveries if each.seen.service == workflow.name]
             for chunk in chunks(recoveries):
-                _ChunkRecovery(restate.admin, workflow, plan, journal).run(chunk, snapshots, resubmissions)
+                _ChunkRecovery(restate, workflow, plan, journal).run(chunk, snapshots, resubmissions)
                 restate.clock.progress(lambda: how_far(plan, journal))
     finally:
         if resubmissions:
@@ -55,8 +54,9 @@ def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
 class _ChunkRecovery:
     """Some keys of one workflow, few enough to keep memory bounded."""
 
-    def __init__(self, admin: AdminClient, workflow: Workflow, plan: Plan, journal: Journal) -> None:
-        self._admin = admin
+    def __init__(self, restate: Restate, workflow: Workflow, plan: Plan, journal: Journal) -> None:
+        self._restate = restate
+        self._admin = restate.admin
         self._workflow = workflow
         self._plan = plan
         self._journal = journal
@@ -220,7 +220,7 @@ class _ChunkRecovery:
         service, key = self._workflow.name, recovery.seen.key
         rows = self._admin.query(self._admin.questions.state_values(service, [key]))
         entries = {row.key: row.content for row in rows}
-        now = read_keys(self._admin, self._workflow, [key])[key]
+        now = read_keys(self._admin, self._workflow, [key], reads_all=True)[key]
         if now.invocations or now.promises:
             ids = [row.id for row in now.invocations]
             self._stop(recovery, "active_invocation", "it was submitted meanwhile", invocation_ids=ids)
@@ -250,7 +250,7 @@ class _ChunkRecovery:
     def _verify(self, recoveries: t.Sequence[KeyRecovery]) -> None:
         """Verify; what was acknowledged is done also where that cannot be read, but is not submitted again then."""
         try:
-            for recovery in what_is_left(self._admin, self._workflow, recoveries, self._journal):
+            for recovery in what_is_left(self._restate, self._workflow, recoveries, self._journal):
                 ids = [row.id for row in self._journal.seen_after[recovery.name].invocations]
                 message = "some of it is still there after the purge"
                 self._stop(recovery, "purge_failed", message, invocation_ids=ids)

@@ -54,8 +54,7 @@ class KeyResult:
 
     def to_result(self) -> dict[str, t.Any]:
         """Return it as the result shows it; the request that failed is shown with the error."""
-        shown = {name: getattr(self, name) for name in _SHOWN}
-        return shown | {name: list(shown[name]) for name in _LISTS}
+        return {name: list(getattr(self, name)) if name in _LISTS else getattr(self, name) for name in _SHOWN}
 
 
 _LISTS = ("invocation_ids", "killed", "purged", "cleared", "children", "callers", "unknown")
@@ -86,6 +85,7 @@ def key_result(recovery: KeyRecovery, plan: Plan, journal: Journal) -> KeyResult
     """Return what became of a key."""
     verdict = _verdict(recovery, plan, journal)
     steps, name = recovery.steps, recovery.name
+    calls = [(action, each, journal.state(action, each)) for action, each in steps.calls]
     resubmitted, resubmitted_at = _resubmitted(recovery, journal)
     cleared = journal.entry("clear_state", name)
     note = journal.learned(name, "note")
@@ -97,8 +97,8 @@ def key_result(recovery: KeyRecovery, plan: Plan, journal: Journal) -> KeyResult
         message="; ".join(part for part in (verdict.message, note) if part),
         failure=recovery.seen.run.completion_failure if recovery.seen.run else None,
         invocation_ids=verdict.invocation_ids,
-        killed=[row.id for row in steps.kill if journal.is_done("kill", row.id)],
-        purged=[row.id for row in steps.purge if journal.is_done("purge", row.id)],
+        killed=tuple(each for action, each, state in calls if (action, state) == ("kill", DONE)),
+        purged=tuple(each for action, each, state in calls if (action, state) == ("purge", DONE)),
         cleared=cleared.facts.get("keys", []) if cleared and cleared.state == DONE else (),
         children=recovery.children,
         callers=recovery.callers,
@@ -106,8 +106,8 @@ def key_result(recovery: KeyRecovery, plan: Plan, journal: Journal) -> KeyResult
         resubmitted=resubmitted,
         resubmitted_at=resubmitted_at,
         http=verdict.http,
-        unknown=_unknown(recovery, journal),
-        is_in_doubt=UNKNOWN in _states(recovery, journal),
+        unknown=tuple(each for _action, each, state in calls if state == UNKNOWN),
+        is_in_doubt=UNKNOWN in [state for _action, _each, state in calls] + _states_of_key(name, journal),
     )
 
 
@@ -170,10 +170,6 @@ def _resubmitted(recovery: KeyRecovery, journal: Journal) -> tuple[str | None, s
     return entry.facts["run_id"], entry.facts.get("created_at")
 
 
-def _unknown(recovery: KeyRecovery, journal: Journal) -> list[str]:
-    return [each for action, each in recovery.steps.calls if journal.state(action, each) == UNKNOWN]
-
-
 def state_after(recovery: KeyRecovery, result: KeyResult, journal: Journal) -> dict[str, t.Any]:
     """Return what is there now as a diff shows it; what is unknown is said to be unknown."""
     seen: KeyState | None = journal.seen_after.get(recovery.name)
@@ -195,4 +191,8 @@ def _is_untouched(recovery: KeyRecovery, journal: Journal) -> bool:
 def _states(recovery: KeyRecovery, journal: Journal) -> list[str | None]:
     """Return what became of each write of a key."""
     states = [journal.state(action, each) for action, each in recovery.steps.calls]
-    return states + [journal.state(action, recovery.name) for action in ("clear_state", "resubmit")]
+    return states + _states_of_key(recovery.name, journal)
+
+
+def _states_of_key(name: str, journal: Journal) -> list[str | None]:
+    return [journal.state(action, name) for action in ("clear_state", "resubmit")]

@@ -66,6 +66,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
         "with_failure": True,
     },
     "promises_of_keys": {"service": "TEXT", "keys": ["TEXT"]},
+    "some_invocations": {"limit": 7},
     "any_of_service": {"service": "TEXT"},
     "any_state_of_service": {"service": "TEXT"},
 }
@@ -146,6 +147,15 @@ def test_versions_differ_only_where_scopes_matter(question: str) -> None:
     else:
         assert new == old
     assert "scope" not in old
+
+
+@pytest.mark.parametrize("questions", [OLD, NEW], ids=["before 1.7", "from 1.7"])
+@pytest.mark.parametrize("value", HOSTILE)
+def test_a_look_at_all_invocations_asks_for_the_same_ones(questions: Questions, value: str) -> None:
+    by_key, by_scan = (
+        questions.invocations_of_keys(value, [value], by_scan=by_scan).sql for by_scan in (False, True)
+    )
+    assert by_scan == by_key.replace("target_service_key IN", "target_service_key || '' IN", 1) != by_key
 
 
 @pytest.mark.parametrize(

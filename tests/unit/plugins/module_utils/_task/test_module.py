@@ -77,6 +77,32 @@ def test_a_short_secret_makes_no_other_text_unreadable(run: Any, serve: Serve) -
 
 
 @pytest.mark.parametrize("check_mode", [False, True])
+def test_a_diff_is_in_the_result_where_it_is_asked_for(check_mode: bool, run: Any, serve: Serve) -> None:
+    asked = {"admin_url": serve(answer(403)).url, "service_url": "http://s:9080"}
+    results = [
+        run("restate_cleanup", **asked, _ansible_check_mode=check_mode, _ansible_diff=diff)[1]
+        for diff in (True, False)
+    ]
+    assert results[0].keys() - results[1].keys() == {"diff"}
+    digests = [(each["before_digest"], each["after_digest"]) for each in data_of(results)]
+    assert digests[0] == digests[1] != (None, None)
+
+
+@pytest.mark.parametrize(("number", "shown"), [(100, None), (101, "101 entries, as in audit.data.arguments")])
+def test_a_long_list_of_keys_is_named_once_beside_the_results(
+    number: int, shown: str | None, run: Any, serve: Serve
+) -> None:
+    keys = [{"service_name": "Flow", "service_key": f"k{each}"} for each in range(number)]
+    _text, result = run("restate_recover_workflow", admin_url=serve(answer(403)).url, workflows=keys)
+    assert result["invocation"]["module_args"]["workflows"] == (shown or keys)
+    assert result["audit"]["data"]["arguments"]["workflows"] == keys
+
+
+def data_of(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [each["audit"]["data"] for each in results]
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
 def test_a_failure_is_whole(check_mode: bool, run: Any, serve: Serve) -> None:
     _text, result = run(
         "restate_cleanup",

@@ -15,6 +15,7 @@ from ansible_collections.dalp.restate.tests.unit.recovery_task import KEYS, Task
 from ansible_collections.dalp.restate.tests.unit.wire_objects import invocation
 
 GONE = OperatorError("RESTATE_ADMIN_UNREACHABLE", "refused")
+_TWO_READS = 2100
 
 
 # Keys side by side
@@ -101,9 +102,9 @@ def test_a_state_that_cannot_be_cleared_does_not_spoil_the_other_keys(tmp_path: 
 
 
 def test_nothing_is_written_before_all_keys_were_read(tmp_path: Path) -> None:
-    keys = [f"k{number}" for number in range(600)]
+    keys = [f"k{number}" for number in range(_TWO_READS)]
     restate = FakeRestate(*(run_of(key) for key in keys))
-    # The second half is asked for when the first was read.
+    # The rest is asked for when the first were read.
     restate.hook("before invocations_of_keys", lambda: restate.hook("before invocations_of_keys", GONE))
     with pytest.raises(OperatorError):
         Task(restate, tmp_path / "new").recover(*keys)
@@ -120,7 +121,7 @@ def test_no_snapshot_is_closed_before_all_keys_were_read(tmp_path: Path) -> None
     # It was submitted again, and what says that it may have been is to be closed.
     restate.hook("before invocations_of_keys", lambda: restate.hook("before invocations_of_keys", GONE))
     with pytest.raises(OperatorError):
-        task.recover("a", *(f"k{number}" for number in range(600)))
+        task.recover("a", *(f"k{number}" for number in range(_TWO_READS)))
     assert task.files() == [".submitting.json"]
     task.recover("a", check_mode=True)
     assert task.files() == [".submitting.json"]
