@@ -32,13 +32,14 @@ from .rows import (
     UnfinishedByActivity,
     UnpinnedCount,
 )
-from .troubled_runs import Page
+
+if t.TYPE_CHECKING:
+    from .troubled_runs import Page
 
 Row = t.TypeVar("Row", covariant=True)
 
 
-@dataclass(frozen=True)
-class Question(t.Generic[Row]):
+class Question(t.NamedTuple, t.Generic[Row]):
     """A query, and the type of the rows that answer it."""
 
     row: type[Row]

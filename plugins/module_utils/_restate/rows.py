@@ -6,15 +6,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import json
 import typing as t
-from dataclasses import dataclass
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(t.NamedTuple):
     """An invocation, with as many of its columns as the question asks for."""
 
     id: str
@@ -40,8 +36,7 @@ class Invocation:
     scope: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class InvocationStatus:
+class InvocationStatus(t.NamedTuple):
     """What tells whether an invocation still is what it was."""
 
     id: str
@@ -51,15 +46,13 @@ class InvocationStatus:
     completion_failure: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class InvocationId:
+class InvocationId(t.NamedTuple):
     """An invocation that is there."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(t.NamedTuple):
     """Why an invocation paused or is being retried.
 
     O(restate_code) is one of Restate's own, such as C(RT0016); O(code) is that, or the failure's.
@@ -70,9 +63,7 @@ class Failure:
     message: str | None
 
 
-# Without slots: the event is parsed once, when it is asked for.
-@dataclass(frozen=True)
-class JournalEvent:
+class JournalEvent(t.NamedTuple):
     """An event of sys_journal_events: Paused, with the last failure in it, or TransientError, which is one."""
 
     id: str
@@ -80,7 +71,7 @@ class JournalEvent:
     event_json: str
     appended_at: str
 
-    @functools.cached_property
+    @property
     def failure(self) -> Failure:
         """The failure that it tells of."""
         event = json.loads(self.event_json)
@@ -89,23 +80,20 @@ class JournalEvent:
         return Failure(restate_code or told.get("error_code"), restate_code, told.get("error_message"))
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(t.NamedTuple):
     """An invocation and which one called it."""
 
     id: str
     invoked_by_id: str
 
 
-# Without slots: the entry is parsed once, when it is asked for.
-@dataclass(frozen=True)
-class JournalCommand:
+class JournalCommand(t.NamedTuple):
     """An entry of a journal that is about another invocation: OneWayCall or AttachInvocation."""
 
     id: str
     entry_json: str
 
-    @functools.cached_property
+    @property
     def about(self) -> str | None:
         """The id of that invocation, where the entry tells it.
 
@@ -118,16 +106,14 @@ class JournalCommand:
         return str(told) if told else None
 
 
-@dataclass(frozen=True, slots=True)
-class JournalInput:
+class JournalInput(t.NamedTuple):
     """The first entry of a journal."""
 
     id: str
     entry_json: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class InvocationsByPlace:
+class InvocationsByPlace(t.NamedTuple):
     """How many invocations are alike in what they are and where they are."""
 
     status: str
@@ -140,8 +126,7 @@ class InvocationsByPlace:
     is_scoped: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UnfinishedByActivity:
+class UnfinishedByActivity(t.NamedTuple):
     """How many unfinished invocations do the same; O(retried_often) where that is being retried for long."""
 
     status: str
@@ -149,8 +134,7 @@ class UnfinishedByActivity:
     n: int
 
 
-@dataclass(frozen=True, slots=True)
-class PinnedCount:
+class PinnedCount(t.NamedTuple):
     """How many unfinished invocations of a status are pinned to a deployment."""
 
     pinned_deployment_id: str
@@ -158,8 +142,7 @@ class PinnedCount:
     n: int
 
 
-@dataclass(frozen=True, slots=True)
-class PinnedKind:
+class PinnedKind(t.NamedTuple):
     """How many unfinished invocations that are pinned to one deployment began with the same."""
 
     target_service_name: str
@@ -169,8 +152,7 @@ class PinnedKind:
     pinned_service_protocol_version: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UnpinnedCount:
+class UnpinnedCount(t.NamedTuple):
     """How many unfinished invocations of a service are pinned to none, and where they were last tried."""
 
     target_service_name: str
@@ -179,8 +161,7 @@ class UnpinnedCount:
     last_attempt_deployment_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TroubledRun:
+class TroubledRun(t.NamedTuple):
     """A workflow run that failed, paused or is being retried; O(failed_at) is when, O(failure) why."""
 
     id: str
@@ -190,8 +171,7 @@ class TroubledRun:
     failure: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StateEntry:
+class StateEntry(t.NamedTuple):
     """A state entry of a key; O(value) is in hexadecimal digits, where it was asked for."""
 
     service_key: str
@@ -204,8 +184,7 @@ class StateEntry:
         return bytes.fromhex(self.value or "")
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
+class Promise(t.NamedTuple):
     """A promise of a key; its values are in hexadecimal digits."""
 
     service_key: str
@@ -215,16 +194,14 @@ class Promise:
     completion_failure: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceType:
+class ServiceType(t.NamedTuple):
     """An invocation and of what type its service was."""
 
     id: str
     target_service_ty: str
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceKey:
+class ServiceKey(t.NamedTuple):
     """A key that has state."""
 
     service_key: str
@@ -232,5 +209,4 @@ class ServiceKey:
 
 def columns(row: t.Any) -> dict[str, t.Any]:
     """Return a row as the server answered it: by column, without those that are NULL."""
-    values = ((field.name, getattr(row, field.name)) for field in dataclasses.fields(row))
-    return {name: value for name, value in values if value is not None}
+    return {name: value for name, value in row._asdict().items() if value is not None}
