@@ -9,6 +9,15 @@ from __future__ import annotations
 import json
 import typing as t
 
+ACTIVITIES = {
+    "inboxed": "pending",
+    "scheduled": "scheduled",
+    "suspended": "suspended",
+    "paused": "paused",
+    "completed": "completed",
+}
+"""What sys_invocation calls a status of sys_invocation_status; with any other status, the invoker decides that."""
+
 
 class Invocation(t.NamedTuple):
     """An invocation, with as many of its columns as the question asks for."""
@@ -126,12 +135,18 @@ class InvocationsByPlace(t.NamedTuple):
     is_scoped: bool | None = None
 
 
-class UnfinishedByActivity(t.NamedTuple):
-    """How many unfinished invocations do the same; O(retried_often) where that is being retried for long."""
+class InvokedByActivity(t.NamedTuple):
+    """How many invocations of a service do the same; O(retried_often) where that is being retried for long.
+
+    O(is_unpinned) says whether they are pinned to no deployment.
+    """
 
     status: str
     retried_often: bool
+    is_unpinned: bool
+    target_service_name: str
     n: int
+    last_attempt_deployment_id: str | None = None
 
 
 class PinnedCount(t.NamedTuple):
