@@ -59,6 +59,7 @@ _raw:
 import os
 import typing as t
 
+from ansible import context
 from ansible.errors import AnsibleError
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.display import Display
@@ -67,6 +68,7 @@ from ansible.utils.vars import load_extra_vars
 from ..module_utils._errors import OperatorError
 from ..plugin_utils.options import check_old_names, misspelt, options_of, sub_options_of
 from ..plugin_utils.report.files import VARIABLE, check_report_path
+from ..plugin_utils.written import as_written
 
 
 class LookupModule(LookupBase):  # type: ignore[misc]
@@ -82,13 +84,14 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             if name not in given:
                 return None
             try:
-                return self._templar.template(given[name])
+                value = self._templar.template(given[name])
             except AnsibleError as exc:
                 raise OperatorError(
                     "RESTATE_INVALID_ARGUMENT",
                     f"{name} cannot be read: {exc.message}. Nothing was touched.",
                     remedy="Define what it refers to, or leave it out.",
                 ) from None
+            return as_written(name, value, context.CLIARGS.get("extra_vars") or ())
 
         for warning in misspelt(load_extra_vars(self._loader)):
             Display().warning(warning)

@@ -10,6 +10,7 @@ the imports are guarded. The door of a task looks at INSTALLED before anything i
 
 from __future__ import annotations
 
+import sys
 import typing as t
 
 INSTALLED: dict[str, str | None] = {"httpx": None, "pydantic": None}
@@ -17,9 +18,14 @@ INSTALLED: dict[str, str | None] = {"httpx": None, "pydantic": None}
 
 if t.TYPE_CHECKING:
     import httpx
-    from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+    from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 else:
+    # Where click and rich are installed, httpx imports a command line that takes longer than all the rest of it. What
+    # is None here cannot be imported, and httpx goes without.
+    sys.modules.setdefault("httpx._main", None)
     try:
+        # httpx imports it with its first client, which each task in process would do anew.
+        import httpcore  # noqa: F401
         import httpx
 
         INSTALLED["httpx"] = httpx.__version__
@@ -30,10 +36,9 @@ else:
 
         INSTALLED["pydantic"] = pydantic.VERSION
         # Of these, pydantic 1 has not all.
-        from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+        from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
     except ImportError:
         SecretStr = str
-        TypeAdapter = None
         ValidationError = ValueError
         ConfigDict = dict
 
@@ -49,7 +54,6 @@ __all__ = [
     "ConfigDict",
     "Field",
     "SecretStr",
-    "TypeAdapter",
     "ValidationError",
     "httpx",
 ]

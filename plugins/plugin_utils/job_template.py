@@ -11,9 +11,8 @@ import shlex
 import typing as t
 from dataclasses import dataclass
 
-from ansible.parsing.utils.yaml import from_yaml
-
 from .option_values import PREFIX
+from .written import texts_in
 
 _DRY_RUN = " (dry run)"
 _OF_THE_ROLE = re.compile(rf"(?P<title>.+): (?P<runbook>[a-z_]+)({re.escape(_DRY_RUN)})?")
@@ -82,7 +81,7 @@ class JobTemplate:
 def _answers(extra: str) -> str:
     given: dict[str, t.Any] = {}
     for word in shlex.split(extra)[1::2]:
-        given |= from_yaml(word) if word.startswith("{") else dict([word.split("=", 1)])
+        given |= texts_in(word) if word.startswith("{") else dict([word.split("=", 1)])
     answers = [
         f"{name.removeprefix(PREFIX).replace('_', ' ')}: {value}"
         for name, value in given.items()

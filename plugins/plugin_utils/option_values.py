@@ -90,16 +90,18 @@ def _kind_of(name: str, option: t.Mapping[str, t.Any]) -> _Kind:
             lambda value: _texts(value, split), "a list, text with commas, or one a line", f"{example},..."
         )
     if name in URL_OPTIONS:
-        # Pasted into a form, a URL often has blanks around it, which none has.
-        return _Kind(lambda value: _text(value).strip(), "a URL", example)
+        return _Kind(_stripped, "a URL", example)
     return {
         "bool": _Kind(_bool, "true or false", "true"),
         "int": _Kind(_int, "a whole number", str(option.get("default") or 10)),
         "float": _Kind(_float, "a number", str(option.get("default") or 10)),
         "path": _Kind(absolute, "the path of a file or folder", "/var/lib/restate"),
         "dict": _Kind(_dict, "a dictionary, or JSON or YAML text of one", '\'{"name": "text"}\''),
-    }.get(kind, _Kind(_text, "a text", example))
+    }.get(kind, _Kind(_text if name in _EXACT else _stripped, "a text", example))
 
+
+_EXACT = ("service_key", "failure_matches")
+"""What may begin or end with a blank: Restate takes any text for a key."""
 
 _EXAMPLES = {
     "admin_url": "http://restate.example.com:9070",
@@ -127,6 +129,11 @@ def _text(value: t.Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(value)
     return str(value)
+
+
+def _stripped(value: t.Any) -> str:
+    """Return a text without the blanks around it: what is pasted into a form often has some."""
+    return _text(value).strip()
 
 
 def _bool(value: t.Any) -> bool:

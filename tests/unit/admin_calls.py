@@ -19,7 +19,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._http.guard import (
     WriteGuard,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
-from ansible_collections.dalp.restate.plugins.module_utils._restate.questions import Question
+from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import Question
 from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.loopback import answer
 

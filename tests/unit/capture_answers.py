@@ -115,9 +115,10 @@ def _questions(server: Capture, trouble: dict[str, Any]) -> None:
     release_1 = trouble["deployments"]["release-1"]["id"]
     of_keys = {"service": "OrderWorkflow", "keys": keys}
     server.ask("invocations_by_place", "invocations_by_place")
-    server.ask("unfinished_by_activity", "unfinished_by_activity", retries=3)
-    server.ask("latest_terminal_failures", "latest_terminal_failures", limit=20)
+    server.ask("invoked_by_activity", "invoked_by_activity", retries=3)
+    failed = server.ask("latest_terminal_failures", "latest_terminal_failures", limit=20)
     unsettled = server.ask("latest_unsettled", "latest_unsettled", limit=20)
+    server.ask("failures", "failures", ids=[row["id"] for row in (*failed, *unsettled)])
     server.ask("last_events", "last_events", ids=[row["id"] for row in unsettled])
     server.ask("zombies", "zombies", limit=20)
     server.ask("pinned", "pinned")

@@ -12,6 +12,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._errors import Operat
 from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.components import (
     LONG_RETRYING,
     Component,
+    Doing,
     Invocations,
     Observed,
 )
@@ -20,7 +21,6 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.pl
 from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import (
     InvocationsByPlace,
     PinnedCount,
-    UnfinishedByActivity,
 )
 from ansible_collections.dalp.restate.tests.unit.wire_objects import (
     deployment,
@@ -42,8 +42,8 @@ def invocations(**rows: Any) -> Invocations:
     return Invocations(**rows)
 
 
-def unfinished(status: str, n: int, *, retried_often: bool = False) -> list[UnfinishedByActivity]:
-    return [UnfinishedByActivity(status, retried_often, n)]
+def unfinished(status: str, n: int, *, retried_often: bool = False) -> list[Doing]:
+    return [Doing(status, retried_often, n)]
 
 
 def paused(n: int, *rows: Any, **more: Any) -> Invocations:

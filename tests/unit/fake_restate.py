@@ -9,7 +9,6 @@ What kill, purge and a submission do is what 1.5.3, 1.6.2 and 1.7.12 were seen t
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -102,7 +101,7 @@ class FakeRestate:
 
     def change(self, id_: str, **columns: Any) -> None:
         """Change an invocation."""
-        self.rows[id_] = dataclasses.replace(self.rows[id_], **columns)
+        self.rows[id_] = self.rows[id_]._replace(**columns)
 
     def names(self) -> list[str]:
         """The writes by name."""
@@ -179,8 +178,8 @@ class FakeRestate:
         if verb == "kill" and row.status in ("inboxed", "scheduled"):
             del self.rows[id_]
         elif verb == "kill":
-            self.rows[id_] = dataclasses.replace(
-                row, status="completed", completion_result="failure", completion_failure=KILLED
+            self.rows[id_] = row._replace(
+                status="completed", completion_result="failure", completion_failure=KILLED
             )
         else:
             del self.rows[id_]

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 import re
 from collections import Counter
@@ -143,9 +142,7 @@ class ScriptedAdmin:
         invocation_id, verb = re.findall(r"^/invocations/(\w+)/(\w+)$", path)[0]
         if verb == "resume":
             moved_to = query.partition("=")[2]
-            self.rows[invocation_id] = dataclasses.replace(
-                self.rows[invocation_id], pinned_deployment_id=moved_to
-            )
+            self.rows[invocation_id] = self.rows[invocation_id]._replace(pinned_deployment_id=moved_to)
         else:
             self._end([invocation_id], f"[409] {verb}ed")
         return answer(202)
@@ -153,10 +150,10 @@ class ScriptedAdmin:
     def _end(self, ids: Iterable[str], failure: str) -> None:
         for id_ in ids:
             self._ended_at[id_] = self.clock.now()
-            self.rows[id_] = dataclasses.replace(
-                self.rows[id_], status="completed", completion_result="failure", completion_failure=failure
+            self.rows[id_] = self.rows[id_]._replace(
+                status="completed", completion_result="failure", completion_failure=failure
             )
 
 
 def _columns(rows: Iterable[Any]) -> list[dict[str, Any]]:
-    return [dataclasses.asdict(row) for row in rows]
+    return [row._asdict() for row in rows]

@@ -63,7 +63,8 @@ KNOWS_ANSIBLE = {"_task", "action", "lookup", "plugin_utils"}
 KNOWS_YAML = {"plugin_utils"}
 KNOWS_JINJA = {"plugin_utils"}
 KNOWS_LIBRARIES = {"_thirdparty"}
-LIBRARIES = {"httpx", "pydantic"}
+# httpx sends with httpcore.
+LIBRARIES = {"httpcore", "httpx", "pydantic"}
 
 FILES = sorted(path for path in PLUGINS.rglob("*.py") if path.name != "__init__.py")
 

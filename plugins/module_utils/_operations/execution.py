@@ -9,10 +9,12 @@ from __future__ import annotations
 import typing as t
 
 from .._errors import OperatorError
-from .approval import Approval
 from .journal import Journal
 from .operation import Backend
 from .report import Report
+
+if t.TYPE_CHECKING:
+    from .approval import Approval
 
 
 class Execution:
@@ -21,7 +23,7 @@ class Execution:
     At any moment its report tells the truth of what was done so far.
     """
 
-    def __init__(self, backend: Backend, server: t.Any, request: t.Any, approval: Approval) -> None:
+    def __init__(self, backend: Backend, server: t.Any, request: t.Any, approval: Approval | None) -> None:
         self._backend = backend
         self._server = server
         self._request = request
@@ -47,8 +49,10 @@ class Execution:
     def _hold_against_approval(self) -> None:
         if self._backend.subjects is None:
             return
-        now = self._approval.digest(self._backend.subjects(self._plan))
-        refusal = self._approval.refusal(now)
+        # What has plans that can be approved has one, of any plan where none was given.
+        approval = t.cast("Approval", self._approval)
+        now = approval.digest(self._backend.subjects(self._plan))
+        refusal = approval.refusal(now)
         if refusal and not self._server.check_mode:
             raise refusal
         if refusal:

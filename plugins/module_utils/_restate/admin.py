@@ -18,8 +18,9 @@ from .._http.transport import Request
 from .._thirdparty import ValidationError, httpx
 from . import wire
 from .calls import AdminCalls, is_unavailable
-from .questions import Question, Questions
+from .questions import Questions
 from .registration_remedies import registration_remedy
+from .rows import Question
 from .versions import Capabilities, capabilities_of
 
 _M = t.TypeVar("_M", bound=wire.Wire)

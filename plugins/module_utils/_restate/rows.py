@@ -6,15 +6,30 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import json
 import typing as t
-from dataclasses import dataclass
+
+ACTIVITIES = {
+    "inboxed": "pending",
+    "scheduled": "scheduled",
+    "suspended": "suspended",
+    "paused": "paused",
+    "completed": "completed",
+}
+"""What sys_invocation calls a status of sys_invocation_status; with any other status, the invoker decides that."""
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+Row = t.TypeVar("Row", covariant=True)
+
+
+class Question(t.NamedTuple, t.Generic[Row]):
+    """A query, and the type of the rows that answer it."""
+
+    row: type[Row]
+    sql: str
+
+
+class Invocation(t.NamedTuple):
     """An invocation, with as many of its columns as the question asks for."""
 
     id: str
@@ -40,8 +55,7 @@ class Invocation:
     scope: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class InvocationStatus:
+class InvocationStatus(t.NamedTuple):
     """What tells whether an invocation still is what it was."""
 
     id: str
@@ -51,15 +65,13 @@ class InvocationStatus:
     completion_failure: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class InvocationId:
+class InvocationId(t.NamedTuple):
     """An invocation that is there."""
 
     id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(t.NamedTuple):
     """Why an invocation paused or is being retried.
 
     O(restate_code) is one of Restate's own, such as C(RT0016); O(code) is that, or the failure's.
@@ -70,9 +82,7 @@ class Failure:
     message: str | None
 
 
-# Without slots: the event is parsed once, when it is asked for.
-@dataclass(frozen=True)
-class JournalEvent:
+class JournalEvent(t.NamedTuple):
     """An event of sys_journal_events: Paused, with the last failure in it, or TransientError, which is one."""
 
     id: str
@@ -80,7 +90,7 @@ class JournalEvent:
     event_json: str
     appended_at: str
 
-    @functools.cached_property
+    @property
     def failure(self) -> Failure:
         """The failure that it tells of."""
         event = json.loads(self.event_json)
@@ -89,23 +99,20 @@ class JournalEvent:
         return Failure(restate_code or told.get("error_code"), restate_code, told.get("error_message"))
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(t.NamedTuple):
     """An invocation and which one called it."""
 
     id: str
     invoked_by_id: str
 
 
-# Without slots: the entry is parsed once, when it is asked for.
-@dataclass(frozen=True)
-class JournalCommand:
+class JournalCommand(t.NamedTuple):
     """An entry of a journal that is about another invocation: OneWayCall or AttachInvocation."""
 
     id: str
     entry_json: str
 
-    @functools.cached_property
+    @property
     def about(self) -> str | None:
         """The id of that invocation, where the entry tells it.
 
@@ -118,23 +125,20 @@ class JournalCommand:
         return str(told) if told else None
 
 
-@dataclass(frozen=True, slots=True)
-class JournalInput:
+class JournalInput(t.NamedTuple):
     """The first entry of a journal."""
 
     id: str
     entry_json: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(t.NamedTuple):
     """How many there are."""
 
     n: int
 
 
-@dataclass(frozen=True, slots=True)
-class InvocationsByPlace:
+class InvocationsByPlace(t.NamedTuple):
     """How many invocations are alike in what they are and where they are."""
 
     status: str
@@ -147,17 +151,21 @@ class InvocationsByPlace:
     is_scoped: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UnfinishedByActivity:
-    """How many unfinished invocations do the same; O(retried_often) where that is being retried for long."""
+class InvokedByActivity(t.NamedTuple):
+    """How many invocations of a service do the same; O(retried_often) where that is being retried for long.
+
+    O(is_unpinned) says whether they are pinned to no deployment.
+    """
 
     status: str
     retried_often: bool
+    is_unpinned: bool
+    target_service_name: str
     n: int
+    last_attempt_deployment_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PinnedCount:
+class PinnedCount(t.NamedTuple):
     """How many unfinished invocations of a status are pinned to a deployment."""
 
     pinned_deployment_id: str
@@ -165,8 +173,7 @@ class PinnedCount:
     n: int
 
 
-@dataclass(frozen=True, slots=True)
-class PinnedKind:
+class PinnedKind(t.NamedTuple):
     """How many unfinished invocations that are pinned to one deployment began with the same."""
 
     target_service_name: str
@@ -176,8 +183,7 @@ class PinnedKind:
     pinned_service_protocol_version: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UnpinnedCount:
+class UnpinnedCount(t.NamedTuple):
     """How many unfinished invocations of a service are pinned to none, and where they were last tried."""
 
     target_service_name: str
@@ -186,8 +192,7 @@ class UnpinnedCount:
     last_attempt_deployment_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TroubledRun:
+class TroubledRun(t.NamedTuple):
     """A workflow run that failed, paused or is being retried; O(failed_at) is when, O(failure) why."""
 
     id: str
@@ -197,8 +202,7 @@ class TroubledRun:
     failure: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StateEntry:
+class StateEntry(t.NamedTuple):
     """A state entry of a key; O(value) is in hexadecimal digits, where it was asked for."""
 
     service_key: str
@@ -211,8 +215,7 @@ class StateEntry:
         return bytes.fromhex(self.value or "")
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
+class Promise(t.NamedTuple):
     """A promise of a key; its values are in hexadecimal digits."""
 
     service_key: str
@@ -222,16 +225,14 @@ class Promise:
     completion_failure: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceType:
+class ServiceType(t.NamedTuple):
     """An invocation and of what type its service was."""
 
     id: str
     target_service_ty: str
 
 
-@dataclass(frozen=True, slots=True)
-class ServiceKey:
+class ServiceKey(t.NamedTuple):
     """A key that has state."""
 
     service_key: str
@@ -239,5 +240,4 @@ class ServiceKey:
 
 def columns(row: t.Any) -> dict[str, t.Any]:
     """Return a row as the server answered it: by column, without those that are NULL."""
-    values = ((field.name, getattr(row, field.name)) for field in dataclasses.fields(row))
-    return {name: value for name, value in values if value is not None}
+    return {name: value for name, value in row._asdict().items() if value is not None}

@@ -27,7 +27,7 @@ SERVICE_SETTINGS = (
 class Wire(BaseModel):
     """What all answers share."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
+    model_config = ConfigDict(extra="ignore", frozen=True)
 
 
 class ClusterHealth(Wire):

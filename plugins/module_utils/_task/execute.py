@@ -16,13 +16,12 @@ from .._errors import OperatorError
 from .._http import urls
 from .._http.clock import Clock
 from .._http.guard import WriteGuard
-from .._operations.approval import Approval
 from .._operations.execution import Execution
 from .._operations.operation import Operation
 from .._operations.report import Report
 from .connection import connection_of, server_of, shown_server
 from .ending import EndedBySignal, ended_by, ending_by_signal, steps_told, timed_out, unexpected
-from .options import URL_OPTIONS, approved_plan, argument_spec, backend_of, read_request, secret_options
+from .options import URL_OPTIONS, approval_of, argument_spec, backend_of, read_request, secret_options
 from .recorder import Recorder, Redactor
 from .redaction import hidden_in, in_short, secrets_of, shown_arguments, without_secrets_of_services
 from .requirements import Unmet, unmet_library, unmet_python
@@ -115,8 +114,7 @@ class _Door:
         self._recorder.open_webhook(connection, clock)
         backend = backend_of(self._operation, params)
         request = read_request(self._operation, backend, params)
-        approved = approved_plan(self._operation, backend, params)
-        approval = Approval(self._operation.name, approved, self._redactor.scrubbed)
+        approval = approval_of(self._operation, backend, params, self._redactor.scrubbed)
         reads_all = self._task.wants_diff or self._attempt.full_detail
         self._server = server_of(params, connection, self._guard, clock, reads_all=reads_all)
         self._execution = Execution(backend, self._server, request, approval)

@@ -13,10 +13,12 @@ from ansible.module_utils.common.parameters import env_fallback
 from ansible.module_utils.errors import AnsibleFallbackNotFound
 
 from .._errors import OperatorError
-from .._operations.approval import PlanDigest
 from .._operations.operation import Backend, Operation
 from . import values
 from .redaction import shown_arguments
+
+if t.TYPE_CHECKING:
+    from .._operations.approval import Approval
 
 
 def set_in_environment(*names: str) -> str:
@@ -133,13 +135,15 @@ def read_request(operation: Operation, backend: Backend, params: dict[str, t.Any
     return typed(backend.request, params)
 
 
-def approved_plan(operation: Operation, backend: Backend, params: dict[str, t.Any]) -> PlanDigest | None:
-    """Return the digest of the plan that was approved, or None where none was.
+def approval_of(
+    operation: Operation, backend: Backend, params: dict[str, t.Any], shown: t.Callable[[str], str]
+) -> Approval | None:
+    """Return what was approved of the operation, or None where it has no plans that could be.
 
     Raises RESTATE_INVALID_ARGUMENT for what is no digest, RESTATE_UNSUPPORTED where no plan can be held against it.
     """
     given = (params.get("plan_digest") or "").strip()
-    if not given:
+    if backend.subjects is None and not given:
         return None
     if backend.subjects is None:
         raise OperatorError(
@@ -149,7 +153,10 @@ def approved_plan(operation: Operation, backend: Backend, params: dict[str, t.An
             remedy="Leave plan_digest out, or use backend: restate, which has a dry run.",
             reason="backend",
         )
-    return PlanDigest.read(given, operation.name)
+    # What only reads goes without it.
+    from .._operations.approval import Approval, PlanDigest
+
+    return Approval(operation.name, PlanDigest.read(given, operation.name) if given else None, shown)
 
 
 def typed(request: type, given: t.Mapping[str, t.Any], prefix: str = "") -> t.Any:

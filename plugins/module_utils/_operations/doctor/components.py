@@ -15,7 +15,6 @@ from ..._restate.rows import (
     InvocationsByPlace,
     JournalEvent,
     PinnedCount,
-    UnfinishedByActivity,
     UnpinnedCount,
 )
 from ..._restate.wire import Registration
@@ -76,12 +75,20 @@ class Node:
 Components = t.Mapping[str, Component]
 
 
+class Doing(t.NamedTuple):
+    """How many unfinished invocations do the same; O(retried_often) where that is being retried for long."""
+
+    status: str
+    retried_often: bool
+    n: int
+
+
 @dataclass(frozen=True)
 class Invocations:
     """What the SQL introspection says of all invocations."""
 
     by_place: t.Sequence[InvocationsByPlace] = ()
-    unfinished: t.Sequence[UnfinishedByActivity] = ()
+    unfinished: t.Sequence[Doing] = ()
     pinned: t.Sequence[PinnedCount] = ()
     unpinned: t.Sequence[UnpinnedCount] = ()
     failed: t.Sequence[Invocation] = ()

@@ -13,8 +13,16 @@ from ..._errors import OperatorError
 from ..._http.clock import Clock
 from ..._restate.admin import AdminClient
 from ..._restate.ingress import Ingress
-from ..._restate.questions import Question
-from ..._restate.rows import PinnedCount
+from ..._restate.rows import (
+    ACTIVITIES,
+    Invocation,
+    InvocationId,
+    InvocationsByPlace,
+    InvokedByActivity,
+    PinnedCount,
+    Question,
+    UnpinnedCount,
+)
 from ..._restate.server import Restate
 from ..._restate.wire import Deployment, Registration
 from ..deployments.registration import as_registered
@@ -22,12 +30,18 @@ from ..deployments.registry import Registry
 from ..journal import Journal
 from ..operation import Backend
 from ..report import SAMPLE
-from .components import LONG_RETRYING, RECENT_FAILURES, Component, Invocations, Node, Observed, registry_of
+from .components import (
+    LONG_RETRYING,
+    RECENT_FAILURES,
+    Component,
+    Doing,
+    Invocations,
+    Node,
+    Observed,
+    registry_of,
+)
 from .plan import Diagnosis, DoctorRequest, make_plan, nothing_to_do
 from .report import make_report
-
-_TRIED = ("running", "ready", "backing-off", "paused")
-"""The activities in which an invocation may have a last failure."""
 
 
 def observe(restate: Restate, request: DoctorRequest) -> Observed:
@@ -42,7 +56,7 @@ def observe(restate: Restate, request: DoctorRequest) -> Observed:
         }
         admins, ingresses = _ask_nodes(restate, pool)
         subscriptions = pool.submit(_ask, admin.clock, admin.subscriptions)
-        invocations = _ask(admin.clock, lambda: _read_invocations(admin, pool, version))
+        invocations = _ask(admin.clock, lambda: _read_invocations(admin, pool, version, asked["deployments"]))
         components = {
             "admin": version.result(),
             **{name: future.result() for name, future in asked.items()},
@@ -98,41 +112,88 @@ def _advertised(version: Future[Component]) -> t.Callable[[], str | None]:
 
 
 def _read_invocations(
-    admin: AdminClient, pool: ThreadPoolExecutor, version: Future[Component]
+    admin: AdminClient, pool: ThreadPoolExecutor, version: Future[Component], deployments: Future[Component]
 ) -> Invocations:
     # The version decides on the questions. It was asked already, and is not asked again where that failed.
     if error := version.result().error:
         raise error
     ask = admin.questions
-
-    def answers_to(**questions: Question[t.Any] | None) -> dict[str, t.Any]:
-        asked = {name: each and pool.submit(admin.query, each) for name, each in questions.items()}
-        return {name: each.result() if each else [] for name, each in asked.items()}
-
-    answers = answers_to(
-        by_place=ask.invocations_by_place(), unfinished=ask.unfinished_by_activity(retries=LONG_RETRYING)
-    )
+    by_place = admin.query(ask.invocations_by_place())
+    unfinished = [row for row in by_place if row.status != "completed"]
+    settled = [row for row in unfinished if row.status in ACTIVITIES]
+    is_invoked = len(settled) < len(unfinished)
+    may_have_failed = is_invoked or any(row.status == "paused" for row in settled)
+    has_failed = any(row.completion_result == "failure" for row in by_place)
     # Each of these reads all invocations, too, so only what the counts show is looked for.
-    counts = answers["by_place"]
-    unfinished = [row for row in counts if row.status != "completed"]
-    is_pinned = any(row.pinned_deployment_id for row in unfinished)
-    has_failed = any(row.completion_result == "failure" for row in counts)
-    is_tried = any(row.status in _TRIED for row in answers["unfinished"])
-    answers |= answers_to(
-        unpinned=ask.unpinned() if any(not row.pinned_deployment_id for row in unfinished) else None,
-        failed=ask.latest_terminal_failures(limit=RECENT_FAILURES) if has_failed else None,
-        unsettled=ask.latest_unsettled(limit=RECENT_FAILURES) if is_tried else None,
-        zombies=ask.zombies(limit=SAMPLE) if is_pinned else None,
-    )
-    answers["pinned"] = [
-        PinnedCount(row.pinned_deployment_id, row.status, row.n)
-        for row in unfinished
-        if row.pinned_deployment_id
-    ]
+    questions: dict[str, Question[t.Any] | None] = {
+        "invoked": ask.invoked_by_activity(retries=LONG_RETRYING) if is_invoked else None,
+        "failed": ask.latest_terminal_failures(limit=RECENT_FAILURES) if has_failed else None,
+        "unsettled": ask.latest_unsettled(limit=RECENT_FAILURES) if may_have_failed else None,
+        "zombies": ask.zombies(limit=SAMPLE) if _may_be_lost(unfinished, deployments.result()) else None,
+    }
+    asked = {name: pool.submit(admin.query, each) for name, each in questions.items() if each}
+    answers: dict[str, t.Any] = {name: each.result() for name, each in asked.items()}
+    invoked: list[InvokedByActivity] = answers.pop("invoked", [])
+    answers |= _described(admin, answers)
     ids = [row.id for row in answers["unsettled"] if row.last_failure is None]
     if ids and admin.capabilities.keeps_journal_events:
         answers["events"] = admin.query(ask.last_events(ids))
-    return Invocations(**answers)
+    return Invocations(
+        by_place=by_place,
+        unfinished=[
+            *(Doing(ACTIVITIES[row.status], False, row.n) for row in settled),
+            *(Doing(row.status, row.retried_often, row.n) for row in invoked),
+        ],
+        pinned=[
+            PinnedCount(row.pinned_deployment_id, row.status, row.n)
+            for row in unfinished
+            if row.pinned_deployment_id
+        ],
+        unpinned=_unpinned(settled, invoked),
+        **answers,
+    )
+
+
+def _described(
+    admin: AdminClient, answers: t.Mapping[str, t.Sequence[InvocationId]]
+) -> dict[str, list[Invocation]]:
+    """Return what failed and what is unsettled; what neither is any more, or is gone, is left out."""
+    failed, unsettled = (answers.get(name, ()) for name in ("failed", "unsettled"))
+    ids = dict.fromkeys(row.id for row in (*failed, *unsettled))
+    rows = {row.id: row for row in admin.query(admin.questions.failures(ids))} if ids else {}
+    is_unsettled = {id_ for id_, row in rows.items() if row.status == "paused" or _is_retried(row)}
+    return {
+        "failed": [rows[each.id] for each in failed if each.id in rows],
+        "unsettled": [rows[each.id] for each in unsettled if each.id in is_unsettled],
+    }
+
+
+def _is_retried(row: Invocation) -> bool:
+    return row.status != "completed" and row.last_failure is not None
+
+
+def _may_be_lost(unfinished: t.Iterable[InvocationsByPlace], deployments: Component) -> bool:
+    """Whether any may be pinned to a deployment that is gone: to one that is not listed, or none are told."""
+    listed = {deployment.id for deployment in deployments.value or ()}
+    return any(row.pinned_deployment_id and row.pinned_deployment_id not in listed for row in unfinished)
+
+
+def _unpinned(
+    settled: t.Iterable[InvocationsByPlace], invoked: t.Iterable[InvokedByActivity]
+) -> list[UnpinnedCount]:
+    """Return what is pinned to none; only what is invoked can be on an attempt."""
+    return [
+        *(
+            UnpinnedCount(row.target_service_name, ACTIVITIES[row.status], row.n)
+            for row in settled
+            if not row.pinned_deployment_id
+        ),
+        *(
+            UnpinnedCount(row.target_service_name, row.status, row.n, row.last_attempt_deployment_id)
+            for row in invoked
+            if row.is_unpinned
+        ),
+    ]
 
 
 def _probe(

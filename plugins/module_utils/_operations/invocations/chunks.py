@@ -10,7 +10,7 @@ import typing as t
 
 if t.TYPE_CHECKING:
     from ..._restate.admin import AdminClient
-    from ..._restate.questions import Question
+    from ..._restate.rows import Question
 
 CHUNK = 500
 """The server takes 1,000 invocations in a batch call at most."""

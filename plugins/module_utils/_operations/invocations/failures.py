@@ -10,7 +10,12 @@ import typing as t
 from dataclasses import dataclass
 
 from ..report import count, sample
-from .fit import ELSEWHERE
+
+ELSEWHERE = (
+    "at a URL of its own, register it, resume them there (restate_resume with deployment: its id), and register the "
+    "new release again, so that it is the latest"
+)
+"""How work goes on that does not fit the new release; a registration makes the latest of its services."""
 
 
 @dataclass(frozen=True)

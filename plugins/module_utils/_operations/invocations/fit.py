@@ -14,15 +14,11 @@ import typing as t
 from dataclasses import dataclass, field
 
 from ..._restate.wire import DeploymentDetail, Registration, Service
+from .failures import ELSEWHERE
 
 _TYPES = {"service": "Service", "virtual_object": "VirtualObject", "workflow": "Workflow"}
 """How GET /services calls what sys_invocation calls so."""
 
-ELSEWHERE = (
-    "at a URL of its own, register it, resume them there (restate_resume with deployment: its id), and register the "
-    "new release again, so that it is the latest"
-)
-"""How work goes on that does not fit the new release; a registration makes the latest of its services."""
 CURES = {
     "handler_not_served": f"Serve code that has the handler {ELSEWHERE}.",
     "service_type_changed": f"Serve the old code {ELSEWHERE}.",

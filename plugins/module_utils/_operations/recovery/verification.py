@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing as t
 
 from ..._restate.admin import AdminClient
@@ -80,9 +79,7 @@ def _read_purged(admin: AdminClient, recoveries: t.Sequence[KeyRecovery]) -> dic
 
 
 def _as_it_is_now(row: Invocation, now: InvocationStatus) -> Invocation:
-    return dataclasses.replace(
-        row, status=now.status, created_at=now.created_at, completion_result=now.completion_result
-    )
+    return row._replace(status=now.status, created_at=now.created_at, completion_result=now.completion_result)
 
 
 def _is_left(recovery: KeyRecovery, now: KeyState) -> bool:

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import typing as t
 
@@ -79,7 +78,7 @@ def _look_twice(admin: AdminClient, rows: dict[str, Invocation]) -> dict[str, In
 
 def _without_old_failure(before: Invocation, now: Invocation) -> Invocation:
     is_lasting = now.status == "running" and now.retry_count == before.retry_count
-    return dataclasses.replace(now, last_failure=None) if is_lasting else now
+    return now._replace(last_failure=None) if is_lasting else now
 
 
 def _unfinished_of(admin: AdminClient, workflows: t.Iterable[dict[str, str]]) -> list[str]:

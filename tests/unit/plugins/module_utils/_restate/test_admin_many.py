@@ -16,7 +16,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._http.guard import (
     WriteInCheckModeError,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
-from ansible_collections.dalp.restate.plugins.module_utils._restate.questions import Question
+from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import Question
 from ansible_collections.dalp.restate.tests.unit.admin_calls import (
     BODY,
     ROWS,

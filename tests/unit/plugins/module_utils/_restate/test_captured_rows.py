@@ -74,7 +74,7 @@ def test_a_hostile_key_is_a_key_that_is_not_there(version: str) -> None:
 
 @EACH
 def test_why_something_paused_is_in_the_events(version: str) -> None:
-    paused = next(row for row in typed_rows_of(version, "latest_unsettled") if row.status == "paused")
+    paused = next(row for row in typed_rows_of(version, "failures") if row.status == "paused")
     events = [row for row in typed_rows_of(version, "last_events") if row.id == paused.id]
     assert paused.last_failure is None
     assert "bank gateway timed out" in events[-1].failure.message

@@ -35,9 +35,10 @@ HOSTILE = [
 # Every question, with arguments that tests can recognise.
 ARGUMENTS: dict[str, dict[str, Any]] = {
     "invocations_by_place": {},
-    "unfinished_by_activity": {"retries": 7},
+    "invoked_by_activity": {"retries": 7},
     "latest_terminal_failures": {"limit": 7},
     "latest_unsettled": {"limit": 7},
+    "failures": {"ids": ["TEXT", "TEXT"]},
     "last_events": {"ids": ["TEXT"]},
     "zombies": {"limit": 7},
     "pinned": {},
@@ -122,7 +123,7 @@ def test_a_value_never_becomes_sql(questions: Questions, question: str, value: s
     assert [token if token != literal(value) else "'TEXT'" for token in hostile] == plain
 
 
-ABOUT_SCOPES = ("invocations_by_place", "latest_terminal_failures")
+ABOUT_SCOPES = ("invocations_by_place", "failures")
 
 
 def without_columns_of_scopes(sql: str) -> str:
@@ -158,9 +159,7 @@ def test_a_look_at_all_invocations_asks_for_the_same_ones(questions: Questions, 
     assert by_scan == by_key.replace("target_service_key IN", "target_service_key || '' IN", 1) != by_key
 
 
-@pytest.mark.parametrize(
-    "question", ["pinned", "unpinned", "unfinished_on", "zombies", "children", "unfinished_by_activity"]
-)
+@pytest.mark.parametrize("question", ["pinned", "unpinned", "unfinished_on", "zombies", "children"])
 def test_completed_invocations_never_count_as_pending(question: str) -> None:
     # From 1.5 on they keep their pin.
     assert "status != 'completed'" in asked(NEW, question)

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 from typing import Any
 
@@ -64,7 +63,7 @@ def test_a_remedy_for_several_services_names_none() -> None:
 
 
 def test_what_lost_its_deployment_is_not_tried_again_where_it_was() -> None:
-    lost = dataclasses.replace(OFTEN, id=ZOMBIE.id)
+    lost = OFTEN._replace(id=ZOMBIE.id)
     seen = findings(
         invocations=invocations(
             zombies=[ZOMBIE],

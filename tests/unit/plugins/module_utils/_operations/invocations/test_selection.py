@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import datetime
 import json
 from typing import Any, cast
@@ -137,7 +136,7 @@ class Pages:
             row for row in self.kinds.get(page.kind, []) if page.after is None or key(row) > _key(*page.after)
         ]
         rows = sorted(rows, key=key)[: self.page]
-        return rows if page.with_failure else [dataclasses.replace(row, failure=None) for row in rows]
+        return rows if page.with_failure else [row._replace(failure=None) for row in rows]
 
 
 def event(id_: str, content: dict[str, Any]) -> JournalEvent:

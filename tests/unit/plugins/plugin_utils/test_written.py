@@ -1,0 +1,55 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What YAML takes for something else than the text that it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.dalp.restate.plugins.plugin_utils.written import as_written
+
+TEXTS = [
+    "0123",
+    "12:34",
+    "2026-11-28",
+    "2026-11-28T03:00:00Z",
+    "1_000",
+    "0x1F",
+    "1001",
+    "+7",
+    "1.50",
+    "yes",
+    "off",
+]
+
+
+@pytest.mark.parametrize("written", ["{}: {}", "{}: !unsafe '{}'", "!unsafe '{}': !unsafe '{}'"])
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_key_stays_what_was_written(text: str, written: str, tmp_path: Path) -> None:
+    file = tmp_path / "extravars"
+    file.write_text(written.format("restate_service_key", text))
+    value = yaml.safe_load(text)
+    assert not isinstance(value, str)
+    assert as_written("restate_service_key", value, ["a=b", f"@{file}"]) == text
+
+
+@pytest.mark.parametrize("value", ["0123", "", None, ["0123"], {"a": 1}])
+def test_what_is_no_other_scalar_stays(value: Any, tmp_path: Path) -> None:
+    file = tmp_path / "extravars"
+    file.write_text("restate_service_key: 0456")
+    assert as_written("restate_service_key", value, [f"@{file}"]) == value
+
+
+def test_a_value_that_comes_from_elsewhere_stays(tmp_path: Path) -> None:
+    file, encrypted = tmp_path / "extravars", tmp_path / "vault"
+    file.write_text("restate_service_key: 0123\nother: 1")
+    encrypted.write_text("$ANSIBLE_VAULT;1.1;AES256\n6162\n")
+    assert as_written("restate_service_key", 1001, [f"@{file}"]) == 1001
+    for given in (f"@{encrypted}", f"@{tmp_path / 'gone'}", '{"restate_service_key": 83}'):
+        assert as_written("restate_service_key", 83, [given]) == 83
+    assert as_written("restate_service_key", 83, [f"@{file}", f"@{encrypted}"]) == "0123"
