@@ -141,6 +141,10 @@ docs-pictures: docs ## pictures of the site at two widths, in .build/site/pictur
 docs-errors: setup ## write docs/error-codes.md from the code
 	PYTHONPATH=.build/collections $(BIN)/python scripts/error_codes_page.py
 
+.PHONY: docs-outputs
+docs-outputs: setup ## run the commands of the guides on real Restate servers, and write into the guides what they show of the outputs
+	$(IN_VENV) python -m pytest tests/integration/test_guides.py -k command_of_a_guide --write-outputs
+
 .PHONY: docs-return
 docs-return: setup ## write into the modules what the documentation of their results has in common
 	$(BIN)/python scripts/return_docs.py
