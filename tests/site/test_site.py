@@ -79,6 +79,26 @@ def test_a_page_is_reached_from_the_first_one() -> None:
     assert {path.name for path in set(PAGES) - reached} <= {"search.html", "genindex.html"}
 
 
+def body_of(name: str) -> str:
+    """Return a page of the site without what stands around its text on every page."""
+    return (SITE / name).read_text(encoding="utf-8").partition('role="main"')[2]
+
+
+MODULES = [f"{path.stem}_module" for path in sorted((ROOT / "plugins/modules").glob("restate_*.py"))]
+# These make things of others: AWX's, a sandbox, a page.
+ROLES = {path.name for path in (ROOT / "roles").iterdir()} - {"awx", "sandbox", "audit_report"}
+
+
+@pytest.mark.parametrize("name", [*MODULES, *(f"{role}_role" for role in sorted(ROLES))])
+def test_the_page_of_what_can_fail_leads_to_the_codes_of_its_errors(name: str) -> None:
+    assert 'href="../error-codes.html"' in body_of(f"reference/{name}.html")
+
+
+@pytest.mark.parametrize("name", ["restate_doctor_module", "doctor_role", "runbook_role"])
+def test_the_page_of_what_examines_leads_to_what_it_can_find(name: str) -> None:
+    assert 'href="../findings.html"' in body_of(f"reference/{name}.html")
+
+
 # What three people look for: on the first page or one click from it.
 LOOKED_FOR = [
     pytest.param("what does a release do with work that has begun", "release.html", "drained", id="releaser"),
@@ -94,6 +114,5 @@ LOOKED_FOR = [
 def test_what_somebody_looks_for_is_one_click_from_the_first_page(
     question: str, page: str, answer: str
 ) -> None:
-    body = (SITE / "index.html").read_text(encoding="utf-8").partition('role="main"')[2]
-    assert f'href="{page}' in body, question
+    assert f'href="{page}' in body_of("index.html"), question
     assert answer in (SITE / page).read_text(encoding="utf-8"), question
