@@ -7,8 +7,10 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-# another ansible-core than that of requirements/dev.txt, such as 2.21, for a .venv that is made anew
+# another ansible-core than that of requirements/dev.txt, such as 2.21
 ANSIBLE_CORE ?=
+# where another Python or ansible-core is asked for than .venv has, it is made anew
+STAMP := .venv/.stamp$(subst /,-,$(filter-out python3,$(PYTHON)))$(ANSIBLE_CORE)
 BIN := $(CURDIR)/.venv/bin
 TREE := .build/collections/ansible_collections/dalp/restate
 SANDBOX_CACHE ?= $(CURDIR)/.build/restate
@@ -180,9 +182,9 @@ clean: ## remove all that make has made
 	find . -type d \( -name __pycache__ -o -name '.*_cache' \) -prune -exec rm -rf {} +
 
 .PHONY: setup
-setup: .venv/.stamp $(TREE)
+setup: $(STAMP) $(TREE)
 
-.venv/.stamp: requirements/dev.txt
+$(STAMP): requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 		|| { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv --clear .venv
