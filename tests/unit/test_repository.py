@@ -67,6 +67,23 @@ def test_lint_has_a_check_for_each_convention() -> None:
     assert {"licences", "changelog-lint", "docs-lint", "galaxy"} <= set(wanted.split())
 
 
+def test_the_commands_for_contributors_name_targets_scenarios_and_tests_that_are_there() -> None:
+    page = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    assert (
+        set(re.findall(r"`make ([a-z-]+)", page)) | set(re.findall(r"^\$ make ([a-z-]+)", page, re.MULTILINE))
+        <= TARGETS
+    )
+    for scenario in re.findall(r"molecule test -s (\w+)", page):
+        assert (ROOT / "extensions" / "molecule" / scenario / "molecule.yml").exists()
+    commands = re.findall(r"python -m pytest (\S+) -q(?: -k (\w+))?$", page, re.MULTILINE)
+    assert len(commands) == page.count("python -m pytest")
+    for path, word in commands:
+        files = [ROOT / path] if path.endswith(".py") else list((ROOT / path).rglob("test_*.py"))
+        assert re.search(
+            rf"^def test_\w*{word}", "".join(each.read_text(encoding="utf-8") for each in files), re.MULTILINE
+        )
+
+
 # Versions
 
 
