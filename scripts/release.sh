@@ -15,17 +15,17 @@ if [[ ! $version =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]]; then
   exit 1
 fi
 
+fragments=$(compgen -G 'changelogs/fragments/*.yml' || true)
+if [[ ! $fragments ]] && ! grep -q "^  $version:" changelogs/changelog.yaml; then
+  echo "There are no notes of $version: write a fragment into changelogs/fragments. Nothing was changed." >&2
+  exit 1
+fi
+
 sed -i.before "s/^version: .*/version: $version/" galaxy.yml
 rm galaxy.yml.before
-if compgen -G 'changelogs/fragments/*.yml' > /dev/null; then
+if [[ $fragments ]]; then
   antsibull-changelog release --update-existing
 fi
-python - "$version" <<'END'
-import sys, yaml
-with open("changelogs/changelog.yaml", encoding="utf-8") as file:
-    if sys.argv[1] not in yaml.safe_load(file)["releases"]:
-        sys.exit(f"There are no notes of {sys.argv[1]}: write a fragment into changelogs/fragments.")
-END
 
 scripts/galaxy_import.sh .build/release
 scripts/verify_tarball.sh .build/release/dalp-restate-"$version".tar.gz
