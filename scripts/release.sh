@@ -3,7 +3,7 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Makes a release: its version in galaxy.yml, its notes from the fragments, its tarball, and a look at that in a virtual
+# Makes a release: its version in galaxy.yml and in the first steps, its notes from the fragments, its tarball, and a look at that in a virtual
 # environment which holds nothing else. What is left to a person is printed at the end.
 
 set -euo pipefail
@@ -22,7 +22,11 @@ if [[ ! $fragments ]] && ! grep -q "^  $version:" changelogs/changelog.yaml; the
 fi
 
 sed -i.before "s/^version: .*/version: $version/" galaxy.yml
-rm galaxy.yml.before
+# The first steps name what is installed.
+IFS=. read -r major minor _ <<<"$version"
+sed -i.before -e "s/dalp-restate-[0-9.]*\.tar\.gz/dalp-restate-$version.tar.gz/" \
+  -e "s/version: \">=[^\"]*\"/version: \">=$version,<$major.$((minor + 1)).0\"/" docs/quickstart.md
+rm galaxy.yml.before docs/quickstart.md.before
 if [[ $fragments ]]; then
   antsibull-changelog release --update-existing
 fi

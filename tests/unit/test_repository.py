@@ -145,6 +145,13 @@ def test_the_version_of_galaxy_has_release_notes_that_were_made_for_it() -> None
     assert f'<a id="v{version.replace(".", "-")}"></a>' in (ROOT / "CHANGELOG.md").read_text()
 
 
+def test_the_first_steps_name_the_version_of_galaxy() -> None:
+    version = content_of("galaxy.yml")["version"]
+    page = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"dalp-restate-([\d.]+)\.tar", page)) == {version}
+    assert set(re.findall(r'version: ">=([\d.]+),', page)) == {version}
+
+
 # Execution environments
 
 
