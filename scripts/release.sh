@@ -3,8 +3,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Makes a release: its version in galaxy.yml and in the first steps, its notes from the fragments, its tarball, and a look at that in a virtual
-# environment which holds nothing else. What is left to a person is printed at the end.
+# Makes a release: its version in galaxy.yml and in the first steps, its notes from the fragments, its tarball, and a
+# look at that in a virtual environment which holds nothing else. What is left to a person is printed at the end.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

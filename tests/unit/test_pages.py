@@ -138,6 +138,22 @@ def test_a_code_of_restate_has_a_meaning_and_a_remedy(code: str) -> None:
     assert error_codes_page.remedy_of(code).endswith(".")
 
 
+FINDINGS = re.findall(
+    r"^\| (`[^|]*)", (ROOT / "docs" / "findings.md").read_text(encoding="utf-8"), re.MULTILINE
+)
+CODES_OF_FINDINGS = {code for cell in FINDINGS for code in re.findall(r"`(\w+)`", cell)}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.stem not in WITHOUT_LINKS], ids=name_of)
+def test_a_page_that_names_a_code_leads_to_what_it_means(page: Path) -> None:
+    text, led_to = page.read_text(encoding="utf-8"), {link.partition("#")[0] for link in links(page)}
+    codes = set(re.findall(r"\b(?:RESTATE|OFFCHAIN)_[A-Z_]+\b", text)) & ERROR_CODES.keys()
+    if page.stem != "error-codes" and (codes or re.search(r"\b(?:RT|META)\d{4}\b", text)):
+        assert "error-codes.md" in led_to
+    if page.stem != "findings" and CODES_OF_FINDINGS & set(re.findall(r"`([A-Z_]+)`", text)):
+        assert "findings.md" in led_to
+
+
 # What the site shows of the collection
 
 
