@@ -7,8 +7,10 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
-# another ansible-core than that of requirements/dev.txt, such as 2.21, for a .venv that is made anew
+# another ansible-core than that of requirements/dev.txt, such as 2.21
 ANSIBLE_CORE ?=
+# where another Python or ansible-core is asked for than .venv has, it is made anew
+STAMP := .venv/.stamp$(subst /,-,$(filter-out python3,$(PYTHON)))$(ANSIBLE_CORE)
 BIN := $(CURDIR)/.venv/bin
 TREE := .build/collections/ansible_collections/dalp/restate
 SANDBOX_CACHE ?= $(CURDIR)/.build/restate
@@ -141,6 +143,10 @@ docs-pictures: docs ## pictures of the site at two widths, in .build/site/pictur
 docs-errors: setup ## write docs/error-codes.md from the code
 	PYTHONPATH=.build/collections $(BIN)/python scripts/error_codes_page.py
 
+.PHONY: docs-outputs
+docs-outputs: setup ## run the commands of the guides on real Restate servers, and write into the guides what they show of the outputs
+	$(IN_VENV) python -m pytest tests/integration/test_guides.py -k command_of_a_guide --write-outputs
+
 .PHONY: docs-return
 docs-return: setup ## write into the modules what the documentation of their results has in common
 	$(BIN)/python scripts/return_docs.py
@@ -176,9 +182,9 @@ clean: ## remove all that make has made
 	find . -type d \( -name __pycache__ -o -name '.*_cache' \) -prune -exec rm -rf {} +
 
 .PHONY: setup
-setup: .venv/.stamp $(TREE)
+setup: $(STAMP) $(TREE)
 
-.venv/.stamp: requirements/dev.txt
+$(STAMP): requirements/dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 		|| { echo "Python 3.11, 3.12 or 3.13 is needed: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv --clear .venv

@@ -62,6 +62,9 @@ They stand in Restate's messages, in `error.http.restate_code`, and in the failu
 attempts, META codes of registrations.
 """
 
+WORDS = ("pinned", "key")
+"""What the page links to its meaning."""
+
 
 def remedy_of(code: str) -> str:
     """Return what helps with a code of Restate's."""
@@ -84,12 +87,19 @@ def table(rows: Iterable[tuple[str, str, str]]) -> str:
     return "| code | what it means | what to do |\n|---|---|---|\n" + "".join(lines)
 
 
+def with_words(text: str) -> str:
+    """Return a text in which each of the words is linked to its meaning where it first stands."""
+    for word in WORDS:
+        text = text.replace(f" {word} ", f" [{word}](words.md#{word}) ", 1)
+    return text
+
+
 def page() -> str:
     """Return the whole page."""
     ours = table((code, entry.meaning, entry.remedy) for code, entry in ERROR_CODES.items())
     codes = sorted(OF_RESTATE.keys() | FAILURES.keys(), key=lambda code: (code.startswith("META"), code))
     theirs = table((code, meaning_of(code), remedy_of(code)) for code in codes)
-    return f"{HEAD}\n## Codes of this collection\n\n{ours}\n{OF_RESTATE_HEAD}\n{theirs}"
+    return with_words(f"{HEAD}\n## Codes of this collection\n\n{ours}\n{OF_RESTATE_HEAD}\n{theirs}")
 
 
 if __name__ == "__main__":

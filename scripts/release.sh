@@ -3,8 +3,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 #
-# Makes a release: its version in galaxy.yml, its notes from the fragments, its tarball, and a look at that in a virtual
-# environment which holds nothing else. What is left to a person is printed at the end.
+# Makes a release: its version in galaxy.yml and in the first steps, its notes from the fragments, its tarball, and a
+# look at that in a virtual environment which holds nothing else. What is left to a person is printed at the end.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -15,17 +15,21 @@ if [[ ! $version =~ ^[0-9]+\.[0-9]+\.[0-9]+$ ]]; then
   exit 1
 fi
 
+fragments=$(compgen -G 'changelogs/fragments/*.yml' || true)
+if [[ ! $fragments ]] && ! grep -q "^  $version:" changelogs/changelog.yaml; then
+  echo "There are no notes of $version: write a fragment into changelogs/fragments. Nothing was changed." >&2
+  exit 1
+fi
+
 sed -i.before "s/^version: .*/version: $version/" galaxy.yml
-rm galaxy.yml.before
-if compgen -G 'changelogs/fragments/*.yml' > /dev/null; then
+# The first steps name what is installed.
+IFS=. read -r major minor _ <<<"$version"
+sed -i.before -e "s/dalp-restate-[0-9.]*\.tar\.gz/dalp-restate-$version.tar.gz/" \
+  -e "s/version: \">=[^\"]*\"/version: \">=$version,<$major.$((minor + 1)).0\"/" docs/quickstart.md
+rm galaxy.yml.before docs/quickstart.md.before
+if [[ $fragments ]]; then
   antsibull-changelog release --update-existing
 fi
-python - "$version" <<'END'
-import sys, yaml
-with open("changelogs/changelog.yaml", encoding="utf-8") as file:
-    if sys.argv[1] not in yaml.safe_load(file)["releases"]:
-        sys.exit(f"There are no notes of {sys.argv[1]}: write a fragment into changelogs/fragments.")
-END
 
 scripts/galaxy_import.sh .build/release
 scripts/verify_tarball.sh .build/release/dalp-restate-"$version".tar.gz

@@ -97,7 +97,7 @@ SHARED = {
   type: dict
   contains:
     code:
-      description: The error code; the table is in C(docs/error-codes.md).
+      description: The error code, of L(Error codes,https://github.com/dalp/ansible-restate/blob/main/docs/error-codes.md).
       type: str
       returned: always
     message:

@@ -24,7 +24,7 @@ git -C "$tree" checkout-index --all --force
 git -C "$tree" clean -d --force --quiet
 
 # A home of its own keeps the tests' virtual environments between runs, and whatever the user's home holds out of them.
-if [ ! "$home/.primed" -nt .venv/.stamp ]; then
+if [ ! "$home/.primed" -nt .venv/pyvenv.cfg ]; then
   HOME=$home python scripts/sanity_home.py
   touch "$home/.primed"
 fi

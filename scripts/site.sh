@@ -24,5 +24,8 @@ antsibull-docs --config-file docs/docsite/antsibull-docs.cfg collection --use-cu
   --fail-on-error --dest-dir "$site/docs/reference" dalp.restate
 # The variables of modules are on their pages; this one would be empty.
 rm "$site/docs/reference/environment_variables.rst"
+# What the modules and roles say of the pages leads to those of the site.
+sed -i.before "s#$repository/docs/\([a-z-]*\)\.md#../\1.html#g" "$site"/docs/reference/*.rst
+rm "$site"/docs/reference/*.before
 sphinx-build -c docs/docsite -b html -W --keep-going --quiet -j auto "$site/docs" "$site/html"
 echo "The site is in $site/html/index.html."

@@ -57,6 +57,9 @@ author:
   - The dalp.restate contributors (@dalp)
 seealso:
   - module: dalp.restate.restate_cleanup
+  - name: Error codes
+    description: What each code means, and what to do.
+    link: https://github.com/dalp/ansible-restate/blob/main/docs/error-codes.md
 """
 
 EXAMPLES = r"""

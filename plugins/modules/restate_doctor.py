@@ -42,6 +42,12 @@ options:
 seealso:
   - module: dalp.restate.restate_cleanup
   - module: dalp.restate.restate_recover_workflow
+  - name: Findings
+    description: What each finding means, and what to do.
+    link: https://github.com/dalp/ansible-restate/blob/main/docs/findings.md
+  - name: Error codes
+    description: What each code means, and what to do.
+    link: https://github.com/dalp/ansible-restate/blob/main/docs/error-codes.md
 """
 
 EXAMPLES = r"""
@@ -147,7 +153,9 @@ invocations:
         deployment_id: dp_11T20hDBm2yfWrx3B8cRlsd
     error: null
 findings:
-  description: What an operator should know, the gravest first, each with a remedy that can be typed as it is.
+  description:
+    - What an operator should know, the gravest first, each with a remedy that can be typed as it is. All are told in
+      L(Findings,https://github.com/dalp/ansible-restate/blob/main/docs/findings.md).
   returned: when the server was asked
   type: list
   elements: dict
@@ -197,7 +205,7 @@ error:
   type: dict
   contains:
     code:
-      description: The error code; the table is in C(docs/error-codes.md).
+      description: The error code, of L(Error codes,https://github.com/dalp/ansible-restate/blob/main/docs/error-codes.md).
       type: str
       returned: always
     message:

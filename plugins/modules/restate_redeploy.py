@@ -83,6 +83,9 @@ options:
     default: 60
 seealso:
   - module: dalp.restate.restate_cleanup
+  - name: Error codes
+    description: What each code means, and what to do.
+    link: https://github.com/dalp/ansible-restate/blob/main/docs/error-codes.md
 """
 
 EXAMPLES = r"""
@@ -224,7 +227,7 @@ error:
   type: dict
   contains:
     code:
-      description: The error code; the table is in C(docs/error-codes.md).
+      description: The error code, of L(Error codes,https://github.com/dalp/ansible-restate/blob/main/docs/error-codes.md).
       type: str
       returned: always
     message:

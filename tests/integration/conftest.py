@@ -83,6 +83,9 @@ def _names_a_file(config: pytest.Config) -> bool:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Take the options by which all tests run, and run both ways."""
     parser.addoption("--both-ways", action="store_true", help="run each task in process and as a module")
+    parser.addoption(
+        "--write-outputs", action="store_true", help="write into the guides what their commands print"
+    )
     parser.addoption("--thorough", action="store_true", help="run what takes long, too, on all versions")
 
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,10 +17,14 @@ from markdown_it import MarkdownIt
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("roles/*/README.md"))]
 
-_ELLIPSIS = "..."
-_ID = re.compile(r"\b(dp|inv)_(\w+|\.\.\.)+")
+_ELLIPSIS = "...\n"
+_ID = re.compile(r"\b(dp|inv)_1\w{20,}")
 _DIGEST = re.compile(r'(?<=": ")\w+,1,[^"]*')
-_SLASH_AT_THE_END = re.compile(r"(https?://[\w.-]+(?::\d+)?)/(?=[\s,;:']|$)")
+_SUMMARY = re.compile(
+    r"^TASK \[dalp\.restate\.runbook : Summary\].*\n((?:.*\n)*?)(?:ok|fatal): ", re.MULTILINE
+)
+# The headline, or the heading of a part; what follows it changes from run to run.
+_TITLE = re.compile(r"[A-Z].* on [\w-]+(?=: )|[A-Z][A-Z ]+\b")
 
 
 @dataclass(frozen=True)
@@ -39,15 +43,15 @@ class Snippet:
 
 @dataclass(frozen=True)
 class Command:
-    """A command as a guide shows it, with the lines of its output that it shows."""
+    """A command as a guide shows it, and what it shows of its output."""
 
     text: str
-    shown: tuple[str, ...]
+    shown: str
 
     @property
     def is_shown_to_fail(self) -> bool:
         """Whether the guide lets the reader expect a failure."""
-        return any(": FAILED; " in line for line in self.shown)
+        return ": FAILED; " in self.shown
 
 
 def snippets(guide: Path) -> Iterator[Snippet]:
@@ -67,11 +71,9 @@ def snippets(guide: Path) -> Iterator[Snippet]:
 def commands(text: str) -> Iterator[Command]:
     """Yield the commands of a block, each with what is shown of its output."""
     for block in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
-        lines = block.splitlines()
-        command = [lines.pop(0)]
-        while command[-1].endswith("\\"):
-            command.append(lines.pop(0))
-        yield Command("\n".join(command), tuple(line for line in lines if line and line != _ELLIPSIS))
+        lines = block.splitlines(keepends=True)
+        end = next(number for number, line in enumerate(lines) if not line.endswith("\\\n")) + 1
+        yield Command("".join(lines[:end]).rstrip("\n"), "".join(lines[end:]))
 
 
 def replaced(text: str, names: Mapping[str, str]) -> str:
@@ -80,12 +82,46 @@ def replaced(text: str, names: Mapping[str, str]) -> str:
     return found.sub(lambda match: names[match[0]], text)
 
 
-def missing_lines(shown: tuple[str, ...], output: str) -> list[str]:
-    """Return the lines that are shown and that the output does not have, in this order; ids and digests aside."""
-    seen = iter(_comparable(line) for line in output.splitlines())
-    return [line for line in shown if _comparable(line) not in seen]
+def as_shown(shown: str, output: str) -> str:
+    """Return what a guide is to show of an output: the parts of the summary that it shows, each whole.
+
+    What changes from run to run, ids and digests, is left out, and so is what is between the parts.
+    """
+    wanted = [title for part in shown.split("\n\n") for title in _titles(part)]
+    if not wanted:
+        return ""
+    [summary] = _SUMMARY.findall(output)
+    parts = [f"{part.strip()}\n" for part in _DIGEST.sub("...", _ID.sub(r"\1_...", summary)).split("\n\n")]
+    named = {title: part for part in parts for title in _titles(part)[:1]}
+    missing = [title for title in wanted if title not in named]
+    assert not missing, f"The summary has no {missing}:\n{summary}"
+    chosen = [part if title in wanted else _ELLIPSIS for title, part in named.items()]
+    return _joined([_ELLIPSIS, *chosen])
 
 
-def _comparable(line: str) -> str:
-    known = _ID.sub(r"\1_", _DIGEST.sub(_ELLIPSIS, line))
-    return _SLASH_AT_THE_END.sub(r"\1", known).strip()
+def _joined(parts: list[str]) -> str:
+    """Return parts with a blank line between two that follow one another, and one ellipsis for those left out."""
+    text = parts[0]
+    for before, part in pairwise(parts):
+        is_left_out = _ELLIPSIS in (before, part)
+        text += "" if before == part == _ELLIPSIS else part if is_left_out else f"\n{part}"
+    return text
+
+
+def _titles(part: str) -> list[str]:
+    """Return the titles that begin a line, of which each part of a summary has one."""
+    return [match[0] for line in part.splitlines() if (match := _TITLE.match(line))]
+
+
+def with_outputs(text: str, outputs: Iterable[str]) -> str:
+    """Return a block of commands with what it is to show of their outputs."""
+    told = zip(commands(text), outputs, strict=True)
+    return "".join(f"$ {command.text}\n{as_shown(command.shown, output)}" for command, output in told)
+
+
+def write(snippet: Snippet, text: str) -> None:
+    """Write another text into a block of a guide."""
+    path = ROOT / snippet.guide
+    before, found, after = path.read_text(encoding="utf-8").partition(f"```console\n{snippet.text}```")
+    assert found, f"{snippet} is not written as it is read"
+    path.write_text(f"{before}```console\n{text}```{after}", encoding="utf-8")

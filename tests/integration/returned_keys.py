@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ast
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ _COMMON |= {"warnings", "deprecations", "exception", "timedout"}
 _WHOLE = {"audit", "invocations.by_status", "invocations.by_activity"}
 # What DALP tells besides is documented as an example in words.
 _TOLD_BY_DALP = {"invocations.recent_failures.status"}
+_NULL = "NoneType"
 
 returned: Keys = {}
 
@@ -41,25 +42,38 @@ def keep(module: str, result: dict[str, Any]) -> None:
     keys = set(keys_of(own))
     unknown = undocumented(keys - _TOLD_BY_DALP, documented(module))
     assert not unknown, f"{module} returns what is not documented: {unknown}"
+    misfits = of_another_type(set(types_of(own)), documented_types(module))
+    assert not misfits, f"{module} returns what is documented as another type: {misfits}"
     returned.setdefault(module, set()).update(keys)
 
 
-def keys_of(content: Any, place: str = "") -> Iterator[str]:
+def keys_of(content: Any) -> Iterator[str]:
     """Yield the keys of a result, and those of what is in it."""
+    yield from (name for name, _ in types_of(content))
+
+
+def types_of(content: Any, place: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the keys of a result, and those of what is in it, each with the type of its value."""
     if isinstance(content, list):
         for entry in content:
-            yield from keys_of(entry, place)
+            yield from types_of(entry, place)
     elif isinstance(content, dict) and place not in _WHOLE:
         for key, value in content.items():
             name = f"{place}.{key}" if place else key
-            yield name
-            yield from keys_of(value, name)
+            yield name, type(value).__name__
+            yield from types_of(value, name)
 
 
 @functools.cache
 def documented(module: str) -> frozenset[str]:
     """Return the keys that a module documents."""
-    return frozenset(keys_of(_shown(yaml.safe_load(block(module, "RETURN")))))
+    return frozenset(name for name, _ in documented_types(module))
+
+
+@functools.cache
+def documented_types(module: str) -> frozenset[tuple[str, str]]:
+    """Return the keys that a module documents, each with the types that are told and that samples have."""
+    return frozenset(_told(yaml.safe_load(block(module, "RETURN"))))
 
 
 def block(module: str, name: str) -> str:
@@ -74,12 +88,27 @@ def block(module: str, name: str) -> str:
     return str(text)
 
 
-def _shown(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return what documented fields look like: as their own fields say, or else as their sample does."""
-    return {
-        name: _shown(field["contains"]) if "contains" in field else field.get("sample")
-        for name, field in fields.items()
-    }
+def _told(fields: dict[str, Any], place: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the keys and types of documented fields; what is in one its own fields tell, or else its sample."""
+    for key, field in fields.items():
+        name = f"{place}.{key}" if place else key
+        yield name, field["type"]
+        if "sample" in field:
+            yield from types_of({name: field["sample"]})
+        yield from _told(field.get("contains", {}), name)
+
+
+def of_another_type(
+    found: Iterable[tuple[str, str]], known: Iterable[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """Return the keys whose values are of a type that is not known of them; any value may be null."""
+    types: Keys = {}
+    for name, kind in known:
+        types.setdefault(name, set()).add(kind)
+    allowed = {name: kinds - {_NULL} for name, kinds in types.items()}
+    return sorted(
+        (name, kind) for name, kind in found if kind != _NULL and kind not in (allowed.get(name) or {kind})
+    )
 
 
 def undocumented(keys: set[str], known: frozenset[str]) -> list[str]:

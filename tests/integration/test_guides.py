@@ -21,12 +21,12 @@ from tests.integration.dalp.server import OPERATOR_KEY, DalpServer
 from tests.integration.guides import (
     GUIDES,
     ROOT,
-    Command,
     Snippet,
     commands,
-    missing_lines,
     replaced,
     snippets,
+    with_outputs,
+    write,
 )
 from tests.integration.playbook import environment
 from tests.integration.returned_keys import COLLECTION, MODULES, block
@@ -45,6 +45,8 @@ LOG = "restate-audit.jsonl"
 # What these do needs work that does not drain by itself; the others would wait for it.
 ABOUT_PENDING_WORK = ("force_drain", "STALE_DEPLOYMENTS")
 ABOUT_PAUSED_WORK = ("restate_force_drain", "resume", "recover_failed", "PAUSED_INVOCATIONS")
+# What is left when a cleanup has removed the old release.
+AFTER_A_CLEANUP = "dalp.restate.recover_workflow -e"
 # What stands before a release, or is one.
 NOT_YET_REGISTERED = {
     ("docs/quickstart.md", "Look, then release"),
@@ -95,6 +97,7 @@ class World:
                 self.server.admin_url: "http://restate.internal:9070",
                 self.old.url: "http://orders-v1:9080",
                 self.new_url: "http://orders-v2:9080",
+                self.old.id: "dp_166c8s...",
                 f"{self.directory}/": "",
             },
         )
@@ -109,6 +112,8 @@ class World:
         )
         if registered:
             self.server.register(self.new_url)
+        if AFTER_A_CLEANUP in text:
+            self.server.delete(self.old.id)
         if LOG in text:
             self.server.task("doctor", audit_log=str(self.log))
         names = self.names()
@@ -178,15 +183,21 @@ def _as_it_can_be_tried(command: str, world: World) -> str:
 
 
 @pytest.mark.parametrize("snippet", CONSOLE, ids=str)
-def test_a_command_of_a_guide_runs_and_prints_what_the_guide_shows(snippet: Snippet, world: World) -> None:
+def test_a_command_of_a_guide_runs_and_prints_what_the_guide_shows(
+    snippet: Snippet, world: World, pytestconfig: pytest.Config
+) -> None:
     text = world.prepare(snippet.text, registered=_is_registered(snippet))
     inventory = _inventory_of(snippet.guide, world)
-    told: list[Command] = list(commands(snippet.text))
-    for command, run in zip(told, commands(text), strict=True):
-        ran = world.run(_as_it_can_be_tried(run.text, world), inventory)
+    outputs = []
+    for command in commands(text):
+        ran = world.run(_as_it_can_be_tried(command.text, world), inventory)
         assert ran.returncode == (2 if command.is_shown_to_fail else 0), ran.stdout + ran.stderr
-        output = world.shown(ran.stdout)
-        assert missing_lines(command.shown, output) == [], output
+        outputs.append(world.shown(ran.stdout))
+    written = with_outputs(snippet.text, outputs)
+    if pytestconfig.getoption("write_outputs"):
+        write(snippet, written)
+    else:
+        assert snippet.text == written, "run make docs-outputs"
 
 
 def _as_a_playbook(text: str, world: World) -> tuple[str, str]:

@@ -21,7 +21,9 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
 
 
 @pytest.mark.parametrize("width", [1280, 400])
-@pytest.mark.parametrize("name", ["index", "findings", "how-it-works", "reference/restate_cleanup_module"])
+@pytest.mark.parametrize(
+    "name", ["index", "findings", "playbooks", "how-it-works", "reference/restate_cleanup_module"]
+)
 def test_a_page_is_drawn(name: str, width: int, tmp_path: Path) -> None:
     picture = SITE / "pictures" / f"{name.replace('/', '-')}-{width}.png"
     picture.parent.mkdir(exist_ok=True)

@@ -16,6 +16,7 @@ import pytest
 import yaml
 from ansible_collections.dalp.restate.plugins.module_utils._errors import ERROR_CODES
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -30,14 +31,15 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+def tokens_of(path: Path) -> list[Token]:
+    """Return what the lines of a text are made of."""
+    blocks = MarkdownIt("commonmark").enable("table").parse(path.read_text(encoding="utf-8"))
+    return [child for block in blocks for child in block.children or []]
+
+
 def links(path: Path) -> list[str]:
     """Return where the links and pictures of a text lead to, but for those to other sites."""
-    tokens = [
-        child
-        for token in MarkdownIt("commonmark").enable("table").parse(path.read_text(encoding="utf-8"))
-        for child in token.children or []
-    ]
-    found = [str(token.attrGet("href") or token.attrGet("src") or "") for token in tokens]
+    found = [str(token.attrGet("href") or token.attrGet("src") or "") for token in tokens_of(path)]
     return [link for link in found if link and not re.match(r"https?:|mailto:", link)]
 
 
@@ -82,8 +84,36 @@ def test_the_page_of_playbooks_names_each_of_them() -> None:
 def test_each_word_is_told_in_a_sentence_or_two() -> None:
     text = (ROOT / "docs" / "words.md").read_text(encoding="utf-8")
     told = dict(re.findall(r"^## (\w+)\n\n(.+?)\n(?:\n|\Z)", text, re.MULTILINE))
-    assert {"pinned", "journal", "zombie", "superseded", "drained", "key"} <= told.keys()
+    assert set(WORDS) <= told.keys()
     assert all(len(sentence) < 200 and sentence.endswith(".") for sentence in told.values())
+
+
+# What is no word of Restate there: results have keys, too, and a task keeps a journal of its own.
+OF_ANOTHER_MEANING = {("contributing", "key"), ("how-it-works", "journal")}
+# The words themselves, the figures, and what AWX shows of names.
+WITHOUT_LINKS = ("words", "benchmark", "awx")
+WORDS = ("pinned", "journal", "zombie", "superseded", "drained", "key")
+
+
+def first_link(page: Path, word: str) -> str | None:
+    """Return where a word leads to where it first stands in the text of a page; None where it does not stand there."""
+    stands = re.compile(rf"(?<!API )\b{word}s?\b")
+    link = ""
+    for token in tokens_of(page):
+        if token.type == "link_open":
+            link = str(token.attrGet("href"))
+        elif token.type == "link_close":
+            link = ""
+        elif token.type == "text" and stands.search(token.content):
+            return link
+    return None
+
+
+@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("page", [page for page in PAGES if page.stem not in WITHOUT_LINKS], ids=name_of)
+def test_a_word_is_linked_to_its_meaning_where_it_first_stands(page: Path, word: str) -> None:
+    if (page.stem, word) not in OF_ANOTHER_MEANING:
+        assert first_link(page, word) in (None, f"words.md#{word}")
 
 
 # Error codes
@@ -106,6 +136,22 @@ def test_every_code_of_restate_that_a_message_or_a_rule_names_is_on_the_page() -
 def test_a_code_of_restate_has_a_meaning_and_a_remedy(code: str) -> None:
     assert error_codes_page.meaning_of(code).endswith(".")
     assert error_codes_page.remedy_of(code).endswith(".")
+
+
+FINDINGS = re.findall(
+    r"^\| (`[^|]*)", (ROOT / "docs" / "findings.md").read_text(encoding="utf-8"), re.MULTILINE
+)
+CODES_OF_FINDINGS = {code for cell in FINDINGS for code in re.findall(r"`(\w+)`", cell)}
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.stem not in WITHOUT_LINKS], ids=name_of)
+def test_a_page_that_names_a_code_leads_to_what_it_means(page: Path) -> None:
+    text, led_to = page.read_text(encoding="utf-8"), {link.partition("#")[0] for link in links(page)}
+    codes = set(re.findall(r"\b(?:RESTATE|OFFCHAIN)_[A-Z_]+\b", text)) & ERROR_CODES.keys()
+    if page.stem != "error-codes" and (codes or re.search(r"\b(?:RT|META)\d{4}\b", text)):
+        assert "error-codes.md" in led_to
+    if page.stem != "findings" and CODES_OF_FINDINGS & set(re.findall(r"`([A-Z_]+)`", text)):
+        assert "findings.md" in led_to
 
 
 # What the site shows of the collection

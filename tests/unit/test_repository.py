@@ -42,8 +42,8 @@ def test_the_workflow_of_tests_runs_targets_of_the_makefile_and_nothing_else() -
     called = {command.removeprefix("make ") for command in steps_of(ROOT / ".github/workflows/test.yml")}
     called = called - {"${{ matrix.target }}"} | set(matrix["target"])
     assert called <= TARGETS
-    # All that `make test` runs.
-    assert called == {"lint", "docs-test", "molecule", "sanity", "unit", "integration"}
+    # All that `make test` runs, and what is too long for it.
+    assert called == {"lint", "docs-test", "molecule", "sanity", "unit", "integration", "thorough"}
 
 
 def test_a_tag_is_released_by_the_target_that_a_person_uses() -> None:
@@ -65,6 +65,23 @@ def test_the_hooks_before_a_commit_are_targets_of_the_makefile() -> None:
 def test_lint_has_a_check_for_each_convention() -> None:
     [wanted] = re.findall(r"^lint: (.*?) ##", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert {"licences", "changelog-lint", "docs-lint", "galaxy"} <= set(wanted.split())
+
+
+def test_the_commands_for_contributors_name_targets_scenarios_and_tests_that_are_there() -> None:
+    page = (ROOT / "docs" / "contributing.md").read_text(encoding="utf-8")
+    assert (
+        set(re.findall(r"`make ([a-z-]+)", page)) | set(re.findall(r"^\$ make ([a-z-]+)", page, re.MULTILINE))
+        <= TARGETS
+    )
+    for scenario in re.findall(r"molecule test -s (\w+)", page):
+        assert (ROOT / "extensions" / "molecule" / scenario / "molecule.yml").exists()
+    commands = re.findall(r"python -m pytest (\S+) -q(?: -k (\w+))?$", page, re.MULTILINE)
+    assert len(commands) == page.count("python -m pytest")
+    for path, word in commands:
+        files = [ROOT / path] if path.endswith(".py") else list((ROOT / path).rglob("test_*.py"))
+        assert re.search(
+            rf"^def test_\w*{word}", "".join(each.read_text(encoding="utf-8") for each in files), re.MULTILINE
+        )
 
 
 # Versions
@@ -126,6 +143,13 @@ def test_the_version_of_galaxy_has_release_notes_that_were_made_for_it() -> None
     version = content_of("galaxy.yml")["version"]
     assert version in content_of("changelogs", "changelog.yaml")["releases"]
     assert f'<a id="v{version.replace(".", "-")}"></a>' in (ROOT / "CHANGELOG.md").read_text()
+
+
+def test_the_first_steps_name_the_version_of_galaxy() -> None:
+    version = content_of("galaxy.yml")["version"]
+    page = (ROOT / "docs" / "quickstart.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"dalp-restate-([\d.]+)\.tar", page)) == {version}
+    assert set(re.findall(r'version: ">=([\d.]+),', page)) == {version}
 
 
 # Execution environments

@@ -75,3 +75,29 @@ def test_a_field_of_an_error_is_returned_where_any_module_returns_it() -> None:
     for keys in found.values():
         keys.discard("error.deployment_ids")
     assert "restate_doctor: error.deployment_ids" in returned_keys.never_returned(found)
+
+
+@pytest.mark.parametrize("module", returned_keys.MODULES)
+def test_a_sample_is_of_the_type_that_is_told(module: str) -> None:
+    types: dict[str, set[str]] = {}
+    for name, kind in returned_keys.documented_types(module):
+        types.setdefault(name, set()).add(kind)
+    assert {name: kinds for name, kinds in types.items() if len(kinds - {"NoneType"}) > 1} == {}
+
+
+@pytest.mark.parametrize(
+    ("result", "name", "kind"),
+    [
+        ({"healthy": "yes"}, "healthy", "str"),
+        ({"ingress": {"status": 1}}, "ingress.status", "int"),
+        ({"findings": [{"subjects": "order-1001"}]}, "findings.subjects", "str"),
+        ({"error": {"code": 5}}, "error.code", "int"),
+    ],
+)
+def test_what_is_returned_as_another_type_than_is_told_is_named(result: dict, name: str, kind: str) -> None:
+    with pytest.raises(AssertionError, match=f"another type: \\[\\('{name}', '{kind}'\\)\\]"):
+        returned_keys.keep("restate_doctor", result)
+
+
+def test_null_is_returned_where_nothing_is_known() -> None:
+    returned_keys.keep("restate_doctor", {"ingress": {"status": None}})
