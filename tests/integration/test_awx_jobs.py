@@ -103,7 +103,7 @@ TYPED: dict[str, Answers] = {
     "resume": lambda world: {"restate_invocation_ids": f"\n  {world.failed} ,\n", **REASON},
     "recover_workflow": lambda world: {
         "restate_service_name": " OrderWorkflow",
-        "restate_service_key": "order-1001 ",
+        "restate_service_key": "order-1001",
         "restate_kill_active": "never",
         "restate_clear_orphaned_state": "true",
         "restate_snapshot_dir": kept(world),
@@ -193,6 +193,21 @@ def test_a_job_that_restate_does_not_let_in_fails_with_the_remedy(world: World, 
     assert proxy.writes == []
 
 
+def test_a_key_that_looks_like_a_number_is_the_one_that_was_typed(world: World) -> None:
+    typed = world.server.order("0123", "fail")
+    # What YAML makes of that.
+    other = world.server.order("83", "fail")
+
+    done = world.launch(
+        "recover_workflow", restate_service_name="OrderWorkflow", restate_service_key="0123", **REASON
+    )
+
+    assert done.status == "successful", done
+    assert "OrderWorkflow/0123" in done.output
+    assert world.server.row(typed) is None
+    assert world.server.row(other)
+
+
 def test_a_job_whose_gate_is_shut_fails_and_says_on_what(world: World) -> None:
     shut = world.launch("doctor", restate_fail_on=["warning"])
 
@@ -226,7 +241,7 @@ def test_a_job_through_dalp_releases_with_the_right_key_only(
     given = {"restate_service_url": server.serve("release-1", "release-1"), **REASON}
     for key, told in (
         (USER_KEY, "Use an operator account or update the caller's role before retrying."),
-        ("nobody's", "DALP does not know this API key"),
+        ("nobody's", "DALP's doctor answered 401: the API key is missing or unknown"),
     ):
         credential["inputs"]["dalp_api_key"] = key
         refused = jobs.launch("Restate: release", **given)
