@@ -90,8 +90,8 @@ def test_each_word_is_told_in_a_sentence_or_two() -> None:
 
 # What is no word of Restate there: results have keys, too, and a task keeps a journal of its own.
 OF_ANOTHER_MEANING = {("contributing", "key"), ("how-it-works", "journal")}
-# The words themselves, the figures, and what AWX shows of names.
-WITHOUT_LINKS = ("words", "benchmark", "awx")
+# The words themselves, and the figures.
+WITHOUT_LINKS = ("words", "benchmark")
 WORDS = ("pinned", "journal", "zombie", "superseded", "drained", "key")
 
 
