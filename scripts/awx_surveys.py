@@ -59,7 +59,7 @@ _REMOVAL = (
     Question("cleanup.drain_timeout", bounds=(0, 3600)),
     Question("cleanup.pending"),
     Question("cleanup.keep"),
-    Question("cleanup.max_removed", bounds=(0, 1000)),
+    Question("cleanup.max_removed", bounds=(0, 10000)),
 )
 
 RUNBOOKS: dict[str, tuple[Question, ...]] = {

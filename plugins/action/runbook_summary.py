@@ -74,7 +74,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
     def _command(self, variables: dict[str, t.Any]) -> Command | JobTemplate:
         template = variables.get("awx_job_template_name")
         if template:
-            return JobTemplate(template, bool(variables.get("awx_workflow_job_id")))
+            return JobTemplate(template, variables.get("awx_workflow_job_name") or "")
         return Command(context.CLIARGS, variables["inventory_hostname"], self._hidden(variables))
 
     def _hidden(self, variables: dict[str, t.Any]) -> tuple[re.Pattern[str], ...]:

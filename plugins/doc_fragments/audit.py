@@ -34,8 +34,8 @@ options:
   audit_detail:
     description:
       - V(digest) records SHA-256 digests of what was there before and after, V(full) what the C(diff) shows, too.
-      - The digests are of what was read. A recovery reads the names of state and promises that go with a run only for
-        V(full) and with C(--diff).
+      - The digests are of what was read. A recovery of more than 100 keys reads the names of state and promises that go
+        with a run only for V(full), with C(--diff), or where runs are submitted again.
     type: str
     choices: [digest, full]
     default: digest

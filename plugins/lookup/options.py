@@ -66,7 +66,13 @@ from ansible.utils.display import Display
 from ansible.utils.vars import load_extra_vars
 
 from ..module_utils._errors import OperatorError
-from ..plugin_utils.options import check_old_names, misspelt, options_of, sub_options_of
+from ..plugin_utils.options import (
+    check_old_names,
+    misspelt,
+    options_of,
+    sub_options_of,
+    variables_with_texts,
+)
 from ..plugin_utils.report.files import VARIABLE, check_report_path
 from ..plugin_utils.written import as_written
 
@@ -91,7 +97,7 @@ class LookupModule(LookupBase):  # type: ignore[misc]
                     f"{name} cannot be read: {exc.message}. Nothing was touched.",
                     remedy="Define what it refers to, or leave it out.",
                 ) from None
-            return as_written(name, value, context.CLIARGS.get("extra_vars") or ())
+            return _as_written(name, value)
 
         for warning in misspelt(load_extra_vars(self._loader)):
             Display().warning(warning)
@@ -103,3 +109,8 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             return [options_of(terms[0], value_of, os.environ, kwargs)]
         except OperatorError as exc:
             raise AnsibleError(f"{exc.code}: {exc.message} What to do: {exc.remedy}") from None
+
+
+def _as_written(name: str, value: t.Any) -> t.Any:
+    extra_vars = context.CLIARGS.get("extra_vars") or ()
+    return as_written(name, value, extra_vars) if name in variables_with_texts() else value

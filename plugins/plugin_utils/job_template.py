@@ -15,6 +15,7 @@ from .option_values import PREFIX
 from .written import texts_in
 
 _DRY_RUN = " (dry run)"
+_APPROVED = " with approval"
 _OF_THE_ROLE = re.compile(rf"(?P<title>.+): (?P<runbook>[a-z_]+)({re.escape(_DRY_RUN)})?")
 """How the role awx calls a template."""
 _WORD = r"(?:'[^']*'|\"[^\"]*\"|[^\s'\"])+"
@@ -28,39 +29,44 @@ _PROPOSED = "restate_snapshot_dir"
 
 @dataclass(frozen=True)
 class JobTemplate:
-    """The template that this job is of; O(is_in_workflow) where a workflow asks somebody after it."""
+    """The template and the workflow that this job is of, by their names; O(workflow) is empty for none."""
 
     name: str
-    is_in_workflow: bool = False
+    workflow: str = ""
 
     @property
     def holds_plans(self) -> bool:
-        """Whether what comes next is held to the plans of this run: a workflow gives them on."""
-        return self.is_in_workflow
+        """Whether what comes next is held to the plans of this run: a workflow of the role gives them on."""
+        return (
+            bool(self._title) and self.workflow.startswith(self._title) and self.workflow.endswith(_APPROVED)
+        )
 
     def for_real(self, _plan_digests: t.Mapping[str, str] | None = None) -> str:
         """Return what does for real what this job predicted."""
-        if self.is_in_workflow:
+        if self.holds_plans:
             return "Approve it in the workflow: the run does this, or stops before its first write."
-        if self._title:
+        if self._title and self.name.endswith(_DRY_RUN):
             return f"Launch the job template {self.name.removesuffix(_DRY_RUN)!r} with the same answers."
         return f"Launch the job template {self.name!r}, as a run and not as a check."
 
     def again(self) -> str:
         """Return what does the same once more."""
-        return f"Launch the {self._launched} again."
+        launched = f"workflow {self.workflow!r}" if self.workflow else f"job template {self.name!r}"
+        return f"Launch the {launched} again."
 
     def dry_run(self) -> str:
         """Return what tells anew what would be done."""
-        if self.is_in_workflow or not self._title:
-            return f"Launch the {self._launched} anew, with its dry run."
-        return (
-            f"Launch the job template {self.name.removesuffix(_DRY_RUN) + _DRY_RUN!r} with the same answers."
-        )
+        if self.workflow:
+            return f"Launch the workflow {self.workflow!r} again, which begins with a dry run."
+        if self._title:
+            return f"Launch the job template {self.name.removesuffix(_DRY_RUN) + _DRY_RUN!r} with the same answers."
+        return f"Launch the job template {self.name!r} as a check."
 
     def completed(self, text: str) -> str:
         """Return a text in which commands are templates to launch, and their variables answers to the survey."""
-        text = _COMMAND.sub(lambda found: f"launch {self._sibling(found[1])}{_answers(found['extra'])}", text)
+        text = _COMMAND.sub(
+            lambda found: f"launch {self._sibling(found[1], _DRY_RUN)}{_answers(found['extra'])}", text
+        )
         return _MODULE.sub(lambda found: self._sibling(found[1]), text)
 
     @property
@@ -68,20 +74,17 @@ class JobTemplate:
         found = _OF_THE_ROLE.fullmatch(self.name)
         return found["title"] if found else ""
 
-    @property
-    def _launched(self) -> str:
-        return "workflow" if self.is_in_workflow else f"job template {self.name!r}"
-
-    def _sibling(self, runbook: str) -> str:
+    def _sibling(self, runbook: str, kind: str = "") -> str:
         if not self._title:
-            return f"a job template of dalp.restate.{runbook}, as a check,"
-        return f"the job template {f'{self._title}: {runbook}' + ('' if runbook == 'doctor' else _DRY_RUN)!r}"
+            return f"a job template of dalp.restate.{runbook}"
+        return f"the job template {f'{self._title}: {runbook}' + ('' if runbook == 'doctor' else kind)!r}"
 
 
 def _answers(extra: str) -> str:
     given: dict[str, t.Any] = {}
     for word in shlex.split(extra)[1::2]:
-        given |= texts_in(word) if word.startswith("{") else dict([word.split("=", 1)])
+        name, _, value = word.partition("=")
+        given |= texts_in(word) if word.startswith("{") else {name: value}
     answers = [
         f"{name.removeprefix(PREFIX).replace('_', ' ')}: {value}"
         for name, value in given.items()

@@ -18,6 +18,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ..module_utils._errors import OperatorError
 from ..module_utils._http import urls
 from ..module_utils._task.options import URL_OPTIONS
+from .written import texts_in
 
 PREFIX = "restate_"
 
@@ -172,7 +173,7 @@ def _dict(value: t.Any) -> dict[str, t.Any]:
 
 
 def _dicts(value: t.Any) -> list[dict[str, t.Any]]:
-    found = yaml.safe_load(value) if isinstance(value, str) else value
+    found = texts_in(value) if isinstance(value, str) else value
     return [_dict(each) for each in ([found] if isinstance(found, dict) else list(found))]
 
 

@@ -67,6 +67,14 @@ def public_variables() -> frozenset[str]:
     return frozenset(PREFIX + name for name in (*RUNBOOK_VARIABLES, *public))
 
 
+@functools.cache
+def variables_with_texts() -> frozenset[str]:
+    """Return the names of those variables that are, or hold, texts; YAML may have made others of these."""
+    kinds = {name: option.get("type", "str") for name, option in _all_options().items()}
+    texts = {PREFIX + name for name, kind in kinds.items() if kind in ("str", "path", "list")}
+    return frozenset(texts | {f"awx_{name}" for name in _AWX})
+
+
 def _all_options() -> dict[str, t.Mapping[str, t.Any]]:
     found: dict[str, t.Mapping[str, t.Any]] = {}
     for operation in map(operation_of, OPERATIONS):

@@ -183,7 +183,7 @@ def _done(run: Run) -> list[Line]:
             continue
         what = step.message.partition(_WHAT_TO_DO)[0]
         told.append(Line(f"  - {step.name}: {what}", "red" if step.has_failed else None))
-        told += [Line(f"    note: {each}", "yellow") for each in _notes(step.result)]
+        told += [Line(run.command.completed(f"    note: {each}"), "yellow") for each in _notes(step.result)]
         told += [Line(f"    {each}") for each in (*_removed(step.result), *_done_before(step.result))]
     return told
 

@@ -21,13 +21,13 @@ _LOADER = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 def as_written(name: str, value: t.Any, extra_vars: t.Sequence[str]) -> t.Any:
-    """Return the text that a variable's value was made of, where a file of the O(extra_vars) has it; or the value."""
-    if value is None or isinstance(value, (str, list, dict)):
+    """Return a variable's value with the texts that it was made of, where a file of the O(extra_vars) has them."""
+    if value is None or isinstance(value, str):
         return value
     for given in reversed(extra_vars):
-        text = _texts(given[1:]).get(name) if given.startswith("@") else None
-        if isinstance(text, str):
-            return text if yaml.safe_load(text) == value else value
+        content = _content_of(given[1:]) if given.startswith("@") else {}
+        if name in content:
+            return _with_texts(value, content[name])
     return value
 
 
@@ -36,8 +36,24 @@ def texts_in(content: str) -> t.Any:
     return yaml.load(content, Loader=_LOADER)
 
 
+def _with_texts(value: t.Any, written: t.Any) -> t.Any:
+    if isinstance(value, dict) and isinstance(written, dict):
+        return {name: _with_texts(each, written.get(name)) for name, each in value.items()}
+    if isinstance(value, list) and isinstance(written, list) and len(value) == len(written):
+        return [_with_texts(*pair) for pair in zip(value, written, strict=True)]
+    return written if isinstance(written, str) and _is_read_as(written, value) else value
+
+
+def _is_read_as(written: str, value: t.Any) -> bool:
+    """Whether YAML makes a value that is no text of what is written, which a template, for one, does not come from."""
+    try:
+        return not isinstance(value, str) and value is not None and bool(yaml.safe_load(written) == value)
+    except yaml.YAMLError:
+        return False
+
+
 @functools.cache
-def _texts(path: str) -> dict[str, t.Any]:
+def _content_of(path: str) -> dict[str, t.Any]:
     try:
         found = texts_in(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError):

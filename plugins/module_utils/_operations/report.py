@@ -17,6 +17,8 @@ from .journal import DONE, NOT_DONE, UNKNOWN
 Step = dict[str, t.Any]
 StepsByState = t.Mapping[str, list[Step]]
 
+FEW = 100
+"""Of how many subjects a result always has a diff; of more it has one where it is asked for."""
 SAMPLE = 20
 """How many ids an error, a warning or a finding names at most; lists in results are whole."""
 
@@ -53,9 +55,9 @@ class Report:
         return digest(self.after)
 
     def to_result(self, *, wrote: bool, with_diff: bool) -> dict[str, t.Any]:
-        """Return the result of the task; O(wrote) says whether any write call was sent."""
+        """Return the result of the task, O(with_diff) where one is asked for; O(wrote) says whether any call wrote."""
         result: dict[str, t.Any] = {"changed": self.changed, "msg": self.message, **self.details}
-        if with_diff:
+        if with_diff or len(self.before) <= FEW:
             result["diff"] = {"before": self.before, "after": self.after}
         if self.error:
             result["msg"] = f"{self.error.message} What to do: {self.error.remedy}"

@@ -291,6 +291,6 @@ class Questions:
 
     def _keys(self, prefix: str, service: str, keys: t.Iterable[str], *, by_scan: bool = False) -> str:
         scope = "scope IS NULL AND " if self.has_scopes else ""
-        # It looks keys up where they are a column's own values.
+        # A server looks keys up one by one unless something is done to the column that has them.
         key = f"{prefix}_key || ''" if by_scan else f"{prefix}_key"
         return f"{scope}{key} IN {in_list(keys)} AND {prefix}_name = {literal(service)}"

@@ -23,8 +23,8 @@ class Restate:
 
     admin: AdminClient
     ingress: Ingress
-    reads_all: bool = False
-    """Whether that is read, too, which nothing depends on: it is shown, in a diff or in a record."""
+    shows_all: bool = False
+    """Whether somebody asked for all that was there before and after: a diff, or a full audit record."""
 
     @property
     def clock(self) -> Clock:
@@ -39,11 +39,11 @@ class Restate:
         guard: WriteGuard,
         clock: Clock,
         *,
-        reads_all: bool = False,
+        shows_all: bool = False,
     ) -> Restate:
         """Return the server that a connection leads to; nothing is sent yet."""
         admin = AdminClient(connection, guard, clock)
-        return cls(admin, Ingress(connection, ingress_urls, guard, clock), reads_all)
+        return cls(admin, Ingress(connection, ingress_urls, guard, clock), shows_all)
 
     @property
     def admins(self) -> list[t.Callable[[], AdminClient]]:

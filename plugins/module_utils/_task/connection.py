@@ -86,11 +86,11 @@ def _to_dalp(params: dict[str, t.Any]) -> dict[str, t.Any]:
 
 
 def server_of(
-    params: dict[str, t.Any], connection: Connection, guard: WriteGuard, clock: Clock, *, reads_all: bool
+    params: dict[str, t.Any], connection: Connection, guard: WriteGuard, clock: Clock, *, shows_all: bool
 ) -> t.Any:
     """Return what an operation works on; nothing is sent yet, and only the backend that is used is imported.
 
-    O(reads_all) is that of L(Restate).
+    O(shows_all) is that of L(Restate).
     """
     if params["backend"] == "dalp":
         from .._dalp.client import DalpClient
@@ -99,4 +99,4 @@ def server_of(
     from .._restate.server import Restate
 
     ingress_urls = urls.several(params["ingress_url"])
-    return Restate.at(connection, ingress_urls, guard, clock, reads_all=reads_all)
+    return Restate.at(connection, ingress_urls, guard, clock, shows_all=shows_all)

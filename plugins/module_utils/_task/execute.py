@@ -115,8 +115,8 @@ class _Door:
         backend = backend_of(self._operation, params)
         request = read_request(self._operation, backend, params)
         approval = approval_of(self._operation, backend, params, self._redactor.scrubbed)
-        reads_all = self._task.wants_diff or self._attempt.full_detail
-        self._server = server_of(params, connection, self._guard, clock, reads_all=reads_all)
+        shows_all = self._task.wants_diff or self._attempt.full_detail
+        self._server = server_of(params, connection, self._guard, clock, shows_all=shows_all)
         self._execution = Execution(backend, self._server, request, approval)
         self._execution.run()
 

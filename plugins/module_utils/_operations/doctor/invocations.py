@@ -20,6 +20,9 @@ from .findings import Finding
 
 Services = t.Mapping[str, Service]
 
+_MOST_AT_ONCE = 10_000
+"""How many runs a remedy clears up; a survey of AWX takes no more."""
+
 
 def of_unserved(registry: Registry, invocations: Invocations) -> t.Iterator[Finding]:
     """Yield the work that no deployment serves."""
@@ -189,7 +192,8 @@ def _clear_up(kind: str, services: t.Sequence[str], number: int) -> str:
     """Return the runbook that clears up all runs of a kind, of one service where they are of one."""
     only = {"restate_service_name": services[0]} if len(services) == 1 else {}
     keep = {"restate_snapshot_dir": "/var/tmp/restate-snapshots"} if kind == "failed" else {}
-    return runbook("recover_failed", **only, restate_kinds=kind, restate_limit=str(number), **keep)
+    limit = str(min(number, _MOST_AT_ONCE))
+    return runbook("recover_failed", **only, restate_kinds=kind, restate_limit=limit, **keep)
 
 
 def _resume(ids: t.Sequence[str], *, is_all: bool, **more: str) -> str:

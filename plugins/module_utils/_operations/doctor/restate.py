@@ -163,7 +163,9 @@ def _described(
     rows = {row.id: row for row in admin.query(admin.questions.failures(ids))} if ids else {}
     is_unsettled = {id_ for id_, row in rows.items() if row.status == "paused" or _is_retried(row)}
     return {
-        "failed": [rows[each.id] for each in failed if each.id in rows],
+        "failed": [
+            rows[each.id] for each in failed if each.id in rows and rows[each.id].status == "completed"
+        ],
         "unsettled": [rows[each.id] for each in unsettled if each.id in is_unsettled],
     }
 

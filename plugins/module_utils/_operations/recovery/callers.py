@@ -24,7 +24,8 @@ def read_callers(admin: AdminClient, ids: t.Sequence[str]) -> dict[str, tuple[st
     callers = sorted({caller for caller, _id in called})
     one_way = {(row.id, row.about) for row in rows_about(admin, questions.one_way_calls, callers)}
     attachments = ((row.id, row.about) for row in admin.query(questions.attachments()))
-    attached = {(caller, about) for caller, about in attachments if about in set(ids)}
+    asked = set(ids)
+    attached = {(caller, about) for caller, about in attachments if about in asked}
     waiting = sorted((called - one_way) | attached)
     there = rows_about(admin, questions.status_of, sorted({caller for caller, _id in waiting}))
     unfinished = {row.id for row in there if row.status != "completed"}

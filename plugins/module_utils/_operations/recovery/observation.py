@@ -17,6 +17,7 @@ from ..._restate.rows import Invocation, Promise, StateEntry
 from ..._restate.server import Restate
 from ..invocations.chunks import chunks, rows_about
 from ..invocations.selection import select_runs
+from ..report import FEW
 from .callers import read_callers
 from .cluster import Cluster
 from .inputs import read_inputs
@@ -29,9 +30,9 @@ from .workflow import Workflow, read_workflow
 
 _DEPTH = 20
 _READ_AT_ONCE = 2000
-_MANY = 100
+"""How many keys of a workflow are read before it is seen which of them are recovered; each query names fewer."""
 _ROWS_A_KEY = 10
-"""To look a key up costs a server as much as to look at 40 rows or so (1.5.3, 1.6.2 and 1.7.12)."""
+"""Fewer than the 40 or so that cost a server as much as to look a key up (1.5.3, 1.6.2 and 1.7.12)."""
 _LONGEST = 250_000
 """How many characters of keys one query names at most: a server, or a proxy in front of it, takes no endless body."""
 READ_ERRORS = ("RESTATE_QUERY_FAILED", "RESTATE_UNEXPECTED_RESPONSE")
@@ -59,7 +60,9 @@ def observe(restate: Restate, request: RecoveryRequest) -> Observed:
     }
     if request.resubmit:
         _check_resubmission(restate, workflows.values())
-    reader = _Reader(restate, request)
+    # A run that is submitted again must find nothing that came up meanwhile.
+    reads_all = restate.shows_all or len(names) <= FEW or request.resubmit is not None
+    reader = _Reader(admin, request, reads_all=reads_all)
     for workflow in workflows.values():
         reader.read(workflow, [key for service, key in names if service == workflow.name])
     return Observed(
@@ -76,6 +79,7 @@ def observe(restate: Restate, request: RecoveryRequest) -> Observed:
         foreign=tuple(snapshots.foreign) if snapshots else (),
         cluster=cluster,
         beyond_limit=beyond_limit,
+        reads_all=reads_all,
         snapshots=SnapshotNames(snapshots.folder) if snapshots else None,
         content_digests=reader.content_digests,
     )
@@ -106,11 +110,11 @@ def _check_resubmission(restate: Restate, workflows: t.Iterable[Workflow]) -> No
 
 
 class _Reader:
-    """Reads keys chunk by chunk. Where a question fails, the keys that it is about have its error, and no others."""
+    """Reads keys chunk by chunk. Where a question fails, the keys of its chunk have its error, and no others."""
 
-    def __init__(self, restate: Restate, request: RecoveryRequest) -> None:
-        self._admin = restate.admin
-        self._reads_all = restate.reads_all
+    def __init__(self, admin: AdminClient, request: RecoveryRequest, *, reads_all: bool) -> None:
+        self._admin = admin
+        self._reads_all = reads_all
         self._request = request
         self.seen: dict[Name, KeyState] = {}
         self.failed_reads: dict[Name, OperatorError] = {}
@@ -163,8 +167,7 @@ def read_keys(
 ) -> dict[str, KeyState]:
     """Return, by key, what Restate holds of each; scoped instances (1.7) are left out.
 
-    Without O(reads_all), the state and the promises of a key whose run has begun are not read: they go with the run,
-    and nothing depends on them.
+    Without O(reads_all), the state and the promises of a key whose run has begun are not read: they go with the run.
     """
     rows = _read_invocations(admin, workflow.name, keys)
     retries = _read_retries(admin, rows)
@@ -181,14 +184,14 @@ def read_keys(
 
 def _read_invocations(admin: AdminClient, service: str, keys: t.Sequence[str]) -> list[Invocation]:
     questions = admin.questions
-    if _is_look_at_all_cheaper(admin, keys):
+    if _is_scan_cheaper(admin, keys):
         return admin.query(questions.invocations_of_keys(service, keys, by_scan=True))
     return rows_about(admin, lambda chunk: questions.invocations_of_keys(service, chunk), keys)
 
 
-def _is_look_at_all_cheaper(admin: AdminClient, keys: t.Sequence[str]) -> bool:
+def _is_scan_cheaper(admin: AdminClient, keys: t.Sequence[str]) -> bool:
     """Whether all of these keys are found with less work among all invocations than one by one."""
-    if len(keys) < _MANY or sum(map(len, keys)) > _LONGEST:
+    if len(keys) < FEW or sum(map(len, keys)) > _LONGEST:
         return False
     limit = _ROWS_A_KEY * len(keys)
     return admin.query(admin.questions.some_invocations(limit=limit))[0].n < limit

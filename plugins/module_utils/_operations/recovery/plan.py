@@ -74,7 +74,7 @@ class Observed:
     O(children) the unfinished invocations below what may be killed, by id, and O(callers) those that wait for it;
     O(retained) the runs whose input can be submitted again. O(pending) are the resubmissions that an earlier task
     left, and O(foreign) those that another Restate is owed. O(cluster) is the one that is asked, where snapshots are
-    kept.
+    kept. O(reads_all) says whether state and promises were read of all keys, also of those whose run takes them along.
     """
 
     names: tuple[Name, ...]
@@ -90,6 +90,7 @@ class Observed:
     foreign: tuple[PendingResubmission, ...] = ()
     cluster: Cluster | None = None
     beyond_limit: int = 0
+    reads_all: bool = True
     snapshots: SnapshotNames | None = None
     content_digests: t.Mapping[Name, str] = field(default_factory=dict)
     """Of keys without a run, what tells one snapshot of a key from another."""
@@ -143,6 +144,7 @@ class Plan:
     foreign: tuple[PendingResubmission, ...]
     cluster: Cluster | None
     beyond_limit: int
+    reads_all: bool
     releases_killed_at_once: bool
     failed_reads: t.Mapping[str, OperatorError]
     """By name, why something of a key could not be read."""
@@ -159,6 +161,7 @@ def make_plan(observed: Observed, request: RecoveryRequest) -> Plan:
         foreign=observed.foreign,
         cluster=observed.cluster,
         beyond_limit=observed.beyond_limit,
+        reads_all=observed.reads_all,
         releases_killed_at_once=observed.releases_killed_at_once,
         failed_reads={"/".join(name): error for name, error in observed.failed_reads.items()},
     )

@@ -247,10 +247,15 @@ class _ChunkRecovery:
 
     # Verify
 
+    def _what_is_left(self, recoveries: t.Sequence[KeyRecovery]) -> list[KeyRecovery]:
+        return what_is_left(
+            self._restate, self._workflow, recoveries, self._journal, reads_all=self._plan.reads_all
+        )
+
     def _verify(self, recoveries: t.Sequence[KeyRecovery]) -> None:
         """Verify; what was acknowledged is done also where that cannot be read, but is not submitted again then."""
         try:
-            for recovery in what_is_left(self._restate, self._workflow, recoveries, self._journal):
+            for recovery in self._what_is_left(recoveries):
                 ids = [row.id for row in self._journal.seen_after[recovery.name].invocations]
                 message = "some of it is still there after the purge"
                 self._stop(recovery, "purge_failed", message, invocation_ids=ids)

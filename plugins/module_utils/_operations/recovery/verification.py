@@ -24,7 +24,12 @@ SETTLE_SECONDS = 15
 
 
 def what_is_left(
-    restate: Restate, workflow: Workflow, recoveries: t.Iterable[KeyRecovery], journal: Journal
+    restate: Restate,
+    workflow: Workflow,
+    recoveries: t.Iterable[KeyRecovery],
+    journal: Journal,
+    *,
+    reads_all: bool,
 ) -> list[KeyRecovery]:
     """Return those of which something that was planned is there for longer than is waited; note what is there of all.
 
@@ -34,9 +39,7 @@ def what_is_left(
 
     def is_nothing_left() -> bool:
         cleared = [
-            each
-            for each in open_.values()
-            if not restate.reads_all and _is_cleared_with_its_run(each, journal)
+            each for each in open_.values() if not reads_all and _is_cleared_with_its_run(each, journal)
         ]
         now = _read_purged(restate.admin, cleared)
         others = [key for key in open_ if key not in now]

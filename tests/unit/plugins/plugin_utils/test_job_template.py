@@ -23,17 +23,30 @@ def test_a_dry_run_names_the_template_that_does_it(name: str) -> None:
 
 
 def test_in_a_workflow_somebody_approves_and_the_plans_go_on() -> None:
-    in_workflow = JobTemplate("Restate: release (dry run)", is_in_workflow=True)
+    in_workflow = JobTemplate("Restate: release (dry run)", "Restate: release with approval")
     assert in_workflow.for_real().startswith("Approve it in the workflow")
-    assert in_workflow.again() == "Launch the workflow again."
+    assert in_workflow.again() == "Launch the workflow 'Restate: release with approval' again."
+    assert in_workflow.dry_run().startswith("Launch the workflow 'Restate: release with approval' again")
     assert in_workflow.holds_plans
-    assert not JobTemplate("Restate: release (dry run)").holds_plans
 
 
-def test_a_template_of_a_site_is_launched_by_its_own_name() -> None:
-    own = JobTemplate("Friday release")
-    assert own.for_real() == "Launch the job template 'Friday release', as a run and not as a check."
-    assert own.completed("Run restate_doctor") == "Run a job template of dalp.restate.doctor, as a check,"
+@pytest.mark.parametrize("workflow", ["", "Nightly", "Other: release with approval"])
+def test_nobody_is_told_to_approve_what_no_workflow_of_the_role_asks(workflow: str) -> None:
+    dry_run = JobTemplate("Restate: release (dry run)", workflow)
+    assert not dry_run.holds_plans
+    assert dry_run.for_real() == "Launch the job template 'Restate: release' with the same answers."
+
+
+@pytest.mark.parametrize("name", ["Friday release", "Nightly: cleanup"])
+def test_a_check_of_a_template_that_is_no_dry_run_by_its_name_is_launched_as_a_run(name: str) -> None:
+    assert JobTemplate(name).for_real() == f"Launch the job template {name!r}, as a run and not as a check."
+
+
+def test_a_template_of_a_site_is_told_what_to_look_for() -> None:
+    assert (
+        JobTemplate("Friday release").completed("Run restate_doctor")
+        == "Run a job template of dalp.restate.doctor"
+    )
 
 
 @pytest.mark.parametrize(
@@ -61,6 +74,6 @@ def test_what_stands_around_commands_and_modules_stays() -> None:
         f"Register it (restate_redeploy), {runbook('cleanup', restate_keep='dp_1')} and run restate_doctor again."
     )
     assert text == (
-        "Register it (the job template 'Restate: redeploy (dry run)'), launch the job template "
+        "Register it (the job template 'Restate: redeploy'), launch the job template "
         "'Restate: cleanup (dry run)' with keep: dp_1 and run the job template 'Restate: doctor' again."
     )

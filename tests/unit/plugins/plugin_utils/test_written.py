@@ -38,6 +38,26 @@ def test_a_key_stays_what_was_written(text: str, written: str, tmp_path: Path) -
     assert as_written("restate_service_key", value, ["a=b", f"@{file}"]) == text
 
 
+def test_keys_of_a_list_stay_what_was_written(tmp_path: Path) -> None:
+    file = tmp_path / "extravars"
+    file.write_text(
+        "restate_workflows: [{service_name: W, service_key: 0123}, {service_name: W, service_key: '12'}]"
+    )
+    read = [{"service_name": "W", "service_key": 83}, {"service_name": "W", "service_key": "12"}]
+    assert as_written("restate_workflows", read, [f"@{file}"]) == [
+        {"service_name": "W", "service_key": "0123"},
+        {"service_name": "W", "service_key": "12"},
+    ]
+    assert as_written("restate_workflows", read[:1], [f"@{file}"]) == read[:1]
+
+
+@pytest.mark.parametrize("written", ["{{ mine }}", "'{{ mine }}'", "[", "a: b: c"])
+def test_what_a_template_gives_stays(written: str, tmp_path: Path) -> None:
+    file = tmp_path / "extravars"
+    file.write_text(f"restate_force_drain: !unsafe {written!r}")
+    assert as_written("restate_force_drain", True, [f"@{file}"]) is True
+
+
 @pytest.mark.parametrize("value", ["0123", "", None, ["0123"], {"a": 1}])
 def test_what_is_no_other_scalar_stays(value: Any, tmp_path: Path) -> None:
     file = tmp_path / "extravars"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,15 +40,23 @@ def failed(number: int, **more: Any) -> Watched:
     return restate
 
 
-@pytest.mark.parametrize("shown", [False, True])
-def test_state_that_goes_with_its_run_is_read_where_it_is_shown(shown: bool) -> None:
-    restate = failed(1)
+@pytest.mark.parametrize(
+    ("number", "shown", "resubmit", "is_read"),
+    [(1, False, False, True), (101, False, False, False), (101, True, False, True), (101, False, True, True)],
+    ids=["few", "many", "many that are shown", "many that are submitted again"],
+)
+def test_state_that_goes_with_its_run_is_read_unless_it_is_of_many(
+    number: int, shown: bool, resubmit: bool, is_read: bool, tmp_path: Path
+) -> None:
+    restate = failed(number)
     restate.is_shown = shown
-    task = Task(restate)
-    assert outcomes(task.recover("k0")) == {"k0": "recovered"}
-    assert [restate.asked[each] for each in _CONTENTS] == ([2, 2] if shown else [0, 0])
+    task = Task(restate, tmp_path if resubmit else None, resubmit=resubmit)
+    keys = [f"k{each}" for each in range(number)]
+    assert set(outcomes(task.recover(*keys)).values()) == {"recovered"}
+    assert [restate.asked[each] for each in _CONTENTS] == ([2, 2] if is_read else [0, 0])
     assert task.report is not None
-    assert task.report.before["Flow/k0"]["state"] == (["x"] if shown else [])
+    assert task.report.before["Flow/k0"]["state"] == (["x"] if is_read else [])
+    assert ("diff" in task.report.to_result(wrote=True, with_diff=False)) == (number <= 100)
 
 
 @pytest.mark.parametrize("status", ["inboxed", "scheduled"])
@@ -111,11 +120,11 @@ def rows_of_others(restate: FakeRestate, number: int) -> Callable[[], None]:
     return lambda: restate.rows.update((row.id, row) for row in more)
 
 
-@pytest.mark.parametrize(("others", "scanned"), [(899, [100]), (900, [])])
+@pytest.mark.parametrize(("others", "scanned"), [(908, [101]), (909, [])])
 def test_many_keys_among_few_invocations_are_found_by_a_look_at_all(others: int, scanned: list[int]) -> None:
-    restate = failed(100)
+    restate = failed(101)
     rows_of_others(restate, others)()
-    results = Task(restate).recover(*(f"k{each}" for each in range(100)))
+    results = Task(restate).recover(*(f"k{each}" for each in range(101)))
     assert set(outcomes(results).values()) == {"recovered"}
     assert restate.scanned == scanned
     assert len(restate.rows) == others
