@@ -61,7 +61,7 @@ molecule: setup ## each role and runbook on a sandbox: a dry run that changes no
 
 .PHONY: unit
 unit: setup ## the quick tests
-	$(IN_VENV) python -m pytest tests/unit
+	$(IN_VENV) python -m pytest tests/unit --numprocesses 2 --dist worksteal
 
 # Where there is no Chromium, the tests say so and are skipped. The pictures stay in .build/look.
 .PHONY: look

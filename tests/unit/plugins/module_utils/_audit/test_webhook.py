@@ -171,7 +171,9 @@ def echo(request: Any) -> bytes:
     return answer(400, {"message": request.target})
 
 
-@pytest.mark.parametrize("server_answer", [echo, answer(401), answer(503), RESET, HANG], ids=str)
+@pytest.mark.parametrize(
+    "server_answer", [pytest.param(echo, id="echo"), answer(401), answer(503), RESET, HANG], ids=str
+)
 def test_no_error_tells_the_url(server_answer: Answer, serve: Serve) -> None:
     error, _asked = refusal_of(server_answer, serve)
     told = json.dumps(error.to_result()) + str(error)
