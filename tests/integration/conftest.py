@@ -40,6 +40,8 @@ from tests.integration.thorough import takes_long  # noqa: E402
 
 CORE = ("audit", "cleanup", "doctor", "ended_early", "recover_workflow", "redeploy", "resume", "secrets")
 """The files of tests whose tasks always run both ways, without the test_ of their names."""
+OF_ONE_WAY = ("in_process", "progress")
+"""The files of tests that say themselves in which way a task runs, or are about what there is in process only."""
 NEVER_RETURNED = pytest.StashKey[list[str]]()
 
 
@@ -100,10 +102,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run the tests that have a server, or are of the core, in process and as modules."""
-    is_core = metafunc.module.__name__.rpartition(".test_")[2] in CORE
-    is_both = is_core or (
-        "python" in metafunc.fixturenames and metafunc.config.getoption("both_ways", default=False)
-    )
+    name = metafunc.module.__name__.rpartition(".test_")[2]
+    is_asked = metafunc.config.getoption("both_ways", default=False) and "python" in metafunc.fixturenames
+    is_both = name in CORE or (is_asked and name not in OF_ONE_WAY)
     metafunc.parametrize("way", [ways.IN_PROCESS, *([ways.AS_MODULE] if is_both else [])], indirect=True)
 
 

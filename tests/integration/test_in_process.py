@@ -168,6 +168,8 @@ def test_both_ways_give_the_same_result(
         with ways.run_tasks(way):
             results.append(told(run_task(f"dalp.restate.restate_{module}", given, check=check)))
         if not check and module == "recover_workflow":
+            # The second one ends another run, and so carries out another plan.
+            results[-1].pop("plan_digest", None)
             server.order("order-1", "fail")
     assert results[0] == results[1]
 
