@@ -84,8 +84,12 @@ both-ways: setup awx-collection ## the same, each task in process and as a modul
 proof: both-ways ## all tests both ways; then kill nodes of a cluster in the middle of tasks, and look for what is lost or said wrongly; with PROOF='--kills 10', fewer
 	$(IN_VENV) python tests/proof/proof.py $(PROOF)
 
+# Two at once, the longest first; what one printed is shown where it failed.
 .PHONY: lint
-lint: ruff mypy ansible-lint sanity licences changelog-lint docs-lint galaxy ## all static checks
+lint: setup awx-collection ## all static checks: ruff, mypy, ansible-lint, sanity, licences, changelog-lint, docs-lint, galaxy
+	@printf '%s\n' ansible-lint sanity galaxy mypy docs-lint ruff licences changelog-lint | xargs -P 2 -I NAME bash -c \
+		'if $(MAKE) NAME > .build/lint-NAME.log 2>&1; then echo "lint: NAME passed"; \
+		else cat .build/lint-NAME.log; echo "lint: NAME FAILED"; exit 1; fi'
 
 .PHONY: ruff
 ruff: setup ## style and formatting of the Python code

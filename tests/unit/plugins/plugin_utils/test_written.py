@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_collections.dalp.restate.plugins.plugin_utils.written import as_written
+from ansible_collections.dalp.restate.plugins.plugin_utils.written import as_written, texts_in
 
 TEXTS = [
     "0123",
@@ -49,6 +49,13 @@ def test_keys_of_a_list_stay_what_was_written(tmp_path: Path) -> None:
         {"service_name": "W", "service_key": "12"},
     ]
     assert as_written("restate_workflows", read[:1], [f"@{file}"]) == read[:1]
+
+
+def test_text_that_ansible_has_tagged_is_read() -> None:
+    class Tagged(str):
+        __slots__ = ()
+
+    assert texts_in(Tagged("[{service_key: 0123}]")) == [{"service_key": "0123"}]
 
 
 @pytest.mark.parametrize("written", ["{{ mine }}", "'{{ mine }}'", "[", "a: b: c"])
