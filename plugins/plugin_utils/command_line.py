@@ -34,10 +34,9 @@ _WHERE = {
     *(f"restate_{name}" for name in (*CONNECTION_SPEC, *AUDIT_SPEC, "hosts")),
     *_ANSIBLES,
 }
-_RUNBOOK = re.compile(
-    r"ansible-playbook dalp\.restate\.(\w+)"
-    r"|(?:(?<=[Rr]un )|(?<=\())restate_(doctor|redeploy|cleanup|resume|recover_workflow)\b"
-)
+MODULE = re.compile(r"(?:(?<=[Rr]un )|(?<=\())restate_(doctor|redeploy|cleanup|resume|recover_workflow)\b")
+"""A module that a remedy says to run."""
+_RUNBOOK = re.compile(rf"ansible-playbook dalp\.restate\.(\w+)|{MODULE.pattern}")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import shlex
 import typing as t
 from dataclasses import dataclass
 
+from .command_line import MODULE
 from .option_values import PREFIX
 from .written import texts_in
 
@@ -22,7 +23,6 @@ _WORD = r"(?:'[^']*'|\"[^\"]*\"|[^\s'\"])+"
 _COMMAND = re.compile(
     rf"ansible-playbook dalp\.restate\.(\w+)(?: --check| --diff)*(?P<extra>(?: -e {_WORD})*)"
 )
-_MODULE = re.compile(r"(?:(?<=[Rr]un )|(?<=\())restate_(doctor|redeploy|cleanup|resume|recover_workflow)\b")
 _PROPOSED = "restate_snapshot_dir"
 """What the survey proposes: a folder that stays when the job is gone."""
 
@@ -67,7 +67,7 @@ class JobTemplate:
         text = _COMMAND.sub(
             lambda found: f"launch {self._sibling(found[1], _DRY_RUN)}{_answers(found['extra'])}", text
         )
-        return _MODULE.sub(lambda found: self._sibling(found[1]), text)
+        return MODULE.sub(lambda found: self._sibling(found[1]), text)
 
     @property
     def _title(self) -> str:

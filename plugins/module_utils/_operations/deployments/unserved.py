@@ -29,8 +29,10 @@ def unserved_work(rows: t.Iterable[InvocationsByPlace], registry: Registry) -> U
 def is_served(row: InvocationsByPlace, registry: Registry) -> bool:
     """Whether what is at a place has its handler there, or where it would be moved to."""
     pinned, service = row.pinned_deployment_id, row.target_service_name
-    place = next((each for each in registry.deployments if each.id == pinned), None)
-    if place and service not in registry.latest_at(place.id):
+    latest = registry.latest.get(service)
+    is_latest = latest is not None and latest.deployment_id == pinned
+    place = None if is_latest else next((each for each in registry.deployments if each.id == pinned), None)
+    if place:
         # The list of deployments does not tell the handlers of an older revision.
         return service in {offered.name for offered in place.services}
     return registry.serves(service, row.target_handler_name)
