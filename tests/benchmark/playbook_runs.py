@@ -78,6 +78,7 @@ class PlaybookRunner:
             file.unlink(missing_ok=True)
         environment = _environment() | {
             "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callback_plugins"),
+            "ANSIBLE_STDOUT_CALLBACK": "outcome",
             "BENCHMARK_RESULT": str(self._result),
             # What a module that is cut off leaves behind goes with the directory.
             "TMPDIR": str(self.directory),
