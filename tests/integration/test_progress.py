@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration import ways
+from tests.integration.dalp.server import OPERATOR_KEY, DalpServer
 from tests.integration.playbook import environment
-from tests.integration.proxy import Answer, Forward, Proxy, Request
+from tests.integration.proxy import Answer, Forward, Proxy, Request, answer, proxy_of
 from tests.integration.server import Server
 from tests.integration.superseded_deployments import superseded
 
@@ -39,6 +40,21 @@ def told(tmp_path: Path, module: str, options: dict[str, Any], *arguments: str, 
     )
     assert "PLAY RECAP" in done.stdout, done.stdout + done.stderr
     return re.findall(r"^\[localhost\] (.*)$", done.stdout, re.MULTILINE)
+
+
+def slow(_request: Request, forward: Forward) -> Answer:
+    """Take longer than what nothing is told of."""
+    time.sleep(2.2)
+    return forward()
+
+
+def failed_orders(server: Server, number: int) -> list[dict[str, str]]:
+    """Let orders fail, and return their keys as the option O(workflows) takes them."""
+    server.release("release-1")
+    keys = [f"order-{each}" for each in range(number)]
+    for key in keys:
+        server.submit("OrderWorkflow", key, "run", {"mode": "fail"})
+    return [{"service_name": "OrderWorkflow", "service_key": key} for key in keys]
 
 
 def draining(server: Server) -> tuple[str, dict[str, Any]]:
@@ -83,19 +99,62 @@ def test_a_redeploy_tells_which_service_does_not_answer(server: Server, tmp_path
     assert all("the service at http://127.0.0.1:9 answers" in line and "pw" not in line for line in lines)
 
 
-def test_a_recovery_of_many_tells_how_many_are_done(server: Server, proxy: Proxy, tmp_path: Path) -> None:
+def test_a_cleanup_tells_how_many_are_removed(server: Server, proxy: Proxy, tmp_path: Path) -> None:
     server.release("release-1")
-    keys = [f"order-{number}" for number in range(600)]
-    for key in keys:
-        server.submit("OrderWorkflow", key, "run", {"mode": "fail"})
+    server.release("other", "release-1")
+    new = server.release("new", "release-2")
+    proxy.once("DELETE", "", slow, slow)
+    options = {"admin_url": proxy.url, "service_url": new.url, "remove": "superseded"}
+    assert told(tmp_path, "cleanup", options) == [
+        "cleanup: 1 of 2 deployments removed",
+        "cleanup: 2 of 2 deployments removed",
+    ]
 
-    def slow(_request: Request, forward: Forward) -> Answer:
-        time.sleep(2.5)
-        return forward()
 
+def test_a_recovery_of_many_tells_how_many_are_done(server: Server, proxy: Proxy, tmp_path: Path) -> None:
+    failed_orders(server, 600)
     proxy.once("POST", "purge", slow)
     select = {"service_name": "OrderWorkflow", "kinds": ["failed"], "limit": 600}
-    lines = told(
-        tmp_path, "recover_workflow", {**server.connection, "admin_url": proxy.url, "select": select}
-    )
-    assert "recovery: 500 of 600 keys done: 500 recovered" in lines
+    options = {**server.connection, "admin_url": proxy.url, "select": select}
+    assert "recovery: 500 of 600 keys done: 500 recovered" in told(tmp_path, "recover_workflow", options)
+
+
+def test_a_recovery_tells_that_it_goes_on_where_it_waits_for_the_server(
+    server: Server, proxy: Proxy, tmp_path: Path
+) -> None:
+    workflows = failed_orders(server, 2)
+    proxy.once("POST", "purge", *[answer(503)] * 6)
+    options = {**server.connection, "admin_url": proxy.url, "workflows": workflows}
+    lines = told(tmp_path, "recover_workflow", options)
+    assert proxy.is_used_up
+    assert lines[0] == "recovery: 0 of 2 keys done"
+
+
+def test_a_recovery_tells_how_many_were_submitted_again(server: Server, tmp_path: Path) -> None:
+    workflows = failed_orders(server, 2)
+    with proxy_of(server.connection["ingress_url"]) as ingress:
+        ingress.once("POST", "", slow, slow)
+        options = {
+            **server.connection,
+            "ingress_url": ingress.url,
+            "workflows": workflows,
+            "snapshot_dir": str(tmp_path / "snapshots"),
+            "resubmit": "original_input",
+        }
+        lines = told(tmp_path, "recover_workflow", options)
+    assert lines == [
+        "recovery: 0 of 2 keys done: 1 submitted again",
+        "recovery: 0 of 2 keys done: 2 submitted again",
+    ]
+
+
+def test_a_recovery_by_dalp_tells_how_many_are_done(server: Server, dalp: DalpServer, tmp_path: Path) -> None:
+    workflows = failed_orders(server, 2)
+    with proxy_of(dalp.url) as front:
+        front.once("POST", "recover", slow, slow)
+        options = {"backend": "dalp", "dalp_url": front.url, "dalp_api_key": OPERATOR_KEY}
+        lines = told(tmp_path, "recover_workflow", {**options, "workflows": workflows})
+    assert lines == [
+        "recovery: 1 of 2 keys done: 1 recovered",
+        "recovery: 2 of 2 keys done: 2 recovered",
+    ]

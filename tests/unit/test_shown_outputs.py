@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup.drain import draining
-from ansible_collections.dalp.restate.plugins.module_utils._operations.journal import DONE, NOT_DONE, Entry
+from ansible_collections.dalp.restate.plugins.module_utils._operations.journal import Journal
 from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery.results import how_far
 from ansible_collections.dalp.restate.plugins.module_utils._operations.waiting import wait_until
 from ansible_collections.dalp.restate.plugins.plugin_utils.summary import lines
@@ -98,22 +98,22 @@ def test_what_a_guide_shows_has_the_headings_of_a_summary(command: Command) -> N
     assert shown <= headings
 
 
-def test_the_progress_that_the_page_shows_is_what_tasks_tell() -> None:
+def test_the_progress_that_the_page_shows_is_what_tasks_tell(monkeypatch: pytest.MonkeyPatch) -> None:
     [page] = [guide for guide in GUIDES if guide.name == "in-process.md"]
     [block] = [one.text for one in snippets(page) if one.language == "text"]
     told: list[str] = []
     clock = FakeClock()
-    clock.progress = lambda line: told.append(line())  # type: ignore[method-assign]
+    monkeypatch.setattr(clock, "progress", lambda line: told.append(line()))
     wait_until(
         lambda: bool(told),
         clock=clock,
         seconds=56,
         progress=lambda: draining({"dp_14LsPzGz9HBxXIeBoH5wYUh": 3}),
     )
-    recovered = {f"recovered-{number}": Entry("recover", DONE) for number in range(4_488)}
-    blocked = {
-        f"blocked-{number}": Entry("recover", NOT_DONE, facts={"outcome": "blocked"}) for number in range(12)
-    }
-    journal: Any = SimpleNamespace(entries=lambda _action: {**recovered, **blocked})
+    journal = Journal()
+    journal.done("recover", [f"recovered-{number}" for number in range(4_488)])
+    journal.not_done(
+        "recover", [f"blocked-{number}" for number in range(12)], "already_succeeded", outcome="blocked"
+    )
     plan: Any = SimpleNamespace(recoveries=[SimpleNamespace(is_in_work=True)] * 10_000)
     assert block.splitlines() == [f"[staging] {line}" for line in (*told, how_far(plan, journal))]

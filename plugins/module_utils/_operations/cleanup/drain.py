@@ -14,14 +14,14 @@ from ..._restate.rows import Invocation
 from ..._restate.server import Restate
 from ..deployments.pending import Pending, read_pending
 from ..deployments.registry import STALE_READ_SECONDS, Registry
-from ..invocations.failures import grouped, told
-from ..invocations.fit import Offer, offer_of
-from ..invocations.migration import migrate
+from ..invocations.fit import offer_of
 from ..invocations.migration_plan import plan_migration
 from ..invocations.termination import kill
 from ..journal import NOT_DONE, UNKNOWN, Entry, Journal
-from ..report import count, sample
+from ..report import count
 from ..waiting import wait_until
+from .deleted import DeletedDeployments
+from .moving import MoveToKept
 from .plan import Plan, Removal
 from .prediction import note_remaining
 
@@ -39,14 +39,21 @@ class Drain:
         self._plan = plan
         self._journal = journal
         self._waiting = list(plan.removals)
-        self._offer: Offer | None = None
         self._pending: dict[str, int] = {}
         """What was pending when it was last looked at, by deployment."""
-        self._deleted: dict[str, set[str]] = {}
-        """What was deleted and not looked at since, with what was abandoned on it."""
+        self._moving = MoveToKept(restate.admin, plan.kept, journal)
+        self._deleted = DeletedDeployments(restate.admin, journal, self._moving)
 
     def run(self) -> None:
         """Do what is planned; what remains at the end is noted with its reason."""
+        with self._clock.telling(self._how_far):
+            self._run()
+
+    def _how_far(self) -> str:
+        removed = len(self._journal.subjects("remove"))
+        return f"cleanup: {removed:,} of {count(len(self._plan.removals), 'deployment')} removed"
+
+    def _run(self) -> None:
         request = self._plan.request
         wait_until(
             self._remove_drained,
@@ -75,9 +82,9 @@ class Drain:
                     self._remove(removal)
         except OperatorError:
             with contextlib.suppress(OperatorError):
-                self._look_at_deleted()
+                self._deleted.look()
             raise
-        self._look_at_deleted()
+        self._deleted.look()
         return not self._waiting
 
     # What is still pending at the end
@@ -98,7 +105,7 @@ class Drain:
         if how != "abandon" and not self._is_held(removal):
             self._wait_until_drained(removal)
         self._remove(removal, abandon=how == "abandon")
-        self._look_at_deleted()
+        self._deleted.look()
 
     def _cancel(self, rows: t.Iterable[Invocation]) -> None:
         for row in rows:
@@ -129,7 +136,7 @@ class Drain:
     def _migrate(self, removal: Removal, rows: list[Invocation]) -> None:
         plan = plan_migration(
             rows,
-            self._offer_of_kept(),
+            self._moving.offer,
             began_on=offer_of(removal.id, self._admin.deployment(removal.id)),
             move_paused=self._plan.request.migrate_paused,
         )
@@ -141,22 +148,12 @@ class Drain:
             # Where it pended from the start the plan is refused; this got pinned since.
             remaining["migrate_unsupported"] = [row.id for row in movable]
             movable = ()
-        for invocation_id, entry in self._move(movable).items():
+        for invocation_id, entry in self._moving.move(movable).items():
             reason = UNKNOWN if entry.state == UNKNOWN else "migration_failed"
             remaining[reason] = [*remaining.get(reason, ()), invocation_id]
             self._journal.warn(f"{invocation_id} {_was_not('moved', entry)}: {entry.message}")
         if remaining:
             note_remaining(self._journal, removal.id, remaining)
-
-    def _move(self, rows: t.Sequence[Invocation]) -> dict[str, Entry]:
-        """Move invocations to the kept deployment, and return, by id, what became of those not seen there."""
-        if not rows:
-            return {}
-        codes = migrate(self._admin, rows, self._plan.kept.id, self._journal)
-        for failure, ids in grouped(codes, [row.id for row in rows]).items():
-            self._journal.warn(told(failure, ids, "moved and failing there"))
-        entries = self._journal.entries("migrate")
-        return {row.id: entries[row.id] for row in rows if not self._journal.is_done("migrate", row.id)}
 
     def _is_held(self, removal: Removal) -> bool:
         """Whether it was noted that the deployment stays."""
@@ -177,7 +174,7 @@ class Drain:
         registry = self._read_with_kept()
         pending = read_pending(self._admin, registry)
         # What is read before a removal shows what became of the one before it, too.
-        self._look_at_deleted(registry.ids, pending.keys())
+        self._deleted.look(registry.ids, pending.keys())
         if self._is_gone(removal, registry) or (pending[removal.id].total and not abandon):
             return
         if self._has_become_latest(removal, registry):
@@ -186,8 +183,9 @@ class Drain:
         with self._journal.attempt("remove", removal.id, reason="interrupted"):
             self._admin.delete_deployment(removal.id)
         self._journal.done("abandon", abandoned)
+        self._clock.progress()
         self._waiting.remove(removal)
-        self._deleted[removal.id] = set(abandoned)
+        self._deleted.add(removal.id, abandoned=abandoned)
 
     def _is_gone(self, removal: Removal, registry: Registry) -> bool:
         """Whether somebody else has removed the deployment meanwhile; that is noted."""
@@ -233,54 +231,6 @@ class Drain:
             return False
         note_remaining(self._journal, removal.id, {"became_latest": []})
         return True
-
-    def _look_at_deleted(
-        self, listed: t.Collection[str] | None = None, holding: t.Container[str] = ()
-    ) -> None:
-        """See that what was deleted is gone, and that nothing was left on it.
-
-        O(listed) are the deployments that were read since, and O(holding) those that something is pinned to.
-        """
-        deleted, self._deleted = self._deleted, {}
-        for deployment_id, abandoned in deleted.items():
-            if listed is None or deployment_id in listed:
-                self._wait_until_gone(deployment_id)
-            if listed is None or deployment_id in holding:
-                self._look_for_zombies(deployment_id, abandoned)
-
-    def _wait_until_gone(self, deployment_id: str) -> None:
-        def is_gone() -> bool:
-            return all(other.id != deployment_id for other in self._admin.deployments())
-
-        if not wait_until(is_gone, clock=self._clock, seconds=STALE_READ_SECONDS, pause=0.5):
-            raise OperatorError(
-                "RESTATE_UNEXPECTED_RESPONSE",
-                f"{deployment_id} was deleted, but the server still lists it.",
-                deployment_ids=[deployment_id],
-            )
-
-    def _look_for_zombies(self, deployment_id: str, expected: t.Container[str]) -> None:
-        """Find what got pinned between the last count and the delete, and move it where that is possible."""
-        rows = self._admin.query(self._admin.questions.unfinished_on(deployment_id, ()))
-        rows = [row for row in rows if row.id not in expected]
-        stranded = [row.id for row in rows]
-        if rows and self._admin.capabilities.can_pause:
-            plan = plan_migration(rows, self._offer_of_kept(), began_on=None, move_paused=False)
-            self._move(plan.movable)
-            for warning in plan.warnings:
-                self._journal.warn(warning)
-            stranded = [each for each in stranded if not self._journal.is_done("migrate", each)]
-        if stranded:
-            self._journal.warn(
-                f"{count(len(stranded), 'invocation')} got pinned to {deployment_id} while it was deleted and cannot "
-                f"go on (RT0011): {sample(stranded)}. Resume them on the latest deployment."
-            )
-
-    def _offer_of_kept(self) -> Offer:
-        if self._offer is None:
-            kept = self._plan.kept
-            self._offer = offer_of(kept.shown_url, self._admin.deployment(kept.id))
-        return self._offer
 
     def _unfinished_on(self, removal: Removal, registry: Registry) -> list[Invocation]:
         latest = registry.latest_at(removal.id)

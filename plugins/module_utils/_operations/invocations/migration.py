@@ -43,13 +43,14 @@ def migrate(
     Returns, by id, the codes of those that met one of L(FAILURES) at their new place.
     """
     migration = _Migration(admin, deployment_id, journal, failed)
-    migration.send([row.id for row in rows])
-    ids = [row.id for row in rows if journal.state("migrate", row.id) != NOT_DONE]
-    try:
-        return migration.verify(ids)
-    except OperatorError as exc:
-        journal.unknown("migrate", ids, f"Whether it moved could not be read: {exc.message}")
-        return {}
+    with admin.clock.telling(lambda: migration.how_far(len(rows))):
+        migration.send([row.id for row in rows])
+        ids = [row.id for row in rows if journal.state("migrate", row.id) != NOT_DONE]
+        try:
+            return migration.verify(ids)
+        except OperatorError as exc:
+            journal.unknown("migrate", ids, f"Whether it moved could not be read: {exc.message}")
+            return {}
 
 
 class _Migration:
@@ -93,9 +94,10 @@ class _Migration:
                 raise
             finally:
                 self._let_paused_go_on()
-            self._admin.clock.progress(lambda: self._how_far(len(ids)))
+            self._admin.clock.progress()
 
-    def _how_far(self, total: int) -> str:
+    def how_far(self, total: int) -> str:
+        """Return what a person is told while so many are moved."""
         done = len(self._journal.subjects("migrate"))
         return f"moving: {done:,} of {total:,} were asked to go on at {self._deployment_id}"
 

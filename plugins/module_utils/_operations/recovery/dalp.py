@@ -9,10 +9,12 @@ from __future__ import annotations
 from ..._dalp.client import DalpClient
 from ..._dalp.wire import Invocations
 from ..._errors import OperatorError
-from ..journal import UNKNOWN, Journal
+from ..journal import DONE, UNKNOWN, Journal
 from ..operation import Backend
 from .dalp_plan import Observed, Plan, RecoveryRequest, make_plan, predict
 from .dalp_report import make_report, may_have_changed
+from .key_plan import BLOCKED, RECOVERED
+from .progress import how_many_done
 
 
 def observe(dalp: DalpClient, request: RecoveryRequest) -> Observed:
@@ -24,15 +26,24 @@ def observe(dalp: DalpClient, request: RecoveryRequest) -> Observed:
 def apply(dalp: DalpClient, plan: Plan, journal: Journal) -> None:
     """Have DALP clear the keys, one after another; a blocked one among many does not stop the others."""
     error: OperatorError | None = None
-    for service, key in plan.names:
-        error = _recover(dalp, service, key, journal)
-        if error and (error.code != "RESTATE_WORKFLOW_RETRY_BLOCKED" or len(plan.names) == 1):
-            break
-        error = None
+    with dalp.clock.telling(lambda: _how_far(plan, journal)):
+        for service, key in plan.names:
+            error = _recover(dalp, service, key, journal)
+            if error and (error.code != "RESTATE_WORKFLOW_RETRY_BLOCKED" or len(plan.names) == 1):
+                break
+            error = None
+            dalp.clock.progress()
     if plan.names:
         _look_again(dalp, journal)
     if error:
         raise error
+
+
+def _how_far(plan: Plan, journal: Journal) -> str:
+    entries = [each for each in journal.entries("recover").values() if each.state != UNKNOWN]
+    # What else goes wrong with one key ends the task.
+    outcomes = [RECOVERED if each.state == DONE else BLOCKED for each in entries]
+    return how_many_done(outcomes, len(plan.names))
 
 
 def _recover(dalp: DalpClient, service: str, key: str, journal: Journal) -> OperatorError | None:

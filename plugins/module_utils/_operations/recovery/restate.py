@@ -41,11 +41,12 @@ def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
         Resubmissions(restate, snapshots, journal) if snapshots and plan.request.resubmit else None
     )
     try:
-        for workflow in plan.workflows.values():
-            recoveries = [each for each in plan.recoveries if each.seen.service == workflow.name]
-            for chunk in chunks(recoveries):
-                _ChunkRecovery(restate, workflow, plan, journal).run(chunk, snapshots, resubmissions)
-                restate.clock.progress(lambda: how_far(plan, journal))
+        with restate.clock.telling(lambda: how_far(plan, journal)):
+            for workflow in plan.workflows.values():
+                recoveries = [each for each in plan.recoveries if each.seen.service == workflow.name]
+                for chunk in chunks(recoveries):
+                    _ChunkRecovery(restate, workflow, plan, journal).run(chunk, snapshots, resubmissions)
+                    restate.clock.progress()
     finally:
         if resubmissions:
             resubmissions.close()

@@ -58,6 +58,7 @@ class Resubmissions:
             run_id = self._submit(recovery, inputs[recovery.name], workflow)
             if run_id:
                 sent[run_id] = recovery
+            self._restate.clock.progress()
         created_at = self._read_created_at(list(sent)) if sent else {}
         for run_id, recovery in sent.items():
             self._note_submitted(recovery, run_id, created_at.get(run_id), workflow)

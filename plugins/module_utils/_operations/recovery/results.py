@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 import typing as t
-from collections import Counter
 from dataclasses import dataclass, field
 
 from ..journal import DONE, NOT_DONE, UNKNOWN, Journal
 from .key_plan import FAILED, RECOVERED
 from .key_state import KeyState
 from .plan import KeyRecovery, Plan
+from .progress import how_many_done
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +136,9 @@ def _verdict(recovery: KeyRecovery, plan: Plan, journal: Journal) -> _Verdict:
 def how_far(plan: Plan, journal: Journal) -> str:
     """Return what a person is told of a recovery of many keys that is under way."""
     entries = journal.entries("recover").values()
-    outcomes = Counter(RECOVERED if each.state == DONE else each.facts["outcome"] for each in entries)
+    outcomes = [RECOVERED if each.state == DONE else each.facts["outcome"] for each in entries]
     total = sum(each.is_in_work for each in plan.recoveries)
-    shown = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(outcomes.items()))
-    return f"recovery: {len(entries):,} of {total:,} keys done: {shown}"
+    return how_many_done(outcomes, total, submitted_again=len(journal.subjects("resubmit")))
 
 
 def is_purged(recovery: KeyRecovery, journal: Journal) -> bool:

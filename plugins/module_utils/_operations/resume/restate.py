@@ -127,13 +127,15 @@ def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
     """Resume what goes on where it is, one by one; then move the rest, by where they go."""
     admin = restate.admin
     staying = [step.row.id for step in plan.going if step.move_to is None]
-    for number, invocation_id in enumerate(staying):
-        try:
-            _resume_in_place(admin, invocation_id, journal)
-        except OperatorError:
-            journal.not_done("resume", staying[number + 1 :], "not_tried", "there was no connection any more")
-            raise
-        admin.clock.progress(lambda: _how_far(plan, journal))
+    with admin.clock.telling(lambda: _how_far(plan, journal)):
+        for number, invocation_id in enumerate(staying):
+            try:
+                _resume_in_place(admin, invocation_id, journal)
+            except OperatorError:
+                left = staying[number + 1 :]
+                journal.not_done("resume", left, "not_tried", "there was no connection any more")
+                raise
+            admin.clock.progress()
     for place in dict.fromkeys(step.move_to for step in plan.going):
         if place is not None:
             rows = [step.row for step in plan.going if step.move_to == place]

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._http.clock import Clock
@@ -46,6 +47,22 @@ def test_a_long_wait_leaves_few_lines_in_a_log(seconds: int, lines: int) -> None
     assert len(told) <= lines
     assert all(after - before >= 2 for before, after in itertools.pairwise(told))
     assert told[-1] >= seconds * 0.9 - 2
+
+
+def test_what_waits_tells_of_the_work_that_it_is_part_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    clock = SteppedClock(told.append)
+    monkeypatch.setattr(time, "sleep", lambda seconds: setattr(clock, "seconds", clock.seconds + seconds))
+    clock.sleep(5)
+    with clock.telling(lambda: "the whole"):
+        with clock.telling(lambda: "a part"):
+            clock.sleep(1)
+            clock.sleep(1)
+        clock.sleep(2)
+        clock.progress()
+    clock.sleep(9)
+    clock.progress()
+    assert told == ["a part", "the whole", "the whole"]
 
 
 def test_nothing_is_told_where_nobody_listens() -> None:
