@@ -115,6 +115,8 @@ def run_task(
     loader = DataLoader()
     inventory = InventoryManager(loader=loader, sources=["localhost,"])
     variables = VariableManager(loader=loader, inventory=inventory)
+    # Ansible has one dictionary of them for a whole process.
+    variables.extra_vars.clear()
     variables.extra_vars.update(ways.variables(python))
     play = Play().load(
         {
