@@ -47,11 +47,11 @@ class Execution:
             self._backend.apply(self._server, self._plan, self._journal)
 
     def _hold_against_approval(self) -> None:
-        if self._backend.subjects is None:
+        subjects, approval = self._backend.subjects, self._approval
+        # A backend has both or neither: where nothing was given, any plan is approved.
+        if subjects is None or approval is None:
             return
-        # What has plans that can be approved has one, of any plan where none was given.
-        approval = t.cast("Approval", self._approval)
-        now = approval.digest(self._backend.subjects(self._plan))
+        now = approval.digest(subjects(self._plan))
         refusal = approval.refusal(now)
         if refusal and not self._server.check_mode:
             raise refusal
