@@ -160,7 +160,7 @@ def test_a_template_does_what_its_dry_run_predicts(
     [
         ({"restate_reason": ""}, "'restate_reason' value  is too small"),
         ({"restate_service_url": ""}, "'restate_service_url' value  is too small"),
-        ({"restate_max_removed": 1001}, "too large"),
+        ({"restate_max_removed": 10_001}, "too large"),
         ({"restate_pending": "drop"}, "expected to be one of"),
         ({"restate_admin_url": "http://elsewhere:9070"}, "restate_admin_url are not allowed on launch"),
     ],
