@@ -20,7 +20,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.fi
 from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.plan import diagnose
 from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import (
     InvocationsByPlace,
-    PinnedCount,
+    PendingCount,
 )
 from ansible_collections.dalp.restate.tests.unit.wire_objects import (
     deployment,
@@ -83,7 +83,7 @@ RELEASED = {
     "deployments": (deployment("dp_old", "Flow", day=1), deployment("dp_new", "Flow", day=2)),
     "services": (service("Flow", "dp_new"),),
 }
-PINNED = PinnedCount("dp_old", "suspended", 2)
+PINNED = PendingCount("Flow", "suspended", 2, "dp_old")
 PAUSED = invocation("inv_p", "paused")
 OFTEN = invocation("inv_r", "backing-off", retry_count=LONG_RETRYING)
 ZOMBIE = invocation("inv_z", "invoked")

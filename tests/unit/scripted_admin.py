@@ -113,10 +113,12 @@ class ScriptedAdmin:
         unfinished = [row for row in self.rows.values() if self._is_counted(row)]
         pinned = Counter((row.pinned_deployment_id, row.status) for row in unfinished)
         yield (
-            self._questions.pinned().sql,
-            [{"pinned_deployment_id": id_, "status": status, "n": n} for (id_, status), n in pinned.items()],
+            self._questions.pending().sql,
+            [
+                {"target_service_name": "Flow", "pinned_deployment_id": id_, "status": status, "n": n}
+                for (id_, status), n in pinned.items()
+            ],
         )
-        yield self._questions.unpinned().sql, []
         for id_, services in itertools.product(REGISTERED_AT, ([], ["Flow"])):
             on_it = [row for row in unfinished if row.pinned_deployment_id == id_]
             yield self._questions.unfinished_on(id_, services).sql, _columns(on_it)

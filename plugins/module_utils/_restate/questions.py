@@ -25,7 +25,7 @@ from .rows import (
     JournalCommand,
     JournalEvent,
     JournalInput,
-    PinnedCount,
+    PendingCount,
     PinnedKind,
     Promise,
     Question,
@@ -33,7 +33,6 @@ from .rows import (
     ServiceType,
     StateEntry,
     TroubledRun,
-    UnpinnedCount,
 )
 
 if t.TYPE_CHECKING:
@@ -123,21 +122,12 @@ class Questions:
 
     # Deployments
 
-    def pinned(self) -> Question[PinnedCount]:
-        """Count unfinished invocations by the deployment that they are pinned to, and status."""
+    def pending(self) -> Question[PendingCount]:
+        """Count unfinished invocations by where they are pinned, or will run: one row a kind."""
+        kind = "target_service_name, pinned_deployment_id, last_attempt_deployment_id, status"
         return Question(
-            PinnedCount,
-            "SELECT pinned_deployment_id, status, COUNT(1) AS n FROM sys_invocation_status "
-            f"WHERE {_UNFINISHED} AND pinned_deployment_id IS NOT NULL GROUP BY pinned_deployment_id, status",
-        )
-
-    def unpinned(self) -> Question[UnpinnedCount]:
-        """Count unfinished invocations that are pinned to none, by service and where they were last tried."""
-        return Question(
-            UnpinnedCount,
-            "SELECT target_service_name, last_attempt_deployment_id, status, COUNT(1) AS n FROM sys_invocation "
-            f"WHERE {_UNFINISHED} AND pinned_deployment_id IS NULL "
-            "GROUP BY target_service_name, last_attempt_deployment_id, status",
+            PendingCount,
+            f"SELECT {kind}, COUNT(1) AS n FROM sys_invocation WHERE {_UNFINISHED} GROUP BY {kind}",
         )
 
     def pinned_kinds(self, deployment_id: str) -> Question[PinnedKind]:

@@ -165,12 +165,14 @@ class InvokedByActivity(t.NamedTuple):
     last_attempt_deployment_id: str | None = None
 
 
-class PinnedCount(t.NamedTuple):
-    """How many unfinished invocations of a status are pinned to a deployment."""
+class PendingCount(t.NamedTuple):
+    """How many unfinished invocations of a service are pinned and were last tried at the same places."""
 
-    pinned_deployment_id: str
+    target_service_name: str
     status: str
     n: int
+    pinned_deployment_id: str | None = None
+    last_attempt_deployment_id: str | None = None
 
 
 class PinnedKind(t.NamedTuple):
@@ -181,15 +183,6 @@ class PinnedKind(t.NamedTuple):
     target_service_ty: str
     n: int
     pinned_service_protocol_version: int | None = None
-
-
-class UnpinnedCount(t.NamedTuple):
-    """How many unfinished invocations of a service are pinned to none, and where they were last tried."""
-
-    target_service_name: str
-    status: str
-    n: int
-    last_attempt_deployment_id: str | None = None
 
 
 class TroubledRun(t.NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass, field
 
-from ..._restate.rows import PinnedCount, UnpinnedCount
+from ..._restate.rows import PendingCount
 from .registry import Registry
 
 if t.TYPE_CHECKING:
@@ -34,29 +34,26 @@ class Pending:
 
 def read_pending(admin: AdminClient, registry: Registry) -> dict[str, Pending]:
     """Return the pending invocations by deployment id; see L(count_pending)."""
-    questions = admin.questions
-    return count_pending(registry, admin.query(questions.pinned()), admin.query(questions.unpinned()))
+    return count_pending(registry, admin.query(admin.questions.pending()))
 
 
-def count_pending(
-    registry: Registry, pinned: t.Iterable[PinnedCount], unpinned: t.Iterable[UnpinnedCount]
-) -> dict[str, Pending]:
+def count_pending(registry: Registry, rows: t.Iterable[PendingCount]) -> dict[str, Pending]:
     """Count the invocations that a deployment's removal would hurt.
 
     Those are the unfinished ones that are pinned to it, those that will run on it since it is the latest for their
     service, and those that are being tried on it at this moment, and so may get pinned to it.
     """
     pending: dict[str, Pending] = {deployment.id: Pending() for deployment in registry.deployments}
-    for row in pinned:
-        pending.setdefault(row.pinned_deployment_id, Pending()).add(row.status, row.n)
-    for unpinned_row in unpinned:
-        for place in _places(registry, unpinned_row):
-            pending.setdefault(place, Pending()).add(unpinned_row.status, unpinned_row.n)
+    for row in rows:
+        for place in _places(registry, row):
+            pending.setdefault(place, Pending()).add(row.status, row.n)
     return pending
 
 
-def _places(registry: Registry, row: UnpinnedCount) -> set[str]:
-    """Return the ids of the deployments that invocations which are pinned to none may run on."""
+def _places(registry: Registry, row: PendingCount) -> set[str]:
+    """Return the ids of the deployment that invocations are pinned to or, of those without, may run on."""
+    if row.pinned_deployment_id is not None:
+        return {row.pinned_deployment_id}
     places = set()
     service = registry.latest.get(row.target_service_name)
     if service:

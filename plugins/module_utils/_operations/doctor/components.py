@@ -14,8 +14,7 @@ from ..._restate.rows import (
     Invocation,
     InvocationsByPlace,
     JournalEvent,
-    PinnedCount,
-    UnpinnedCount,
+    PendingCount,
 )
 from ..._restate.wire import Registration
 from ..deployments.registry import Registry
@@ -89,8 +88,7 @@ class Invocations:
 
     by_place: t.Sequence[InvocationsByPlace] = ()
     unfinished: t.Sequence[Doing] = ()
-    pinned: t.Sequence[PinnedCount] = ()
-    unpinned: t.Sequence[UnpinnedCount] = ()
+    pending: t.Sequence[PendingCount] = ()
     failed: t.Sequence[Invocation] = ()
     """Those that failed for good last."""
     unsettled: t.Sequence[Invocation] = ()

@@ -111,7 +111,7 @@ def _pending(components: Components, registry: Registry | None) -> dict[str, Pen
     invocations = components["invocations"]
     if registry is None or invocations.error:
         return None
-    return count_pending(registry, invocations.value.pinned, invocations.value.unpinned)
+    return count_pending(registry, invocations.value.pending)
 
 
 def _invocations(component: Component) -> dict[str, t.Any]:

@@ -19,9 +19,8 @@ from ..._restate.rows import (
     InvocationId,
     InvocationsByPlace,
     InvokedByActivity,
-    PinnedCount,
+    PendingCount,
     Question,
-    UnpinnedCount,
 )
 from ..._restate.server import Restate
 from ..._restate.wire import Deployment, Registration
@@ -144,12 +143,7 @@ def _read_invocations(
             *(Doing(ACTIVITIES[row.status], False, row.n) for row in settled),
             *(Doing(row.status, row.retried_often, row.n) for row in invoked),
         ],
-        pinned=[
-            PinnedCount(row.pinned_deployment_id, row.status, row.n)
-            for row in unfinished
-            if row.pinned_deployment_id
-        ],
-        unpinned=_unpinned(settled, invoked),
+        pending=_pending(unfinished, invoked),
         **answers,
     )
 
@@ -180,18 +174,28 @@ def _may_be_lost(unfinished: t.Iterable[InvocationsByPlace], deployments: Compon
     return any(row.pinned_deployment_id and row.pinned_deployment_id not in listed for row in unfinished)
 
 
-def _unpinned(
-    settled: t.Iterable[InvocationsByPlace], invoked: t.Iterable[InvokedByActivity]
-) -> list[UnpinnedCount]:
-    """Return what is pinned to none; only what is invoked can be on an attempt."""
+def _pending(
+    unfinished: t.Iterable[InvocationsByPlace], invoked: t.Iterable[InvokedByActivity]
+) -> list[PendingCount]:
+    """Return what is unfinished by where it is; only what is invoked can be on an attempt."""
     return [
         *(
-            UnpinnedCount(row.target_service_name, ACTIVITIES[row.status], row.n)
-            for row in settled
-            if not row.pinned_deployment_id
+            PendingCount(
+                row.target_service_name,
+                ACTIVITIES.get(row.status, row.status),
+                row.n,
+                row.pinned_deployment_id,
+            )
+            for row in unfinished
+            if row.pinned_deployment_id or row.status in ACTIVITIES
         ),
         *(
-            UnpinnedCount(row.target_service_name, row.status, row.n, row.last_attempt_deployment_id)
+            PendingCount(
+                row.target_service_name,
+                row.status,
+                row.n,
+                last_attempt_deployment_id=row.last_attempt_deployment_id,
+            )
             for row in invoked
             if row.is_unpinned
         ),

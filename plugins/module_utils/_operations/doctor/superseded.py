@@ -22,7 +22,7 @@ MAX_REMOVED = 10
 
 def of_superseded(registry: Registry, invocations: Invocations) -> t.Iterator[Finding]:
     """Yield what holds superseded deployments, and which can be removed; by playbook, or by the CLI those it leaves."""
-    pending = count_pending(registry, invocations.pinned, invocations.unpinned)
+    pending = count_pending(registry, invocations.pending)
     cleanup = _cleanup(registry, pending)
     for state in ("draining", "drained"):
         there = [

@@ -41,8 +41,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "failures": {"ids": ["TEXT", "TEXT"]},
     "last_events": {"ids": ["TEXT"]},
     "zombies": {"limit": 7},
-    "pinned": {},
-    "unpinned": {},
+    "pending": {},
     "pinned_kinds": {"deployment_id": "TEXT"},
     "unfinished_on": {"deployment_id": "TEXT", "services": ["TEXT"]},
     "invocations": {"ids": ["TEXT", "TEXT"]},
@@ -159,7 +158,7 @@ def test_a_look_at_all_invocations_asks_for_the_same_ones(questions: Questions, 
     assert by_scan == by_key.replace("target_service_key IN", "target_service_key || '' IN", 1) != by_key
 
 
-@pytest.mark.parametrize("question", ["pinned", "unpinned", "unfinished_on", "zombies", "children"])
+@pytest.mark.parametrize("question", ["pending", "unfinished_on", "zombies", "children"])
 def test_completed_invocations_never_count_as_pending(question: str) -> None:
     # From 1.5 on they keep their pin.
     assert "status != 'completed'" in asked(NEW, question)

@@ -52,8 +52,8 @@ def test_a_row_is_shown_with_the_columns_that_were_answered() -> None:
 
 
 @pytest.mark.parametrize(("row", "column"), [
-    pytest.param({"pinned_deployment_id": "dp_1", "status": "hunter22"}, "n", id="a column that is missing"),
-    pytest.param({"pinned_deployment_id": "dp_1", "status": "hunter22", "n": 1, "more": 2}, "more", id="a column that was not asked for"),
+    pytest.param({"target_service_name": "Flow", "status": "hunter22"}, "n", id="a column that is missing"),
+    pytest.param({"target_service_name": "Flow", "status": "hunter22", "n": 1, "more": 2}, "more", id="a column that was not asked for"),
 ])  # fmt: skip
 def test_a_row_with_other_columns_names_the_column_and_shows_no_value(
     row: dict[str, Any], column: str, serve: Serve
@@ -61,7 +61,7 @@ def test_a_row_with_other_columns_names_the_column_and_shows_no_value(
     server = serve(answer(200, {"rows": [row]}))
     admin = AdminClient(Connection(url=server.url), WriteGuard(check_mode=True), FakeClock())
     with pytest.raises(OperatorError) as raised:
-        admin.query(Questions(has_scopes=True).pinned())
+        admin.query(Questions(has_scopes=True).pending())
     assert (raised.value.code, raised.value.reason) == ("RESTATE_QUERY_FAILED", "unexpected_row")
     assert f"'{column}'" in raised.value.message
     assert "hunter22" not in raised.value.message

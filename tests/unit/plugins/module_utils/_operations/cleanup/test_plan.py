@@ -68,7 +68,7 @@ def plan_of(
     **asked: Any,
 ) -> Plan:
     hours = {one.id: 24.0 * HOUR for one in seen.deployments}
-    pending = count_pending(seen, [], [])
+    pending = count_pending(seen, [])
     observed = Observed(seen, pending, {**hours, **(ages or {})}, subscriptions=subscriptions)
     return make_plan(observed, cleanup_request(**asked))
 

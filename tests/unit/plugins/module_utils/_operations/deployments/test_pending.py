@@ -13,7 +13,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.deploymen
     count_pending,
     state_of,
 )
-from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import PinnedCount, UnpinnedCount
+from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import PendingCount
 from ansible_collections.dalp.restate.tests.unit.wire_objects import deployment, registry
 
 SEEN = registry(
@@ -23,12 +23,12 @@ SEEN = registry(
 )
 
 
-def pinned(id_: str, status: str, n: int) -> PinnedCount:
-    return PinnedCount(id_, status, n)
+def pinned(id_: str, status: str, n: int) -> PendingCount:
+    return PendingCount("A", status, n, id_)
 
 
-def unpinned(name: str, status: str, n: int, attempted: str | None = None) -> UnpinnedCount:
-    return UnpinnedCount(name, status, n, attempted)
+def unpinned(name: str, status: str, n: int, attempted: str | None = None) -> PendingCount:
+    return PendingCount(name, status, n, last_attempt_deployment_id=attempted)
 
 
 @pytest.mark.parametrize(("pins", "others", "expected"), [
@@ -44,9 +44,9 @@ def unpinned(name: str, status: str, n: int, attempted: str | None = None) -> Un
     pytest.param([pinned("dp_new", "running", 1)], [unpinned("A", "running", 2)], {"dp_old": {}, "dp_new": {"running": 3}}, id="pinned and unpinned add up"),
 ])  # fmt: skip
 def test_pending(
-    pins: list[PinnedCount], others: list[UnpinnedCount], expected: dict[str, dict[str, int]]
+    pins: list[PendingCount], others: list[PendingCount], expected: dict[str, dict[str, int]]
 ) -> None:
-    pending = count_pending(SEEN, pins, others)
+    pending = count_pending(SEEN, [*pins, *others])
     assert {id_: one.by_status for id_, one in pending.items()} == expected
     assert {id_: one.total for id_, one in pending.items()} == {
         id_: sum(numbers.values()) for id_, numbers in expected.items()
@@ -60,6 +60,6 @@ def test_pending(
     pytest.param({"A": "dp_new"}, [pinned("dp_new", "paused", 1)], "drained", id="superseded, without work"),
     pytest.param({}, [], "drained", id="serves nothing"),
 ])  # fmt: skip
-def test_state(latest: dict[str, str], pins: list[PinnedCount], expected: str) -> None:
+def test_state(latest: dict[str, str], pins: list[PendingCount], expected: str) -> None:
     seen = registry(deployment("dp_old", "A"), deployment("dp_new", "A"), latest=latest)
-    assert state_of(seen, "dp_old", count_pending(seen, pins, [])["dp_old"]) == expected
+    assert state_of(seen, "dp_old", count_pending(seen, pins)["dp_old"]) == expected

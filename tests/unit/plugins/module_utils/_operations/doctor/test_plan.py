@@ -55,7 +55,7 @@ from ansible_collections.dalp.restate.tests.unit.wire_objects import (
     pytest.param({"invocations": QUERY_FAILED}, ["warning INVOCATIONS_DEGRADED invocations http://h:9070"], id="a query fails"),
     pytest.param({"deployments": ()}, ["critical SERVICE_WITHOUT_DEPLOYMENT services Flow"], id="a service without a live deployment"),
     pytest.param(RELEASED, ["info DRAINED_DEPLOYMENTS deployments dp_old"], id="a drained deployment"),
-    pytest.param({**RELEASED, "invocations": invocations(pinned=[PINNED])}, ["warning STALE_DEPLOYMENTS deployments dp_old"], id="a stale deployment"),
+    pytest.param({**RELEASED, "invocations": invocations(pending=[PINNED])}, ["warning STALE_DEPLOYMENTS deployments dp_old"], id="a stale deployment"),
     pytest.param({**RELEASED, "invocations": QUERY_FAILED}, ["warning INVOCATIONS_DEGRADED invocations http://h:9070"], id="without counts no deployment is called drained"),
     pytest.param({**RELEASED, "services": FORBIDDEN}, ["warning SERVICES_DEGRADED services http://h:9070"], id="without services no deployment is called drained"),
     pytest.param({"invocations": invocations(zombies=[ZOMBIE])}, ["warning ZOMBIE_INVOCATIONS invocations inv_z"], id="a zombie"),
@@ -103,7 +103,7 @@ def test_the_gravest_come_first() -> None:
     ({"invocations": paused(40)}, "40 invocations paused"),
     ({"invocations": invocations(zombies=[ZOMBIE] * (SAMPLE - 1))}, f"{SAMPLE - 1} unfinished invocations"),
     ({"invocations": invocations(zombies=[ZOMBIE] * SAMPLE)}, f"At least {SAMPLE} unfinished invocations"),
-    ({**RELEASED, "invocations": invocations(pinned=[PINNED])}, "1 superseded deployment still held by 2 pending invocations"),
+    ({**RELEASED, "invocations": invocations(pending=[PINNED])}, "1 superseded deployment still held by 2 pending invocations"),
 ])  # fmt: skip
 def test_a_message_counts_all_and_not_the_sample(changes: dict[str, Any], words: str) -> None:
     assert words in findings(**changes)[0].message
