@@ -71,8 +71,7 @@ class ActionInProcess(SendingAction):  # type: ignore[misc]
             return sent
         if ActionInProcess.ended_by:
             return {"failed": True, "msg": "Nothing was sent.", "error": ActionInProcess.ended_by}
-        # This fork has all that Ansible holds, which a look for garbage would read and thereby copy.
-        gc.freeze()
+        self._spare_what_ansible_holds()
         # A module that is sent to this machine starts there, too.
         with contextlib.chdir(self._loader.get_basedir()):
             host = None if self._task.no_log else variables.get("inventory_hostname")
@@ -89,6 +88,12 @@ class ActionInProcess(SendingAction):  # type: ignore[misc]
         if result.get("error", {}).get("reason") == "signal":
             self._leave_soon(result["error"])
         return {"invocation": {"module_args": self._params}, **result}
+
+    @staticmethod
+    def _spare_what_ansible_holds() -> None:
+        """Look for garbage in what is made from now on: to look at what the fork shares with Ansible would copy it."""
+        if gc.get_freeze_count() == 0:
+            gc.freeze()
 
     def _is_for_here(self, variables: dict[str, t.Any]) -> bool:
         environment: dict[str, str] = {}

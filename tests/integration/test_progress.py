@@ -106,8 +106,8 @@ def test_a_cleanup_tells_how_many_are_removed(server: Server, proxy: Proxy, tmp_
     proxy.once("DELETE", "", slow, slow)
     options = {"admin_url": proxy.url, "service_url": new.url, "remove": "superseded"}
     assert told(tmp_path, "cleanup", options) == [
-        "cleanup: 1 of 2 deployments removed",
-        "cleanup: 2 of 2 deployments removed",
+        "cleanup: 1 of 2 removed",
+        "cleanup: 2 of 2 removed",
     ]
 
 

@@ -12,11 +12,16 @@ from ansible_collections.dalp.restate.plugins.module_utils._http.clock import Cl
 
 
 class FakeClock(Clock):
-    """Keeps the seconds that were slept, and moves on by them at once. O(on_sleep) is called with each of them."""
+    """Keeps the seconds that were slept, and moves on by them at once. O(on_sleep) is called with each of them.
+
+    O(told) is what a person would have been told of meanwhile.
+    """
 
     def __init__(self, on_sleep: Callable[[float], object] = lambda _seconds: None) -> None:
         self.sleeps: list[float] = []
+        self.told: list[str] = []
         self._on_sleep = on_sleep
+        super().__init__(self.told.append)
 
     def now(self) -> float:
         """Return the sum of what was slept."""
@@ -24,5 +29,6 @@ class FakeClock(Clock):
 
     def sleep(self, seconds: float) -> None:
         """Keep the seconds instead of waiting for them."""
+        self.progress()
         self.sleeps.append(seconds)
         self._on_sleep(seconds)

@@ -98,16 +98,15 @@ def test_what_a_guide_shows_has_the_headings_of_a_summary(command: Command) -> N
     assert shown <= headings
 
 
-def test_the_progress_that_the_page_shows_is_what_tasks_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_progress_that_the_page_shows_is_what_tasks_tell() -> None:
     [page] = [guide for guide in GUIDES if guide.name == "in-process.md"]
     [block] = [one.text for one in snippets(page) if one.language == "text"]
-    told: list[str] = []
     clock = FakeClock()
-    monkeypatch.setattr(clock, "progress", lambda line: told.append(line()))
     wait_until(
-        lambda: bool(told),
+        lambda: bool(clock.told),
         clock=clock,
-        seconds=56,
+        seconds=58,
+        pause=1,
         progress=lambda: draining({"dp_14LsPzGz9HBxXIeBoH5wYUh": 3}),
     )
     journal = Journal()
@@ -116,4 +115,4 @@ def test_the_progress_that_the_page_shows_is_what_tasks_tell(monkeypatch: pytest
         "recover", [f"blocked-{number}" for number in range(12)], "already_succeeded", outcome="blocked"
     )
     plan: Any = SimpleNamespace(recoveries=[SimpleNamespace(is_in_work=True)] * 10_000)
-    assert block.splitlines() == [f"[staging] {line}" for line in (*told, how_far(plan, journal))]
+    assert block.splitlines() == [f"[staging] {line}" for line in (*clock.told, how_far(plan, journal))]

@@ -28,7 +28,7 @@ class Clock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait for so many seconds."""
+        """Wait for so many seconds; tell of the work that waits, where it has taken long."""
         self.progress()
         time.sleep(seconds)
 

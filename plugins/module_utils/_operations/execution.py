@@ -48,9 +48,10 @@ class Execution:
 
     def _hold_against_approval(self) -> None:
         subjects, approval = self._backend.subjects, self._approval
-        # A backend has both or neither: where nothing was given, any plan is approved.
-        if subjects is None or approval is None:
+        if subjects is None:
             return
+        if approval is None:
+            raise AssertionError("a backend whose plans can be approved was given no approval")
         now = approval.digest(subjects(self._plan))
         refusal = approval.refusal(now)
         if refusal and not self._server.check_mode:

@@ -123,7 +123,7 @@ class Questions:
     # Deployments
 
     def pending(self) -> Question[PendingCount]:
-        """Count unfinished invocations by where they are pinned, or will run: one row a kind."""
+        """Count unfinished invocations by service, status, and where they are pinned and were last tried."""
         kind = "target_service_name, pinned_deployment_id, last_attempt_deployment_id, status"
         return Question(
             PendingCount,

@@ -25,11 +25,11 @@ class DeletedDeployments:
         self._admin = admin
         self._journal = journal
         self._moving = moving
-        self._abandoned: dict[str, t.Collection[str]] = {}
+        self._abandoned: dict[str, frozenset[str]] = {}
 
-    def add(self, deployment_id: str, *, abandoned: t.Collection[str]) -> None:
+    def add(self, deployment_id: str, *, abandoned: t.Iterable[str]) -> None:
         """Take up a deployment that was deleted, with the ids of what was abandoned on it."""
-        self._abandoned[deployment_id] = abandoned
+        self._abandoned[deployment_id] = frozenset(abandoned)
 
     def look(self, listed: t.Collection[str] | None = None, holding: t.Container[str] = ()) -> None:
         """See that what was deleted is gone, and that nothing was left on it.

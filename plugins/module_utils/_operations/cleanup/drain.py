@@ -18,7 +18,6 @@ from ..invocations.fit import offer_of
 from ..invocations.migration_plan import plan_migration
 from ..invocations.termination import kill
 from ..journal import NOT_DONE, UNKNOWN, Entry, Journal
-from ..report import count
 from ..waiting import wait_until
 from .deleted import DeletedDeployments
 from .moving import MoveToKept
@@ -51,7 +50,7 @@ class Drain:
 
     def _how_far(self) -> str:
         removed = len(self._journal.subjects("remove"))
-        return f"cleanup: {removed:,} of {count(len(self._plan.removals), 'deployment')} removed"
+        return f"cleanup: {removed:,} of {len(self._plan.removals):,} removed"
 
     def _run(self) -> None:
         request = self._plan.request
@@ -183,9 +182,9 @@ class Drain:
         with self._journal.attempt("remove", removal.id, reason="interrupted"):
             self._admin.delete_deployment(removal.id)
         self._journal.done("abandon", abandoned)
-        self._clock.progress()
         self._waiting.remove(removal)
         self._deleted.add(removal.id, abandoned=abandoned)
+        self._clock.progress()
 
     def _is_gone(self, removal: Removal, registry: Registry) -> bool:
         """Whether somebody else has removed the deployment meanwhile; that is noted."""

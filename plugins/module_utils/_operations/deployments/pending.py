@@ -51,7 +51,7 @@ def count_pending(registry: Registry, rows: t.Iterable[PendingCount]) -> dict[st
 
 
 def _places(registry: Registry, row: PendingCount) -> set[str]:
-    """Return the ids of the deployment that invocations are pinned to or, of those without, may run on."""
+    """Return the id of the deployment that they are pinned to or, where they are pinned to none, may run on."""
     if row.pinned_deployment_id is not None:
         return {row.pinned_deployment_id}
     places = set()

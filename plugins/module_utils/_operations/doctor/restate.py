@@ -180,12 +180,7 @@ def _pending(
     """Return what is unfinished by where it is; only what is invoked can be on an attempt."""
     return [
         *(
-            PendingCount(
-                row.target_service_name,
-                ACTIVITIES.get(row.status, row.status),
-                row.n,
-                row.pinned_deployment_id,
-            )
+            PendingCount(row.target_service_name, row.status, row.n, row.pinned_deployment_id)
             for row in unfinished
             if row.pinned_deployment_id or row.status in ACTIVITIES
         ),

@@ -43,8 +43,9 @@ def migrate(
     Returns, by id, the codes of those that met one of L(FAILURES) at their new place.
     """
     migration = _Migration(admin, deployment_id, journal, failed)
-    with admin.clock.telling(lambda: migration.how_far(len(rows))):
-        migration.send([row.id for row in rows])
+    wanted = [row.id for row in rows]
+    with admin.clock.telling(lambda: migration.how_far(wanted)):
+        migration.send(wanted)
         ids = [row.id for row in rows if journal.state("migrate", row.id) != NOT_DONE]
         try:
             return migration.verify(ids)
@@ -96,10 +97,10 @@ class _Migration:
                 self._let_paused_go_on()
             self._admin.clock.progress()
 
-    def how_far(self, total: int) -> str:
-        """Return what a person is told while so many are moved."""
-        done = len(self._journal.subjects("migrate"))
-        return f"moving: {done:,} of {total:,} were asked to go on at {self._deployment_id}"
+    def how_far(self, ids: t.Sequence[str]) -> str:
+        """Return what a person is told while these are moved."""
+        done = sum(self._journal.is_done("migrate", each) for each in ids)
+        return f"moving: {done:,} of {len(ids):,} were asked to go on at {self._deployment_id}"
 
     def _have_all_been_asked(self) -> bool:
         self._open = [each for each in self._open if not self._ask(each)]

@@ -16,4 +16,5 @@ def how_many_done(outcomes: t.Iterable[str], total: int, *, submitted_again: int
     done = sum(numbers.values())
     numbers.update({"submitted again": submitted_again})
     shown = ", ".join(f"{number:,} {outcome}" for outcome, number in sorted(numbers.items()) if number)
-    return f"recovery: {done:,} of {total:,} keys done" + (f": {shown}" if shown else "")
+    keys = "key" if total == 1 else "keys"
+    return f"recovery: {done:,} of {total:,} {keys} done" + (f": {shown}" if shown else "")

@@ -19,7 +19,7 @@ from ..invocations.chunks import rows_about
 from ..invocations.fit import offer_of
 from ..invocations.migration import migrate
 from ..invocations.selection import select_runs
-from ..journal import Journal
+from ..journal import UNKNOWN, Journal
 from ..operation import Backend
 from ..waiting import repeat_while_lost
 from .approval import subjects
@@ -144,7 +144,8 @@ def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
 
 
 def _how_far(plan: Plan, journal: Journal) -> str:
-    return f"resume: {len(journal.entries('resume')):,} of {len(plan.going):,} done"
+    done = sum(each.state != UNKNOWN for each in journal.entries("resume").values())
+    return f"resume: {done:,} of {len(plan.going):,} done"
 
 
 def _move(admin: AdminClient, rows: list[Invocation], place: str, journal: Journal) -> None:

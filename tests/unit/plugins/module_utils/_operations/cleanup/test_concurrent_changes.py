@@ -113,6 +113,7 @@ def test_counts_that_do_not_follow_hold_the_deployment(serve: Serve) -> None:
     assert remaining(report) == {"dp_1": "drain_timeout"}
     assert report.details["killed"] == ["inv_1", "inv_2"]
     assert DELETE_1 not in script.writes
+    assert set(script.clock.told) == {"cleanup: 1 of 2 removed"}
 
 
 def test_a_deletion_that_the_server_never_shows_is_told(serve: Serve) -> None:

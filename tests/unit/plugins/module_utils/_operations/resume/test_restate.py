@@ -184,3 +184,10 @@ def test_a_resume_whose_answer_was_lost_is_repeated_after_a_while(
     assert outcomes(operate(BACKEND, restate, request())) == ["resumed"] * 3
     assert server.calls.count("PATCH /invocations/inv_1/resume?deployment=keep") == 2
     assert len(clock.sleeps) == 1
+
+
+def test_one_whose_answer_is_awaited_is_not_told_to_be_done(serve: Serve) -> None:
+    clock = FakeClock()
+    restate = restate_at(serve(*READS, DONE, *[RESET] * 6, DONE), clock=clock, retries=5)
+    assert outcomes(operate(BACKEND, restate, request())) == ["resumed"] * 3
+    assert clock.told[0] == "resume: 1 of 3 done"
