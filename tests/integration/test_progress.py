@@ -19,7 +19,7 @@ from tests.integration.dalp.server import OPERATOR_KEY, DalpServer
 from tests.integration.playbook import environment
 from tests.integration.proxy import Answer, Forward, Proxy, Request, answer, proxy_of
 from tests.integration.server import Server
-from tests.integration.superseded_deployments import superseded
+from tests.integration.superseded_deployments import FORCED, superseded
 
 
 def told(tmp_path: Path, module: str, options: dict[str, Any], *arguments: str, **keywords: Any) -> list[str]:
@@ -109,6 +109,24 @@ def test_a_cleanup_tells_how_many_are_removed(server: Server, proxy: Proxy, tmp_
         "cleanup: 1 of 2 removed",
         "cleanup: 2 of 2 removed",
     ]
+
+
+def test_a_cleanup_tells_that_it_goes_on_while_it_ends_pending_work(
+    server: Server, proxy: Proxy, tmp_path: Path
+) -> None:
+    _old, new = superseded(server, ("order-1", "wait"), ("order-2", "wait"))
+    proxy.once("PATCH", "cancel", slow)
+    options = {"admin_url": proxy.url, "service_url": new.url, "pending": "cancel", **FORCED}
+    assert told(tmp_path, "cleanup", options)[0] == "cleanup: 0 of 1 removed"
+
+
+def test_a_resumption_tells_how_many_were_moved(server: Server, proxy: Proxy, tmp_path: Path) -> None:
+    server.release("release-1")
+    ids = [server.payment("payment-1"), server.payment("payment-2")]
+    new = server.release("new", "release-2")
+    proxy.once("PATCH", "resume", slow)
+    options = {"admin_url": proxy.url, "invocation_ids": ids, "deployment": "latest"}
+    assert told(tmp_path, "resume", options)[0] == f"moving: 2 of 2 were asked to go on at {new.id}"
 
 
 def test_a_recovery_of_many_tells_how_many_are_done(server: Server, proxy: Proxy, tmp_path: Path) -> None:

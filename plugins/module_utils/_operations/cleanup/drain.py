@@ -12,7 +12,7 @@ import typing as t
 from ..._errors import OperatorError
 from ..._restate.rows import Invocation
 from ..._restate.server import Restate
-from ..deployments.pending import Pending, read_pending
+from ..deployments.pending import read_pending
 from ..deployments.registry import STALE_READ_SECONDS, Registry
 from ..invocations.fit import offer_of
 from ..invocations.migration_plan import plan_migration
@@ -76,7 +76,7 @@ class Drain:
         pending = read_pending(self._admin, Registry.read(self._admin))
         try:
             for removal in list(self._waiting):
-                self._pending[removal.id] = pending.get(removal.id, Pending()).total
+                self._pending[removal.id] = pending.get(removal.id, 0)
                 if not self._pending[removal.id]:
                     self._remove(removal)
         except OperatorError:
@@ -108,6 +108,7 @@ class Drain:
 
     def _cancel(self, rows: t.Iterable[Invocation]) -> None:
         for row in rows:
+            self._clock.progress()
             try:
                 with self._journal.attempt("cancel", row.id):
                     is_there = self._admin.cancel(row.id)
@@ -174,7 +175,7 @@ class Drain:
         pending = read_pending(self._admin, registry)
         # What is read before a removal shows what became of the one before it, too.
         self._deleted.look(registry.ids, pending.keys())
-        if self._is_gone(removal, registry) or (pending[removal.id].total and not abandon):
+        if self._is_gone(removal, registry) or (pending[removal.id] and not abandon):
             return
         if self._has_become_latest(removal, registry):
             return

@@ -13,7 +13,6 @@ from ..._errors import OperatorError
 from ..._http import urls
 from ..._restate.rows import Invocation
 from ..._restate.wire import Deployment, Subscription
-from ..deployments.pending import Pending
 from ..deployments.registry import Registry, ambiguous
 from ..invocations.fit import Offer
 from ..invocations.migration_plan import MigrationPlan, plan_migration
@@ -53,7 +52,7 @@ class Observed:
     """
 
     registry: Registry
-    pending: t.Mapping[str, Pending]
+    pending: t.Mapping[str, int]
     ages: t.Mapping[str, float]
     unfinished: t.Mapping[str, t.Sequence[Invocation]] = field(default_factory=dict)
     offer: Offer | None = None
@@ -242,7 +241,7 @@ def _removal(deployment: Deployment, observed: Observed, request: CleanupRequest
         )
     return Removal(
         deployment,
-        pending=observed.pending[deployment.id].total,
+        pending=observed.pending[deployment.id],
         waits=request.drain_timeout > 0,
         at_end=at_end,
         unfinished=unfinished,

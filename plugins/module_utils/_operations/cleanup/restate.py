@@ -40,7 +40,7 @@ def observe(restate: Restate, request: CleanupRequest) -> Observed:
     subscriptions = admin.subscriptions() if losses(choice, registry).gone else ()
     if not choice.going or refusal(choice, registry, request, subscriptions):
         return Observed(registry, pending, ages, subscriptions=subscriptions)
-    holding = [each for each in choice.going if pending[each.id].total]
+    holding = [each for each in choice.going if pending[each.id]]
     error = _why_not_now(restate, request, choice, holding)
     if error or not holding:
         return Observed(registry, pending, ages, error=error, subscriptions=subscriptions)

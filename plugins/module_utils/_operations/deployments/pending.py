@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from dataclasses import dataclass, field
 
 from ..._restate.rows import PendingCount
 from .registry import Registry
@@ -16,37 +15,21 @@ if t.TYPE_CHECKING:
     from ..._restate.admin import AdminClient
 
 
-@dataclass
-class Pending:
-    """Unfinished invocations of a deployment, by status."""
-
-    by_status: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def total(self) -> int:
-        """How many there are."""
-        return sum(self.by_status.values())
-
-    def add(self, status: str, number: int) -> None:
-        """Count some more."""
-        self.by_status[status] = self.by_status.get(status, 0) + number
-
-
-def read_pending(admin: AdminClient, registry: Registry) -> dict[str, Pending]:
-    """Return the pending invocations by deployment id; see L(count_pending)."""
+def read_pending(admin: AdminClient, registry: Registry) -> dict[str, int]:
+    """Return how many invocations are pending by deployment id; see L(count_pending)."""
     return count_pending(registry, admin.query(admin.questions.pending()))
 
 
-def count_pending(registry: Registry, rows: t.Iterable[PendingCount]) -> dict[str, Pending]:
-    """Count the invocations that a deployment's removal would hurt.
+def count_pending(registry: Registry, rows: t.Iterable[PendingCount]) -> dict[str, int]:
+    """Count the invocations that a deployment's removal would hurt, by its id.
 
     Those are the unfinished ones that are pinned to it, those that will run on it since it is the latest for their
     service, and those that are being tried on it at this moment, and so may get pinned to it.
     """
-    pending: dict[str, Pending] = {deployment.id: Pending() for deployment in registry.deployments}
+    pending = {deployment.id: 0 for deployment in registry.deployments}
     for row in rows:
         for place in _places(registry, row):
-            pending.setdefault(place, Pending()).add(row.status, row.n)
+            pending[place] = pending.get(place, 0) + row.n
     return pending
 
 
@@ -63,8 +46,8 @@ def _places(registry: Registry, row: PendingCount) -> set[str]:
     return places
 
 
-def state_of(registry: Registry, deployment_id: str, pending: Pending) -> str:
+def state_of(registry: Registry, deployment_id: str, pending: int) -> str:
     """Return Restate's word for it: active, draining or drained."""
     if registry.latest_at(deployment_id):
         return "active"
-    return "draining" if pending.total else "drained"
+    return "draining" if pending else "drained"

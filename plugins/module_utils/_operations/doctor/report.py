@@ -9,7 +9,7 @@ from __future__ import annotations
 import typing as t
 
 from ..._restate.rows import Invocation, JournalEvent
-from ..deployments.pending import Pending, count_pending, state_of
+from ..deployments.pending import count_pending, state_of
 from ..deployments.registry import Registry
 from ..journal import Journal
 from ..report import Report
@@ -102,12 +102,12 @@ def _deployments(components: Components) -> dict[str, t.Any]:
         }
         if registry and pending:
             item["state"] = state_of(registry, deployment.id, pending[deployment.id])
-            item["pending_invocations"] = pending[deployment.id].total
+            item["pending_invocations"] = pending[deployment.id]
         items.append(item)
     return component.to_result({"items": items})
 
 
-def _pending(components: Components, registry: Registry | None) -> dict[str, Pending] | None:
+def _pending(components: Components, registry: Registry | None) -> dict[str, int] | None:
     invocations = components["invocations"]
     if registry is None or invocations.error:
         return None

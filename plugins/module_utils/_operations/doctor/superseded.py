@@ -10,7 +10,7 @@ import typing as t
 
 from ..._restate.wire import Deployment
 from ..commands import restate_cli, runbook
-from ..deployments.pending import Pending, count_pending, state_of
+from ..deployments.pending import count_pending, state_of
 from ..deployments.registry import Registry
 from ..report import SAMPLE, count
 from .components import Invocations
@@ -34,10 +34,10 @@ def of_superseded(registry: Registry, invocations: Invocations) -> t.Iterator[Fi
             if some and state == "drained":
                 yield _drained(some, remedy)
             elif some:
-                yield _draining(some, sum(pending[each.id].total for each in some), remedy)
+                yield _draining(some, sum(pending[each.id] for each in some), remedy)
 
 
-def _cleanup(registry: Registry, pending: t.Mapping[str, Pending]) -> str:
+def _cleanup(registry: Registry, pending: t.Mapping[str, int]) -> str:
     """Return the playbook that removes superseded deployments, or nothing where it has none to keep."""
     kept = registry.newest_active
     if kept is None:

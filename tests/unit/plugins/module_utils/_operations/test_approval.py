@@ -24,7 +24,6 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.approval 
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup import approval as of_cleanup
 from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup import plan as cleanup
-from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments.pending import Pending
 from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations.fit import Offer
 from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery import approval as of_recovery
 from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery import plan as recovery
@@ -74,9 +73,7 @@ def cleaning(
     seen = registry(kept, *others, latest={"Flow": kept.id})
     if handlers:
         seen.latest["Flow"] = service("Flow", kept.id, handlers=handlers)
-    pending = {each.id: Pending({}) for each in seen.deployments} | {
-        "dp_old": Pending({"suspended": len(rows)} if rows else {})
-    }
+    pending = {each.id: 0 for each in seen.deployments} | {"dp_old": len(rows)}
     knows_rows = asked.get("drain_timeout") == 0
     observed = cleanup.Observed(
         seen,

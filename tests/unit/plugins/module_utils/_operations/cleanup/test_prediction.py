@@ -18,7 +18,6 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup.p
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup.prediction import predict
 from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup.report import make_report
-from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments.pending import Pending
 from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations.fit import Offer
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
@@ -44,7 +43,7 @@ ALL = [row.id for row in ROWS]
 
 def plan_of(**asked: Any) -> Plan:
     request = cleanup_request(**asked)
-    pending = {"dp_idle": Pending(), "dp_busy": Pending({"invoked": 3}), "dp_new": Pending()}
+    pending = {"dp_idle": 0, "dp_busy": 3, "dp_new": 0}
     migrates = request.force_drain and request.pending == "migrate"
     # What pends is only read where nothing will be waited for, or where it is to be moved.
     unfinished = {"dp_busy": ROWS} if migrates or not request.drain_timeout else {}
