@@ -160,11 +160,13 @@ def test_what_has_changed_since_the_dry_run_stops_the_run_before_its_first_write
 def test_a_dry_run_that_fails_ends_the_workflow_before_anybody_is_asked(release: World) -> None:
     before = release.server.snapshot()
 
-    walked = release.walk(RELEASE, {"restate_service_url": "http://127.0.0.1:9", **REASON}, nobody)
+    # It is refused at once, while a service that does not answer is waited for.
+    refused = release.server.serve("changed", "type-changed")
+    walked = release.walk(RELEASE, {"restate_service_url": refused, **REASON}, nobody)
 
     assert walked.status == "failed"
     assert walked.statuses == {"doctor": "successful", "dry run": "failed"}
-    assert "RESTATE_SERVICE_UNREACHABLE" in walked.jobs["dry run"].output
+    assert "RESTATE_REGISTRATION_REFUSED" in walked.jobs["dry run"].output
     assert release.server.snapshot() == before
 
 
