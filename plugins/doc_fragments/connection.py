@@ -93,6 +93,15 @@ options:
         repeated only after it was read whether it had happened. With O(backend=dalp), what may have happened never is.
     type: int
     default: 3
+  write_grace:
+    description:
+      - How long a write whose answer never came may still be delivered, by a node that froze or a proxy that stalled;
+        a duration such as V(2m). Until then its subjects are left with the reason V(write_in_doubt), since a late
+        kill or purge would hit the next run of a workflow key, and a late removal a deployment that was registered
+        again. What earlier tasks of this user left in doubt on this host counts, too.
+      - The default is 10 times O(request_timeout), and 2 minutes at least.
+      - Set it to V(0) when you know that the write is no longer on its way.
+    type: str
   dalp_url:
     description:
       - URL of DALP, needed with O(backend=dalp). The credentials of the admin API are never sent there.

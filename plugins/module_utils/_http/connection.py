@@ -29,7 +29,7 @@ class Connection:
     """How an endpoint is reached. O(request_timeout) is in seconds; O(retries) counts what follows the first try.
 
     O(alternatives) are the URLs of other nodes, in the order in which they are tried. O(secrets) are hidden in whatever
-    the other end says.
+    the other end says. `write_grace` is how long a write whose answer never came may still be delivered, in seconds.
     """
 
     url: str
@@ -42,6 +42,7 @@ class Connection:
     validate_certs: bool = True
     request_timeout: float = 10.0
     retries: int = 3
+    write_grace: float = 120.0
     secrets: Secrets = field(default=NO_SECRETS, repr=False)
 
     @property

@@ -11,7 +11,7 @@ import typing as t
 from .._errors import OperatorError
 from .journal import Journal
 from .operation import Backend
-from .report import Report
+from .report import Report, count, sample
 
 if t.TYPE_CHECKING:
     from .approval import Approval
@@ -60,6 +60,22 @@ class Execution:
             # In a workflow, a dry run is given what was approved before it, too.
             self.warnings.append(f"{refusal.message} Given for real, it would fail.")
         self.plan_digest = str(now)
+
+    def keep_open_actions(self) -> None:
+        """Keep what this task leaves open for the tasks that follow; warn if that is not possible."""
+        if self._journal.is_prediction or not self._journal.changed:
+            return
+        # Most tasks leave nothing open.
+        from .open_actions import OpenActions, open_actions_of
+
+        left = open_actions_of(self._journal)
+        try:
+            OpenActions.of(self._server, getattr(self._request, "snapshot_dir", None)).keep(left)
+        except OSError as exc:
+            self.warnings.append(
+                f"{count(len(left), 'open action')} of this task could not be kept for later tasks: {exc}. Do not run "
+                f"another task on {sample(each.subject for each in left)} before write_grace has passed."
+            )
 
     def report(self, ended_by: OperatorError | None = None) -> Report | None:
         """Return the report, or None where there is no plan yet; O(ended_by) is what ended it before its end."""

@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import functools
 import typing as t
 from dataclasses import dataclass, field
 
+from .. import _timestamps
 from .._errors import OperatorError
 
 DONE = "done"
@@ -50,6 +52,7 @@ class Journal:
     def __init__(self, *, is_prediction: bool = False) -> None:
         self.is_prediction = is_prediction
         self._last: dict[str, dict[str, Entry]] = {}
+        self._sent_at: dict[str, dict[str, datetime.datetime]] = {}
         self.seen_after: dict[str, t.Any] = {}
         """What was read again after the work, by subject; a subject that was not read again is absent."""
         self._learned: dict[str, dict[str, t.Any]] = {}
@@ -63,6 +66,8 @@ class Journal:
 
     def sending(self, action: str, subjects: t.Iterable[str]) -> None:
         """Note that a write is about to be sent: until its answer is noted, what became of it is unknown."""
+        subjects = list(subjects)
+        self._sent_at.setdefault(action, {}).update(dict.fromkeys(subjects, _timestamps.now()))
         self._append(Entry(action, UNKNOWN, UNKNOWN), subjects)
 
     def unknown(
@@ -128,6 +133,10 @@ class Journal:
         """Return DONE, NOT_DONE or UNKNOWN, or None where the action was not come to."""
         entry = self.entry(action, subject)
         return entry.state if entry else None
+
+    def sent_at(self, action: str, subject: str) -> datetime.datetime:
+        """Return when a write was sent last; now, if that was not noted."""
+        return self._sent_at.get(action, {}).get(subject) or _timestamps.now()
 
     def is_done(self, action: str, subject: str) -> bool:
         """Whether an action on a subject was acknowledged."""

@@ -59,6 +59,16 @@ class Restate:
         return self.admin.connection.shown_url
 
     @property
+    def node_urls(self) -> list[str]:
+        """The URLs of the admin API of all nodes, without what may be secret."""
+        return [each.shown_url for each in self.admin.transport.each]
+
+    @property
+    def write_grace(self) -> float:
+        """How long a write whose answer never came may still be delivered, in seconds."""
+        return self.admin.connection.write_grace
+
+    @property
     def check_mode(self) -> bool:
         """Whether nothing may be written."""
         return self.admin.check_mode

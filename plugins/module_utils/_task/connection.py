@@ -14,8 +14,9 @@ from .._http.clock import Clock
 from .._http.connection import Connection, header_text
 from .._http.credentials import Secrets
 from .._http.guard import WriteGuard
-from .values import string_values
+from .values import seconds, string_values
 
+_SHORTEST_GRACE = 120.0
 _OWN_URL = {"restate": "admin_url", "dalp": "dalp_url"}
 
 
@@ -43,8 +44,16 @@ def connection_of(params: dict[str, t.Any], secrets: Secrets) -> Connection:
         validate_certs=params["validate_certs"],
         request_timeout=params["request_timeout"],
         retries=params["retries"],
+        write_grace=_write_grace(params),
         secrets=secrets,
     )
+
+
+def _write_grace(params: dict[str, t.Any]) -> float:
+    """Return for how long a write whose answer never came may be delivered, in seconds."""
+    if params["write_grace"] is not None:
+        return float(seconds("write_grace", params["write_grace"]))
+    return float(max(_SHORTEST_GRACE, 10 * params["request_timeout"]))
 
 
 def _to_restate(params: dict[str, t.Any]) -> dict[str, t.Any]:

@@ -132,6 +132,8 @@ class _Door:
     def result(self, error: OperatorError | None, trace: str | None) -> dict[str, t.Any]:
         """Return the result of the task, with its audit record; O(error) is what ended it."""
         report = self._report(error)
+        if self._execution:
+            self._execution.keep_open_actions()
         execution_warnings, plan_digest = self._let_go_of_plan()
         record = self._begun().outcome(report, wrote=self.wrote, restate_version=self._version)
         try:

@@ -50,6 +50,7 @@ CONNECTION_SPEC: dict[str, dict[str, t.Any]] = {
     "validate_certs": {"type": "bool", "default": True},
     "request_timeout": {"type": "float", "default": 10},
     "retries": {"type": "int", "default": 3},
+    "write_grace": {"type": "str"},
     "dalp_url": {"type": "str", "fallback": (set_in_environment, ["DALP_API_URL"])},
     "dalp_api_key": {"type": "str", "no_log": True, "fallback": (set_in_environment, ["DALP_API_KEY"])},
     "dalp_route_prefix": {"type": "str", "default": "/api/v2/admin/operator/restate"},

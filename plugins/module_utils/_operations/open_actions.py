@@ -1,0 +1,161 @@
+# Copyright (c) 2026, the dalp.restate contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Actions that a task left open, kept in files for the tasks that follow.
+
+Two kinds matter after the end of a task: a write whose answer never came, which a frozen node or a stalled proxy may
+deliver late, and a pause that the task made for a move and could not end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import os
+import secrets
+import stat
+import tempfile
+import typing as t
+from pathlib import Path
+
+from .. import _timestamps
+from .journal import DONE, UNKNOWN, Journal
+
+
+DESTRUCTIVE = ("kill", "purge", "remove")
+"""The actions whose late delivery destroys what has taken the place of their subject."""
+PAUSE = "pause"
+
+_FORMAT = 1
+_SUFFIX = ".open-actions.json"
+_KEPT = datetime.timedelta(days=7)
+
+
+class _Server(t.Protocol):
+    @property
+    def node_urls(self) -> list[str]: ...
+
+
+class OpenAction(t.NamedTuple):
+    """An action of an earlier task on a subject (the ID of an invocation or a deployment), and when it was sent."""
+
+    action: str
+    subject: str
+    sent_at: datetime.datetime
+
+
+def open_actions_of(journal: Journal) -> list[OpenAction]:
+    """Return what a task leaves open: destructive writes in doubt, and pauses that it did not end."""
+    left = [(action, subject) for action in DESTRUCTIVE for subject in journal.subjects(action, UNKNOWN)]
+    left += [(PAUSE, subject) for state in (DONE, UNKNOWN) for subject in journal.subjects(PAUSE, state)]
+    return [OpenAction(action, subject, journal.sent_at(action, subject)) for action, subject in left]
+
+
+class OpenActions:
+    """The open actions of one Restate, which is known by any of its admin URLs.
+
+    They are kept in a folder of the user, and in a folder that the operator named, which outlives the container of a
+    job.
+    """
+
+    def __init__(self, admin_urls: t.Iterable[str], *folders: str | None) -> None:
+        self._admin_urls = sorted(admin_urls)
+        self._folders = [Path(folder) for folder in folders if folder] + [user_folder()]
+
+    @classmethod
+    def of(cls, server: _Server, folder: str | None = None) -> OpenActions:
+        """Return the open actions of a server; `folder` is one that the operator named."""
+        return cls(server.node_urls, folder)
+
+    def in_doubt(self, *, grace: float, now: datetime.datetime) -> dict[str, datetime.datetime]:
+        """Return, by subject, from when it can be taken up again; `grace` is in seconds."""
+        until: dict[str, datetime.datetime] = {}
+        for each in self._read():
+            end = each.sent_at + datetime.timedelta(seconds=grace)
+            if each.action in DESTRUCTIVE and end > now:
+                until[each.subject] = max(end, until.get(each.subject, end))
+        return until
+
+    def paused(self) -> set[str]:
+        """Return the invocations that an earlier task paused for a move and may have left paused."""
+        return {each.subject for each in self._read() if each.action == PAUSE}
+
+    def keep(self, actions: t.Sequence[OpenAction]) -> None:
+        """Keep actions for later tasks. Raises `OSError` if that is not possible."""
+        if not actions:
+            return
+        folder = self._folders[0]
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _remove_old(folder)
+        name = f"{_timestamps.write(_timestamps.now()).replace(':', '')}-{secrets.token_hex(4)}{_SUFFIX}"
+        self._write(folder / name, actions)
+
+    def settle(self, action: str, subjects: t.Collection[str]) -> None:
+        """Forget an action on subjects, since it is no longer open."""
+        for path in self._paths() if subjects else ():
+            kept = list(self._actions_in(path))
+            left = [each for each in kept if each.action != action or each.subject not in subjects]
+            if len(left) == len(kept):
+                continue
+            # A later task reads what cannot be changed here once more, which does no harm.
+            with contextlib.suppress(OSError):
+                if left:
+                    self._write(path, left)
+                else:
+                    path.unlink()
+
+    def _read(self) -> list[OpenAction]:
+        return [each for path in self._paths() for each in self._actions_in(path)]
+
+    def _paths(self) -> list[Path]:
+        return [path for folder in self._folders for path in sorted(folder.glob(f"*{_SUFFIX}"))]
+
+    def _actions_in(self, path: Path) -> t.Iterator[OpenAction]:
+        """Yield the actions in a file, if they are of this Restate; nobody else's file counts."""
+        try:
+            if not is_own_file(path.lstat()):
+                return
+            content = json.loads(path.read_bytes())
+            if content["format"] != _FORMAT or not set(content["admin_urls"]) & set(self._admin_urls):
+                return
+            for action, subject, sent_at in content["actions"]:
+                yield OpenAction(str(action), str(subject), _timestamps.parse(sent_at))
+        except (OSError, ValueError, KeyError, TypeError):
+            return
+
+    def _write(self, path: Path, actions: t.Iterable[OpenAction]) -> None:
+        listed = [(each.action, each.subject, _timestamps.write(each.sent_at)) for each in actions]
+        content = {"format": _FORMAT, "admin_urls": self._admin_urls, "actions": listed}
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as file:
+                json.dump(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+
+
+def user_folder() -> Path:
+    """Return the folder of the user in which open actions are kept: below Ansible's own."""
+    return Path(os.environ.get("ANSIBLE_HOME") or "~/.ansible").expanduser() / "dalp.restate"
+
+
+def is_own_file(status: os.stat_result) -> bool:
+    """Whether a file is a regular one that only this user can have written."""
+    is_private = not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return (
+        stat.S_ISREG(status.st_mode) and status.st_uid == os.geteuid() and status.st_nlink == 1 and is_private
+    )
+
+
+def _remove_old(folder: Path) -> None:
+    oldest = (_timestamps.now() - _KEPT).timestamp()
+    for path in folder.glob(f"*{_SUFFIX}"):
+        with contextlib.suppress(OSError):
+            if path.lstat().st_mtime < oldest:
+                path.unlink()
