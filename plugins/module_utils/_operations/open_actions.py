@@ -23,7 +23,6 @@ from pathlib import Path
 from .. import _timestamps
 from .journal import DONE, UNKNOWN, Journal
 
-
 DESTRUCTIVE = ("kill", "purge", "remove")
 """The actions whose late delivery destroys what has taken the place of their subject."""
 PAUSE = "pause"
