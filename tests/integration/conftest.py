@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -113,6 +114,12 @@ def way(request: pytest.FixtureRequest) -> Iterator[str]:
     """The way in which tasks run."""
     with ways.run_tasks(request.param):
         yield request.param
+
+
+@pytest.fixture(autouse=True)
+def _no_open_actions() -> None:
+    """Start without what the tasks of other tests left open: the IDs of workflow runs repeat on a shared server."""
+    shutil.rmtree(Path(os.environ["ANSIBLE_HOME"]) / "dalp.restate", ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

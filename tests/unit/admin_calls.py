@@ -74,6 +74,7 @@ READS: dict[str, tuple[Callable[[AdminClient], object], bytes, str]] = {
     "services": (AdminClient.services, answer(200, {"services": []}), "GET /services"),
     "subscriptions": (AdminClient.subscriptions, answer(200, {"subscriptions": []}), "GET /subscriptions"),
     "service": (lambda admin: admin.service("A"), answer(404), "GET /services/A"),
+    "openapi": (lambda admin: admin.openapi(".."), answer(404), "GET /services/%2E%2E/openapi"),
     "capabilities": (lambda admin: admin.capabilities, answer(200, {"version": "1.7.12"}), "GET /version"),
     "query": (lambda admin: admin.query(Question(Number, "SELECT 1")), ROWS, "POST /query"),
     "queries": (lambda admin: admin.queries(Question(Number, "SELECT 1")), ROWS, "POST /query"),

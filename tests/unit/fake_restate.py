@@ -27,7 +27,12 @@ from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import 
     StateEntry,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._restate.versions import capabilities_of
-from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Deployment, Service, Version
+from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import (
+    Deployment,
+    OpenApi,
+    Service,
+    Version,
+)
 from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.wire_objects import (
     deployment,
@@ -136,6 +141,11 @@ class FakeRestate:
         """Say of any name that it is a workflow."""
         self.reach(f"before service {name}")
         return service(name, workflow_completion_retention=self.retention)
+
+    def openapi(self, name: str) -> OpenApi:
+        """Say of any workflow that its run takes JSON, or nothing."""
+        body = {"requestBody": {"content": {"application/json": {}}, "required": False}}
+        return OpenApi(paths={f"/{name}/{{key}}/run/send": {"post": body}})
 
     def queries(self, *questions: Question) -> list[list[Any]]:
         """Answer questions."""

@@ -17,7 +17,7 @@ from ..invocations.selection import Select
 from ..journal import Journal
 from ..operation import options
 from .cluster import Cluster
-from .key_plan import BLANK, BLOCKED, RECOVERED, KeyPlan, Rules, plan_key
+from .key_plan import BLANK, BLOCKED, FAILED, RECOVERED, KeyPlan, Rules, plan_key
 from .key_state import KeyState
 from .snapshots import PendingResubmission, SnapshotNames
 from .workflow import Workflow
@@ -86,6 +86,10 @@ class Observed:
     children: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     callers: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     retained: frozenset[str] = frozenset()
+    unfit_inputs: t.Mapping[Name, str] = field(default_factory=dict)
+    """Why the ingress would refuse the inputs of runs that have one."""
+    unfit_pending: t.Mapping[Name, str] = field(default_factory=dict)
+    """Why the ingress would refuse the inputs of O(pending)."""
     pending: t.Mapping[Name, PendingResubmission] = field(default_factory=dict)
     foreign: tuple[PendingResubmission, ...] = ()
     cluster: Cluster | None = None
@@ -198,12 +202,10 @@ class _Planner:
             return KeyRecovery(seen, steps, pending=pending, closes=closes)
         children = tuple(child for row in steps.kill for child in self._observed.children.get(row.id, ()))
         names, run = self._observed.snapshots, seen.run
-        is_input_there = (run is not None and run.id in self._observed.retained) or (
-            pending is not None and not closes
-        )
-        if self._resubmits and not is_input_there:
+        why_not = self._why_not_submitted(seen, None if closes else pending)
+        if self._resubmits and why_not:
             ids = tuple(row.id for row in seen.invocations)
-            blocked = KeyPlan(BLOCKED, "input_unavailable", "its input is no longer retained", ids)
+            blocked = KeyPlan(BLOCKED, "input_unavailable", why_not, ids)
             return KeyRecovery(seen, blocked, children, pending, closes)
         snapshot = None
         if names:
@@ -219,6 +221,15 @@ class _Planner:
             snapshot=snapshot,
             callers=self._callers(steps, children),
         )
+
+    def _why_not_submitted(self, seen: KeyState, pending: PendingResubmission | None) -> str:
+        """Return why the input of a key cannot be submitted again; empty if it can."""
+        name = (seen.service, seen.key)
+        if pending:
+            return self._observed.unfit_pending.get(name, "")
+        if seen.run and seen.run.id in self._observed.retained:
+            return ""
+        return self._observed.unfit_inputs.get(name, "its input is no longer retained")
 
     def _callers(self, steps: KeyPlan, children: tuple[str, ...]) -> tuple[str, ...]:
         """Return who waits for what is killed, and is not killed with it."""
@@ -243,6 +254,10 @@ class _Planner:
                 f"see {pending.path}"
             )
             return KeyRecovery(seen, KeyPlan(BLOCKED, "resubmission_unknown", message))
+        unfit = self._why_not_submitted(seen, pending)
+        if unfit:
+            message = f"{unfit}: see {pending.path}"
+            return KeyRecovery(seen, KeyPlan(FAILED, "input_unavailable", message), pending=pending)
         names = self._observed.snapshots
         snapshot = names.closed(seen.service, seen.key, pending.created_at) if names else None
         return KeyRecovery(seen, KeyPlan(RECOVERED), pending=pending, submits=True, snapshot=snapshot)

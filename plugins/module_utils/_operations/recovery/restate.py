@@ -122,11 +122,10 @@ class _ChunkRecovery:
         contents = read_contents(self._admin, self._workflow.name, [each.seen.key for each in destroying])
         for recovery in destroying:
             seen, kept_input = recovery.seen, inputs.get(recovery.name)
-            if recovery.submits and kept_input is None:
+            why_not = self._why_not_submitted(recovery, kept_input)
+            if why_not:
                 ids = [row.id for row in seen.invocations]
-                self._stop(
-                    recovery, "input_unavailable", "its input is no longer retained", invocation_ids=ids
-                )
+                self._stop(recovery, "input_unavailable", why_not, invocation_ids=ids)
                 continue
             content = snapshot_content(seen, contents.of(seen.key), kept_input)
             kept_as = recovery.run_created_at or content_digest(seen, contents.of(seen.key))
@@ -137,6 +136,14 @@ class _ChunkRecovery:
             else:
                 self._journal.learn(recovery.name, snapshot=path)
         return inputs
+
+    def _why_not_submitted(self, recovery: KeyRecovery, kept_input: Input | None) -> str:
+        """Return why a key that is to be submitted again cannot be; empty if it can."""
+        if not recovery.submits:
+            return ""
+        if kept_input is None:
+            return "its input is no longer retained"
+        return self._workflow.why_not_submitted(recovery.seen.key, kept_input)
 
     # Destroy
 

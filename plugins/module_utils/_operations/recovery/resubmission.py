@@ -101,6 +101,7 @@ class Resubmissions:
         if handler is None:
             raise AssertionError("a workflow without a run handler was refused before")
         target = (workflow.name, recovery.seen.key, handler.name)
+        content = workflow.submission(recovery.seen.key, content)
         admin = self._restate.admin
         return repeat_while_lost(
             lambda: ingress.submit(*target, content.payload, content.headers),
@@ -141,8 +142,11 @@ class Resubmissions:
         self, recovery: KeyRecovery, run_id: str, created_at: str | None, workflow: Workflow
     ) -> None:
         self._journal.seen_after[recovery.name] = KeyState(workflow.name, recovery.seen.key)
+        planned = recovery.seen.run.id if recovery.seen.run else recovery.pending and recovery.pending.run_id
         is_old = created_at == recovery.run_created_at
-        if is_old or (created_at is None and workflow.retention):
+        # The id of a workflow's run is a function of its service and key.
+        is_other_key = planned not in (None, run_id)
+        if is_old or is_other_key or (created_at is None and workflow.retention):
             taken_as = f"the ingress took its input as {run_id}"
             message = f"{taken_as}, but this Restate shows no new run: is ingress_url its own?"
             self._journal.not_done(
