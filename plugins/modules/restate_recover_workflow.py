@@ -193,7 +193,11 @@ results:
     - For V(blocked), C(reason) is V(active_invocation), V(already_succeeded), V(run_unknown), V(promise_without_run),
       V(query_failed), V(kill_failed), V(purge_failed), V(clear_failed), V(snapshot_failed), V(input_unavailable)
       or V(resubmission_unknown).
-    - For V(failed), it is V(unknown), V(resubmission_failed), V(interrupted) or V(not_tried).
+    - For V(failed), it is V(unknown), V(write_in_doubt), V(resubmission_failed), V(interrupted) or V(not_tried). It is
+      one of those for V(blocked) if something of the key was destroyed, or if its resubmission is pending.
+    - With V(write_in_doubt), a kill or a purge of an earlier task timed out and may still be delivered, and would then
+      destroy the next run of the key. The key is left until C(retry_after); see O(write_grace).
+    - C(retry_after) is from when a key with a write in doubt can be taken up. Not with O(backend=dalp).
     - With O(backend=dalp) a key that DALP acknowledged is V(recovered), C(reason) is DALP's own or, for V(failed),
       V(unknown), V(refused) or V(not_tried); what was killed and purged is not told.
     - C(failure) is how the run had failed, in the words of its service. Not with O(backend=dalp).
@@ -221,6 +225,7 @@ results:
       resubmitted: null
       resubmitted_at: null
       unknown: []
+      retry_after: null
 summary:
   description: How many keys had which outcome.
   returned: when the keys were looked at
@@ -247,6 +252,13 @@ summary:
       description: What would become of them cannot be predicted.
       type: int
       returned: in check mode with O(backend=dalp)
+retry_after:
+  description:
+    - From when all keys with a write in doubt can be taken up by the same task, which finds out then what became of the
+      write.
+  returned: when a kill or a purge was not answered, and may be delivered late
+  type: str
+  sample: "2026-11-22T18:42:01.512Z"
 left_over:
   description: How many more runs match O(select), beyond its limit.
   returned: with O(select)

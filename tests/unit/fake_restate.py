@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
@@ -97,6 +98,7 @@ class FakeRestate:
         self.guard = WriteGuard(check_mode=check_mode)
         self.clock = FakeClock()
         self.connection = Connection(url="http://fake:9070", retries=retries)
+        self.transport = SimpleNamespace(each=[self.connection])
         self.version = Version(version=version)
         self.questions = FakeQuestions()
         self.capabilities = capabilities_of(self.version.release)

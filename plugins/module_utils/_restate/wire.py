@@ -122,7 +122,7 @@ class OpenApi(Wire):
     paths: dict[str, dict[str, t.Any]]
 
     def input_of(self, service: str, handler: str) -> tuple[tuple[str, ...], bool] | None:
-        """Return the content types that a keyed handler accepts, and whether it needs an input; `None` for no handler."""
+        """Return the content types that a keyed handler accepts, and whether it needs an input, or `None`."""
         ending = f"/{service}/{{key}}/{handler}"
         for path, operations in self.paths.items():
             if path.removesuffix("/send").endswith(ending) and "post" in operations:

@@ -17,9 +17,11 @@ from ..._restate.rows import Invocation, Promise, StateEntry
 from ..._restate.server import Restate
 from ..invocations.chunks import chunks, rows_about
 from ..invocations.selection import select_runs
+from ..open_actions import OpenActions
 from ..report import FEW
 from .callers import read_callers
 from .cluster import Cluster
+from .doubt import Doubts
 from .inputs import read_inputs
 from .key_plan import plan_key
 from .key_state import KeyState
@@ -83,6 +85,7 @@ def observe(restate: Restate, request: RecoveryRequest) -> Observed:
         beyond_limit=beyond_limit,
         reads_all=reads_all,
         snapshots=SnapshotNames(snapshots.folder) if snapshots else None,
+        doubts=Doubts(tuple(OpenActions.of(restate, request.snapshot_dir).writes()), restate.write_grace),
         content_digests=reader.content_digests,
     )
 

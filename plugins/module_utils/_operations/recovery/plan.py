@@ -8,16 +8,27 @@ from __future__ import annotations
 
 import datetime
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..._errors import OperatorError
 from ..._restate.rows import Invocation
 from ..invocations.selection import Select
 from ..journal import Journal
+from ..open_actions import OpenAction
 from ..operation import options
 from .cluster import Cluster
-from .key_plan import BLANK, BLOCKED, FAILED, RECOVERED, KeyPlan, Rules, plan_key
+from .doubt import Doubts
+from .key_plan import (
+    BLANK,
+    BLOCKED,
+    FAILED,
+    RECOVERED,
+    WRITE_IN_DOUBT,
+    KeyPlan,
+    Rules,
+    plan_key,
+)
 from .key_state import KeyState
 from .snapshots import PendingResubmission, SnapshotNames
 from .workflow import Workflow
@@ -96,6 +107,7 @@ class Observed:
     beyond_limit: int = 0
     reads_all: bool = True
     snapshots: SnapshotNames | None = None
+    doubts: Doubts = field(default_factory=Doubts)
     content_digests: t.Mapping[Name, str] = field(default_factory=dict)
     """Of keys without a run, what tells one snapshot of a key from another."""
 
@@ -107,7 +119,8 @@ class KeyRecovery:
     O(children) are the unfinished invocations that a kill takes along, O(callers) those that wait for what it ends.
     O(pending) is what an earlier task left to be submitted again for it; with O(closes) it is not, any more, since its
     run was submitted again (O(resubmitted)). O(submits) says that its input is submitted again in the end. O(snapshot)
-    is where its snapshot will be.
+    is where its snapshot will be. `retry_after` is from when a key with a write in doubt can be taken up, `settled` are
+    the writes of earlier tasks that were seen to have been carried out.
     """
 
     seen: KeyState
@@ -119,6 +132,8 @@ class KeyRecovery:
     submits: bool = False
     snapshot: Path | None = None
     callers: tuple[str, ...] = ()
+    retry_after: datetime.datetime | None = None
+    settled: tuple[OpenAction, ...] = ()
 
     @property
     def name(self) -> str:
@@ -152,6 +167,8 @@ class Plan:
     releases_killed_at_once: bool
     failed_reads: t.Mapping[str, OperatorError]
     """By name, why something of a key could not be read."""
+    write_grace: float = 0.0
+    """How long a write that was not answered is in doubt, in seconds."""
     error: OperatorError | None = None
 
 
@@ -168,6 +185,7 @@ def make_plan(observed: Observed, request: RecoveryRequest) -> Plan:
         reads_all=observed.reads_all,
         releases_killed_at_once=observed.releases_killed_at_once,
         failed_reads={"/".join(name): error for name, error in observed.failed_reads.items()},
+        write_grace=observed.doubts.grace,
     )
 
 
@@ -183,11 +201,19 @@ class _Planner:
         error = self._observed.failed_reads.get(name)
         if error:
             return KeyRecovery(seen, KeyPlan(BLOCKED, "query_failed", error.message))
-        steps = plan_key(seen, self._rules)
         pending = self._observed.pending.get(name)
-        if pending:
-            return self._with_pending(seen, steps, pending)
-        return self._destroying(seen, steps)
+        doubt = self._observed.doubts.of(seen, pending.run_id if pending else None, self._observed.now)
+        if doubt.until:
+            ids = tuple(dict.fromkeys(each.subject for each in doubt.unsettled))
+            steps = KeyPlan(FAILED, WRITE_IN_DOUBT, doubt.message, ids)
+            return KeyRecovery(seen, steps, pending=pending, retry_after=doubt.until)
+        steps = plan_key(seen, self._rules)
+        recovery = (
+            self._with_pending(seen, steps, pending, was_doubted=bool(doubt.unsettled))
+            if pending
+            else self._destroying(seen, steps)
+        )
+        return replace(recovery, settled=doubt.settled)
 
     def _destroying(
         self,
@@ -237,8 +263,13 @@ class _Planner:
         waiting = [caller for each in ids for caller in self._observed.callers.get(each, ())]
         return tuple(each for each in dict.fromkeys(waiting) if each not in {*ids, *children})
 
-    def _with_pending(self, seen: KeyState, steps: KeyPlan, pending: PendingResubmission) -> KeyRecovery:
-        """Take up what an earlier task that was cut off left to do for this key."""
+    def _with_pending(
+        self, seen: KeyState, steps: KeyPlan, pending: PendingResubmission, *, was_doubted: bool
+    ) -> KeyRecovery:
+        """Take up what an earlier task that was cut off left to do for this key.
+
+        With `was_doubted`, a write that may have been delivered late may also have destroyed a run that was submitted.
+        """
         run = seen.run
         if run and run.created_at == pending.created_at:
             # It was cut off before the purge.
@@ -248,7 +279,7 @@ class _Planner:
         if steps.outcome != BLANK:
             return self._destroying(seen, steps)
         age = (self._observed.now - pending.taken_at).total_seconds()
-        if pending.was_sent and age >= self._observed.workflows[seen.service].retention:
+        if pending.was_sent and (was_doubted or age >= self._observed.workflows[seen.service].retention):
             message = (
                 "whether its input was submitted again before is unknown, since its run would leave no trace by now: "
                 f"see {pending.path}"

@@ -30,6 +30,8 @@ _REMEDIES = {
     "kill_failed": "Read the server's own words, then run the same task again.",
     "clear_failed": "Read the server's own words, then run the same task again.",
     "unknown": "Wait a minute and run the same task again: it reads what there is, and goes on from there.",
+    "write_in_doubt": "Run the same task again at the time that retry_after gives. Set write_grace: 0 if you know that "
+    "the request is gone, since the node or the proxy that held it was restarted.",
     "interrupted": "Run the same task again: it takes up what is left.",
 }
 
@@ -43,6 +45,9 @@ def make_report(plan: Plan, journal: Journal) -> Report:
         message, results, plan
     )
     details: dict[str, t.Any] = {"results": [each.to_result() for each in results], "summary": numbers}
+    retry_after = max((each.retry_after for each in results if each.retry_after), default=None)
+    if retry_after:
+        details["retry_after"] = retry_after
     if plan.request.select is not None:
         details["left_over"] = plan.beyond_limit
     if plan.request.service_key is not None:

@@ -13,8 +13,9 @@ from ..._restate.rows import Invocation
 from ..._restate.server import Restate
 from ..._restate.state_version import state_version
 from ..invocations.chunks import chunks, rows_about
-from ..invocations.termination import kill, purge
+from ..invocations.termination import kill, purge, retained_until
 from ..journal import UNKNOWN, Entry, Journal
+from ..open_actions import OpenActions
 from ..operation import Backend
 from ..waiting import repeat_while_lost, wait_until
 from .approval import subjects
@@ -33,6 +34,7 @@ from .workflow import Workflow
 
 def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
     """Recover the keys chunk by chunk; one key's trouble does not stop the others."""
+    _settle(restate, plan)
     snapshots = None
     if plan.request.snapshot_dir and plan.cluster:
         snapshots = Snapshots(plan.request.snapshot_dir, cluster=plan.cluster)
@@ -50,6 +52,15 @@ def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
     finally:
         if resubmissions:
             resubmissions.close()
+
+
+def _settle(restate: Restate, plan: Plan) -> None:
+    """Forget the writes of earlier tasks that were seen to have been carried out."""
+    settled = [each for recovery in plan.recoveries for each in recovery.settled]
+    if settled:
+        open_actions = OpenActions.of(restate, plan.request.snapshot_dir)
+        for action in ("kill", "purge"):
+            open_actions.settle(action, {each.subject for each in settled if each.action == action})
 
 
 class _ChunkRecovery:
@@ -85,6 +96,7 @@ class _ChunkRecovery:
                 raise
             self._stop_unread(exc)
         self._verify(destroying)
+        self._stop_timed_out()
         if resubmissions:
             resubmissions.submit_all(self._in_work(), inputs, self._workflow)
             resubmissions.cancel_for_kept_runs(self._recoveries)
@@ -104,6 +116,14 @@ class _ChunkRecovery:
         for recovery in self._in_work():
             if not (recovery.steps.has_steps and is_purged(recovery, self._journal)):
                 self._stop(recovery, "query_failed", error.message, http=error.http)
+
+    def _stop_timed_out(self) -> None:
+        """Stop the keys that a request destroyed that timed out: none of them is submitted again in this task."""
+        for recovery in self._in_work():
+            entries = [self._journal.entry(action, each) for action, each in recovery.steps.calls]
+            if recovery.submits and any(entry and entry.facts.get("timed_out") for entry in entries):
+                message = "the request that destroyed it timed out, so it is not submitted again in this task"
+                self._stop(recovery, "resubmission_failed", message, outcome=FAILED)
 
     # Keep
 
@@ -159,11 +179,21 @@ class _ChunkRecovery:
                 self._clear_state(recovery)
 
     def _kill(self) -> None:
-        planned = [row for recovery in self._in_work() for row in recovery.steps.kill]
+        planned = {row.id: (row, each.name) for each in self._in_work() for row in each.steps.kill}
         if planned:
-            kill(self._admin, planned, self._journal)
+            rows = self._learn_of(planned.values())
+            kill(self._admin, rows, self._journal, retention=self._workflow.retention)
         for recovery in self._in_work():
             self._stop_for("kill", recovery, recovery.steps.kill)
+
+    def _learn_of(self, planned: t.Iterable[tuple[Invocation, str]]) -> list[Invocation]:
+        """Note what a later task must know of writes that are not answered, and return what is destroyed."""
+        rows = []
+        for row, name in planned:
+            until = retained_until(row, self._workflow.retention)
+            self._journal.learn(row.id, key=name, retained_until=until)
+            rows.append(row)
+        return rows
 
     def _stop_for(self, action: str, recovery: KeyRecovery, rows: t.Iterable[Invocation]) -> None:
         """Stop a key for what the server refused, or of what it is unknown whether it was carried out."""
@@ -210,13 +240,14 @@ class _ChunkRecovery:
 
     def _purge(self, runs: set[str], *, of_runs: bool) -> None:
         planned = {
-            row.id: row
+            row.id: (row, recovery.name)
             for recovery in self._in_work()
             for row in recovery.steps.purge
             if (row.id in runs) is of_runs
         }
         if planned:
-            purge(self._admin, list(planned.values()), self._journal, runs=runs)
+            rows = self._learn_of(planned.values())
+            purge(self._admin, rows, self._journal, runs=runs, retention=self._workflow.retention)
         for recovery in self._in_work():
             self._stop_for("purge", recovery, recovery.steps.purge)
 
