@@ -17,7 +17,7 @@ import pytest
 from waiting import wait_until
 
 from tests.integration.audit_log import module_process
-from tests.integration.proxy import LostError, Proxy, lose, proxy_of
+from tests.integration.proxy import LostError, Proxy, after, answer, lose, proxy_of
 from tests.integration.recovery_of_many import created_at_by_key, of_order, outcomes
 from tests.integration.server import Server
 from tests.integration.task_process import TaskProcess
@@ -53,6 +53,34 @@ def test_a_batch_call_that_was_cut_off_is_read_again_before_anything_is_repeated
     assert outcomes(result) == {"one": ("recovered", None), "two": ("recovered", None)}
     assert [len(each["purged"]) for each in result["results"]] == [1, 1]
     assert sum(BATCH_PURGE in write for write in admin.writes) == 1
+
+
+def test_purged_runs_that_cannot_be_read_again_fail_the_task_and_are_submitted_by_the_next(
+    server: Server, admin: Proxy, tmp_path: Path
+) -> None:
+    server.release("release-1")
+    for key in ("one", "two"):
+        server.order(key, "fail")
+    earlier = created_at_by_key(server)
+    lost = answer(500, {"message": "No such scanner"})
+    admin.once("POST", BATCH_PURGE, after(lambda: admin.once("POST", "/query$", *[lost] * 99)))
+    args: dict[str, Any] = {
+        "workflows": of_order("one", "two"),
+        "snapshot_dir": str(tmp_path),
+        "resubmit": "original_input",
+        "skip_blocked": True,
+    }
+
+    first = server.task("recover_workflow", **args, admin_url=admin.url, retries=0)
+
+    assert first["failed"]
+    assert {each["outcome"] for each in first["results"]} == {"failed"}
+    assert len(list(tmp_path.glob("*.open.json"))) == 2
+    assert created_at_by_key(server) == {}
+    second = server.task("recover_workflow", **args)
+    assert outcomes(second) == {"one": ("recovered", None), "two": ("recovered", None)}
+    new = created_at_by_key(server)
+    assert all(new[key] > earlier[key] for key in earlier)
 
 
 KEYS = ("one", "two", "three")

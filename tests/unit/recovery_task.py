@@ -41,12 +41,14 @@ class Task:
         kill: str = "never",
         clear: bool = False,
         retention: str = "1d",
+        skip_blocked: bool = False,
     ) -> None:
         self.restate = restate
         self.folder = folder
         self.ingress = FakeIngress(restate)
         self.report: Report | None = None
         self._asked: dict[str, Any] = {"kill_active": kill, "clear_orphaned_state": clear}
+        self._asked["skip_blocked"] = skip_blocked
         self._asked["resubmit"] = "original_input" if resubmit else None
         restate.retention = retention
 

@@ -25,7 +25,7 @@ from .observation import READ_ERRORS, observe, read_keys
 from .plan import KeyRecovery, Plan, RecoveryRequest, make_plan, predict
 from .report import make_report
 from .resubmission import Resubmissions
-from .results import how_far, is_purged
+from .results import how_far, is_purged, was_touched
 from .snapshot_content import content_digest, read_contents, snapshot_content
 from .snapshots import Snapshots
 from .verification import SETTLE_SECONDS, what_is_left
@@ -107,14 +107,20 @@ class _ChunkRecovery:
         return [each for each in self._recoveries if self._journal.state("recover", each.name) is None]
 
     def _stop(self, recovery: KeyRecovery, reason: str, message: str, **facts: t.Any) -> None:
+        """Stop a key: it is blocked if nothing was done to it, and nothing may have been; else it has failed."""
         http = facts.pop("http", None)
-        facts.setdefault("outcome", BLOCKED)
+        facts.setdefault("outcome", FAILED if was_touched(recovery, self._journal) else BLOCKED)
         self._journal.not_done("recover", [recovery.name], reason, message, http, **facts)
 
     def _stop_unread(self, error: OperatorError) -> None:
         """Stop the keys that are not done as far as was acknowledged, since what there is of them is not known."""
         for recovery in self._in_work():
-            if not (recovery.steps.has_steps and is_purged(recovery, self._journal)):
+            if recovery.steps.has_steps and is_purged(recovery, self._journal):
+                continue
+            if was_touched(recovery, self._journal):
+                message = f"what became of it is unknown, since it could not be read again: {error.message}"
+                self._stop(recovery, UNKNOWN, message, http=error.http)
+            else:
                 self._stop(recovery, "query_failed", error.message, http=error.http)
 
     def _stop_timed_out(self) -> None:
@@ -201,15 +207,8 @@ class _ChunkRecovery:
         reasons = (f"{action}_failed", "already_succeeded", UNKNOWN)
         stopping = {each: entry for each, entry in entries.items() if entry and entry.reason in reasons}
         for entry in stopping.values():
-            outcome = FAILED if entry.state == UNKNOWN else BLOCKED
-            self._stop(
-                recovery,
-                entry.reason,
-                _whether(action, entry),
-                http=entry.http,
-                invocation_ids=list(stopping),
-                outcome=outcome,
-            )
+            ids = list(stopping)
+            self._stop(recovery, entry.reason, _whether(action, entry), http=entry.http, invocation_ids=ids)
             return
 
     def _wait_until_released(self) -> None:
@@ -303,7 +302,11 @@ class _ChunkRecovery:
                 raise
             for recovery in self._in_work():
                 self._journal.learn(recovery.name, note=f"not verified: {exc.message}")
-                if recovery.submits:
+                if recovery.steps.clear_state:
+                    # The server answers before it clears a state, and only if it still has the version that was read.
+                    message = "whether its state was cleared is unknown"
+                    self._stop(recovery, UNKNOWN, message, http=exc.http)
+                elif recovery.submits:
                     message = f"purged, not verified, and so not submitted again: {exc.message}"
                     self._stop(recovery, "resubmission_failed", message, http=exc.http, outcome=FAILED)
 

@@ -14,10 +14,10 @@ from ..._errors import OperatorError
 from ..._restate.ingress import IngressClient
 from ..._restate.server import Restate
 from ..invocations.chunks import rows_about
-from ..journal import DONE, UNKNOWN, Journal
+from ..journal import DONE, NOT_DONE, UNKNOWN, Journal
 from ..waiting import repeat_while_lost, wait_until
 from .inputs import Input
-from .key_plan import BLOCKED, FAILED
+from .key_plan import FAILED
 from .key_state import KeyState
 from .plan import KeyRecovery
 from .snapshots import Snapshots
@@ -180,10 +180,9 @@ class Resubmissions:
     def cancel_for_kept_runs(self, recoveries: t.Iterable[KeyRecovery]) -> None:
         """Take back that a resubmission is pending for keys whose run was left: it may yet succeed."""
         for recovery in recoveries:
-            entry = self._journal.entry("recover", recovery.name)
-            is_blocked = entry is not None and entry.facts.get("outcome") == BLOCKED
+            is_stopped = self._journal.state("recover", recovery.name) == NOT_DONE
             has_snapshot = self._journal.learned(recovery.name, "snapshot") is not None
-            if not (is_blocked and has_snapshot and self._is_run_unharmed(recovery)):
+            if not (is_stopped and has_snapshot and self._is_run_unharmed(recovery)):
                 continue
             with self._noting(recovery, "a resubmission is owed"):
                 path = self._snapshots.cancel_resubmission(*self._key(recovery))

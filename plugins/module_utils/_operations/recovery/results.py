@@ -195,11 +195,16 @@ def state_after(recovery: KeyRecovery, result: KeyResult, journal: Journal) -> d
     return {**shown, "resubmitted": result.resubmitted} if result.resubmitted else shown
 
 
+def was_touched(recovery: KeyRecovery, journal: Journal) -> bool:
+    """Whether anything was done to the key, or may have been."""
+    return any(state in (DONE, UNKNOWN) for state in _states(recovery, journal))
+
+
 def _is_untouched(recovery: KeyRecovery, journal: Journal) -> bool:
     """Whether nothing was done to the key, and nothing may have been."""
     if not recovery.is_in_work or recovery.name not in journal.begun:
         return True
-    return not any(state in (DONE, UNKNOWN) for state in _states(recovery, journal))
+    return not was_touched(recovery, journal)
 
 
 def _states(recovery: KeyRecovery, journal: Journal) -> list[str | None]:
