@@ -12,6 +12,7 @@ again after a crash finds from the names what is still to be done.
 from __future__ import annotations
 
 import datetime
+import errno
 import json
 import os
 import re
@@ -25,6 +26,7 @@ from ..._errors import OperatorError
 from ..report import digest
 from .cluster import Cluster
 from .inputs import Input
+from .trust import distrust_of_file, distrust_of_folder
 from .vanishing import vanishes
 
 OPEN, SUBMITTING, CLOSED = ".open.json", ".submitting.json", ".json"
@@ -106,6 +108,7 @@ class Snapshots:
             raise OperatorError(
                 "RESTATE_INVALID_ARGUMENT", f"snapshot_dir cannot be used, so nothing was touched: {exc}."
             ) from exc
+        self._check_trusted()
         if vanishes(self.folder):
             raise OperatorError(
                 "RESTATE_INVALID_ARGUMENT",
@@ -115,14 +118,28 @@ class Snapshots:
                 remedy="Give a folder on a volume that is mounted into the jobs; docs/awx.md says how.",
             )
 
+    def _check_trusted(self) -> None:
+        why = distrust_of_folder(self.folder)
+        if why:
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                f"snapshot_dir cannot be trusted, since others may write into it: {why}. Nothing was touched.",
+                reason="snapshot_dir_not_trusted",
+                remedy="Give a folder of your own that only you can write to, such as ~/restate-snapshots.",
+            )
+
     def make_folder(self) -> None:
         """Make the folder; raise RESTATE_INVALID_ARGUMENT where that cannot be done."""
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Its parents, too, whatever the umask is.
+            for path in (*reversed(self.folder.parents), self.folder):
+                path.mkdir(mode=0o700, exist_ok=True)
         except OSError as exc:
             raise OperatorError(
                 "RESTATE_INVALID_ARGUMENT", f"snapshot_dir cannot be used, so nothing was touched: {exc}."
             ) from exc
+        # Somebody else may have made it first.
+        self._check_trusted()
 
     def write(self, content: dict[str, t.Any], created_at: str, *, is_pending: bool) -> Path:
         """Keep a snapshot, and return where. Raises OSError where it cannot be kept whole."""
@@ -149,6 +166,7 @@ class Snapshots:
         renamed = self._names.path(service, key, created_at, new)
         if path.exists():
             path.rename(renamed)
+            self._sync_folder()
         return renamed
 
     def close(self, service: str, key: str, created_at: str, resubmitted: dict[str, t.Any]) -> Path:
@@ -210,14 +228,28 @@ class Snapshots:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+        self._sync_folder()
+
+    def _sync_folder(self) -> None:
+        """Let the names of the files outlive a crash of the machine."""
+        handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        except OSError as exc:
+            # Some network file systems cannot do that.
+            if exc.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
+        finally:
+            os.close(handle)
 
 
 def _read_pending(path: Path) -> PendingResubmission | None:
     """Return it, under the name that another task has given it meanwhile; None where it is settled by now."""
     stem = path.name.removesuffix(OPEN).removesuffix(SUBMITTING)
     names = (path, path.with_name(stem + SUBMITTING), path.with_name(stem + OPEN))
-    path = next((name for name in names if name.exists()), path)
+    path = next((name for name in names if os.path.lexists(name)), path)
     try:
+        _check_own(path)
         return PendingResubmission.read(path)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
         if isinstance(exc, FileNotFoundError) and path.with_name(stem + CLOSED).exists():
@@ -227,6 +259,19 @@ def _read_pending(path: Path) -> PendingResubmission | None:
             f"The snapshot {path} owes a resubmission but cannot be read ({type(exc).__name__}).",
             remedy="Look at the file; move it elsewhere when what it owes is settled.",
         ) from exc
+
+
+def _check_own(path: Path) -> None:
+    """Raise RESTATE_INVALID_ARGUMENT for a snapshot that somebody else may have planted."""
+    why = distrust_of_file(path.lstat())
+    if why:
+        raise OperatorError(
+            "RESTATE_INVALID_ARGUMENT",
+            f"The snapshot {path} cannot be trusted: it {why}. Nothing was touched.",
+            reason="snapshot_not_trusted",
+            remedy="Find out who wrote it. If it is yours, run the task as its owner and take all rights from others "
+            "(chmod 600); else remove it.",
+        )
 
 
 def _age(entry: PendingResubmission) -> tuple[str, bool]:
