@@ -212,3 +212,41 @@ def _failed(server: Server) -> list[dict[str, Any]]:
     return server.query(
         "SELECT id, completion_failure FROM sys_invocation_status WHERE completion_result = 'failure'"
     )
+
+
+def test_two_tasks_with_one_folder_submit_each_key_once(server: Server, tmp_path: Path) -> None:
+    server.release("release-1")
+    keys = [f"key-{number}" for number in range(60)]
+    for key in keys:
+        server.api.submit("OrderWorkflow", key, "run", {"mode": "retry"})
+    wait_until("all there", lambda: len(created_at_by_key(server)) == len(keys), 60)
+    server.serve("release-1", None)
+    server.api.kill(row["id"] for row in server.query("SELECT id FROM sys_invocation_status"))
+    server.serve("release-1", "release-2")
+    args = {
+        **server.connection,
+        "workflows": of_order(*keys),
+        "snapshot_dir": str(tmp_path),
+        "resubmit": "original_input",
+        "skip_blocked": True,
+    }
+
+    tasks = [TaskProcess("recover_workflow", args) for _each in range(2)]
+    results = [task.result() for task in tasks]
+
+    # A task that finds a key submitted, and not yet noted, says that it was so already.
+    by = [
+        {
+            each["service_key"]
+            for each in result["results"]
+            if each["resubmitted"] and each["message"] != "was submitted again already"
+        }
+        for result in results
+    ]
+    assert by[0] | by[1] == set(keys)
+    assert not by[0] & by[1]
+    assert not list(tmp_path.glob("*.open.json")) + list(tmp_path.glob("*.submitting.json"))
+    after = created_at_by_key(server)
+    again = server.task("recover_workflow", **args)
+    assert not any(each["resubmitted"] for each in again["results"])
+    assert created_at_by_key(server) == after

@@ -20,7 +20,7 @@ from .inputs import Input
 from .key_plan import FAILED
 from .key_state import KeyState
 from .plan import KeyRecovery
-from .snapshots import Snapshots
+from .snapshots import Snapshots, TakenUpError
 from .workflow import Workflow
 
 _SETTLE_SECONDS = 10
@@ -53,6 +53,17 @@ class Resubmissions:
     ) -> None:
         """Submit what is to be submitted again, and see that each is a new run."""
         submitting = [each for each in recoveries if each.submits]
+        if not submitting:
+            return
+        with self._snapshots.alone(self._restate.clock) as is_alone:
+            if is_alone:
+                self._submit_all(submitting, inputs, workflow)
+            for recovery in submitting if not is_alone else ():
+                self._stop(recovery, "another task submits what snapshot_dir owes")
+
+    def _submit_all(
+        self, submitting: t.Sequence[KeyRecovery], inputs: t.Mapping[str, Input], workflow: Workflow
+    ) -> None:
         sent: dict[str, KeyRecovery] = {}
         for recovery in submitting:
             run_id = self._submit(recovery, inputs[recovery.name], workflow)
@@ -71,8 +82,13 @@ class Resubmissions:
             return None
         name = recovery.name
         try:
-            path = self._snapshots.mark_submitting(*self._key(recovery))
+            was_sent = bool(recovery.pending and not recovery.closes and recovery.pending.was_sent)
+            path = self._snapshots.claim(*self._key(recovery), was_sent=was_sent)
             self._journal.learn(name, snapshot=path)
+        except TakenUpError as exc:
+            self._journal.learn(name, snapshot=exc.path)
+            self._leave(recovery, str(exc))
+            return None
         except OSError as exc:
             self._stop(recovery, f"its snapshot could not be renamed: {exc}")
             return None
@@ -120,7 +136,9 @@ class Resubmissions:
                 self._journal.learn(recovery.name, snapshot=path)
 
     def _stop(self, recovery: KeyRecovery, why: str, **more: t.Any) -> None:
-        message = f"it is blank, but could not be submitted again: {why}"
+        self._leave(recovery, f"it is blank, but could not be submitted again: {why}", **more)
+
+    def _leave(self, recovery: KeyRecovery, message: str, **more: t.Any) -> None:
         self._journal.not_done(
             "recover", [recovery.name], "resubmission_failed", message, outcome=FAILED, **more
         )
