@@ -108,6 +108,9 @@ options:
       - A folder on the host that runs the module. Before anything of a key is destroyed, a file (mode 0600) with its
         invocations, state, promises, original input and failure is written there, or the key is left.
       - The files hold what the workflows hold, secrets included. The folder is made (mode 0700) where it is missing.
+      - The folder and its parents must belong to you or to root, and must not be writable by everyone or by a group
+        that you are not in. In a job of AWX a mounted volume can have any mode. A snapshot that is to be submitted
+        must be yours, and no other user may read or write it. Anything else is refused before anything is touched.
       - In a job of AWX, a folder that vanishes with the job's container is refused before anything is touched.
       - Not with O(backend=dalp).
     type: path
@@ -122,16 +125,20 @@ options:
   resubmit:
     description:
       - Submit each recovered workflow again. V(original_input) takes the run's own input, byte for byte with its
-        content type and headers, from the journal before the purge.
+        content type and headers, from the journal before the purge. A run that a handler started has no content type,
+        and gets the one that the run handler declares.
       - Needs O(snapshot_dir). A task that was cut off and is run again submits what it still owed, and nothing twice.
         What the folder owes to another cluster is left, with a warning (see O(snapshot_cluster)).
       - Where O(auth_token) or O(headers) go to O(ingress_url), they stand before the input's own of the same name.
-      - A key whose input is no longer retained is left, as is everything where the ingress does not answer.
+      - A key whose input is no longer retained, or would be refused by the ingress, is left, as is everything where the
+        ingress does not answer.
+      - A key that a request destroyed that timed out is not submitted again in that task, but by the next.
       - Not with O(backend=dalp).
     type: str
     choices: [original_input]
   skip_blocked:
-    description: Whether the task succeeds although keys were blocked. What failed half-way always fails the task.
+    description: Whether the task succeeds although keys were blocked. A key that was touched and is not finished, or
+      that is in doubt, always fails the task.
     type: bool
     default: false
 seealso:

@@ -81,7 +81,12 @@ class FakeRestate:
     """An admin API. O(hooks) are called with the name of each write before and after it takes effect."""
 
     def __init__(
-        self, *rows: Invocation, check_mode: bool = False, retries: int = 2, version: str = "1.7.12"
+        self,
+        *rows: Invocation,
+        check_mode: bool = False,
+        retries: int = 2,
+        version: str = "1.7.12",
+        write_grace: float = 0,
     ) -> None:
         self.rows = {row.id: row for row in rows}
         self.state: dict[str, dict[str, bytes]] = {}
@@ -97,7 +102,8 @@ class FakeRestate:
         self.check_mode = check_mode
         self.guard = WriteGuard(check_mode=check_mode)
         self.clock = FakeClock()
-        self.connection = Connection(url="http://fake:9070", retries=retries)
+        # A write that was cut off is taken up at once, unless a test is about that.
+        self.connection = Connection(url="http://fake:9070", retries=retries, write_grace=write_grace)
         self.transport = SimpleNamespace(each=[self.connection])
         self.version = Version(version=version)
         self.questions = FakeQuestions()

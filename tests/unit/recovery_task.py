@@ -68,9 +68,10 @@ class Task:
         return {name.removeprefix("Flow/"): state for name, state in self.report.after.items()}
 
     def files(self) -> list[str]:
-        """The files by what their names say is pending."""
+        """The snapshots by what their names say is pending."""
         assert self.folder
-        return sorted(path.name.partition("Z")[2] for path in self.folder.iterdir())
+        kept = [path for path in self.folder.iterdir() if not path.name.endswith(".open-actions.json")]
+        return sorted(path.name.partition("Z")[2] for path in kept)
 
 
 def outcomes(results: dict[str, Any]) -> dict[str, str]:

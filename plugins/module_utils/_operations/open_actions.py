@@ -123,15 +123,51 @@ class OpenActions:
         folder = self._folders[0]
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _remove_old(folder)
+        self._write(self._new_path(), actions)
+
+    @contextlib.contextmanager
+    def noted(
+        self, actions: t.Sequence[OpenAction], is_open: t.Callable[[OpenAction], bool]
+    ) -> t.Iterator[None]:
+        """Note actions while the block sends them: a task that is ended by SIGKILL cannot note them any more.
+
+        Those that are open at the end of the block stay noted. If nothing can be noted here, the end of the task tells.
+        """
+        path = self._new_path()
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._write(path, actions)
+        try:
+            yield
+        finally:
+            left = [each for each in actions if is_open(each)]
+            with contextlib.suppress(OSError):
+                if left:
+                    self._write(path, left)
+                else:
+                    path.unlink(missing_ok=True)
+
+    def _new_path(self) -> Path:
         name = f"{_timestamps.write(_timestamps.now()).replace(':', '')}-{secrets.token_hex(4)}{_SUFFIX}"
-        self._write(folder / name, actions)
+        return self._folders[0] / name
 
     def settle(self, action: str, subjects: t.Collection[str]) -> None:
         """Forget an action on subjects, since it is no longer open."""
-        for path in self._paths() if subjects else ():
+        if subjects:
+            self._change(lambda each: None if (each.action == action and each.subject in subjects) else each)
+
+    def send_again(self, subjects: t.Collection[str]) -> None:
+        """Note that a task destroys subjects once more: that they are gone no longer proves anything."""
+        if subjects:
+            self._change(
+                lambda each: each._replace(retained_until=None) if each.subject in subjects else each
+            )
+
+    def _change(self, change: t.Callable[[OpenAction], OpenAction | None]) -> None:
+        for path in self._paths():
             kept = list(self._actions_in(path))
-            left = [each for each in kept if each.action != action or each.subject not in subjects]
-            if len(left) == len(kept):
+            left = [each for each in map(change, kept) if each]
+            if left == kept:
                 continue
             # A later task reads what cannot be changed here once more, which does no harm.
             with contextlib.suppress(OSError):

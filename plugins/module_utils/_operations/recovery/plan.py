@@ -120,7 +120,7 @@ class KeyRecovery:
     O(pending) is what an earlier task left to be submitted again for it; with O(closes) it is not, any more, since its
     run was submitted again (O(resubmitted)). O(submits) says that its input is submitted again in the end. O(snapshot)
     is where its snapshot will be. `retry_after` is from when a key with a write in doubt can be taken up, `settled` are
-    the writes of earlier tasks that were seen to have been carried out.
+    the writes of earlier tasks that were seen to have been carried out, `doubted` those of which it is never known.
     """
 
     seen: KeyState
@@ -134,6 +134,7 @@ class KeyRecovery:
     callers: tuple[str, ...] = ()
     retry_after: datetime.datetime | None = None
     settled: tuple[OpenAction, ...] = ()
+    doubted: tuple[OpenAction, ...] = ()
 
     @property
     def name(self) -> str:
@@ -213,7 +214,7 @@ class _Planner:
             if pending
             else self._destroying(seen, steps)
         )
-        return replace(recovery, settled=doubt.settled)
+        return replace(recovery, settled=doubt.settled, doubted=doubt.unsettled)
 
     def _destroying(
         self,

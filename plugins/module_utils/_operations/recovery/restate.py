@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
+from ... import _timestamps
 from ..._errors import OperatorError
 from ..._restate.rows import Invocation
 from ..._restate.server import Restate
@@ -15,7 +17,7 @@ from ..._restate.state_version import state_version
 from ..invocations.chunks import chunks, rows_about
 from ..invocations.termination import kill, purge, retained_until
 from ..journal import UNKNOWN, Entry, Journal
-from ..open_actions import OpenActions
+from ..open_actions import OpenAction, OpenActions
 from ..operation import Backend
 from ..waiting import repeat_while_lost, wait_until
 from .approval import subjects
@@ -57,10 +59,12 @@ def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
 def _settle(restate: Restate, plan: Plan) -> None:
     """Forget the writes of earlier tasks that were seen to have been carried out."""
     settled = [each for recovery in plan.recoveries for each in recovery.settled]
-    if settled:
+    sent_again = [each for recovery in plan.recoveries if recovery.is_in_work for each in recovery.doubted]
+    if settled or sent_again:
         open_actions = OpenActions.of(restate, plan.request.snapshot_dir)
         for action in ("kill", "purge"):
             open_actions.settle(action, {each.subject for each in settled if each.action == action})
+        open_actions.send_again({each.subject for each in sent_again})
 
 
 class _ChunkRecovery:
@@ -187,19 +191,26 @@ class _ChunkRecovery:
     def _kill(self) -> None:
         planned = {row.id: (row, each.name) for each in self._in_work() for row in each.steps.kill}
         if planned:
-            rows = self._learn_of(planned.values())
-            kill(self._admin, rows, self._journal, retention=self._workflow.retention)
+            rows = [row for row, _name in planned.values()]
+            with self._noted("kill", planned.values()):
+                kill(self._admin, rows, self._journal, retention=self._workflow.retention)
         for recovery in self._in_work():
             self._stop_for("kill", recovery, recovery.steps.kill)
 
-    def _learn_of(self, planned: t.Iterable[tuple[Invocation, str]]) -> list[Invocation]:
-        """Note what a later task must know of writes that are not answered, and return what is destroyed."""
-        rows = []
+    @contextlib.contextmanager
+    def _noted(self, action: str, planned: t.Iterable[tuple[Invocation, str]]) -> t.Iterator[None]:
+        """Note what a later task must know of writes that are not answered, for as long as that is so."""
+        now = _timestamps.now()
+        actions = []
         for row, name in planned:
             until = retained_until(row, self._workflow.retention)
             self._journal.learn(row.id, key=name, retained_until=until)
-            rows.append(row)
-        return rows
+            actions.append(OpenAction(action, row.id, now, name, until))
+        open_actions = OpenActions.of(self._restate, self._plan.request.snapshot_dir)
+        with open_actions.noted(
+            actions, lambda each: self._journal.state(each.action, each.subject) == UNKNOWN
+        ):
+            yield
 
     def _stop_for(self, action: str, recovery: KeyRecovery, rows: t.Iterable[Invocation]) -> None:
         """Stop a key for what the server refused, or of what it is unknown whether it was carried out."""
@@ -245,8 +256,9 @@ class _ChunkRecovery:
             if (row.id in runs) is of_runs
         }
         if planned:
-            rows = self._learn_of(planned.values())
-            purge(self._admin, rows, self._journal, runs=runs, retention=self._workflow.retention)
+            rows = [row for row, _name in planned.values()]
+            with self._noted("purge", planned.values()):
+                purge(self._admin, rows, self._journal, runs=runs, retention=self._workflow.retention)
         for recovery in self._in_work():
             self._stop_for("purge", recovery, recovery.steps.purge)
 
