@@ -44,6 +44,8 @@ class AcceptedInput:
         An input without a content type is that of a run that a handler started: it gets the one that the run handler
         declares, unless it is empty.
         """
+        if not key:
+            raise UnfitInputError("its key is empty, and a proxy would take the next part of the URL for it")
         if len(segment(key)) > _LONGEST_KEY:
             raise UnfitInputError("its key is too long for a URL")
         _check_headers(content.headers)

@@ -51,6 +51,7 @@ def test_an_input_is_submitted_with_this_content_type(
         pytest.param(("image/*",), False, "k", Input(b"x", {}), id="a wildcard"),
         pytest.param((), False, "k", Input(b"x", {}), id="no input wanted"),
         pytest.param(JSON, True, "k", Input(b"", {}), id="an input wanted"),
+        pytest.param(JSON, False, "", Input(b"x", {}), id="an empty key"),
         pytest.param(JSON, False, "k" * 60_001, Input(b"x", {}), id="a long key"),
         pytest.param(JSON, False, "é" * 10_001, Input(b"x", {}), id="a key that is long when it is escaped"),
         pytest.param(JSON, False, "k", Input(b"x", {"a b": "c"}), id="a bad name"),
