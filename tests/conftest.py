@@ -25,6 +25,5 @@ def link_collection() -> None:
 link_collection()
 sys.path[:0] = [str(COLLECTIONS), str(ROOT / "roles" / "sandbox" / "files")]
 os.environ["ANSIBLE_COLLECTIONS_PATH"] = str(COLLECTIONS)
-os.environ.setdefault("ANSIBLE_HOME", str(ROOT / ".build" / "ansible"))
 os.environ.setdefault("ANSIBLE_CONFIG", str(ROOT / "scripts" / "ansible.cfg"))
 os.environ.setdefault("SANDBOX_CACHE", str(ROOT / ".build" / "restate"))

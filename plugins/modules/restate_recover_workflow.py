@@ -196,7 +196,8 @@ outcome:
 results:
   description:
     - What became of each key; in check mode what would.
-    - C(outcome) is V(recovered), V(blank) where there was nothing to do, V(blocked), or V(failed) where it was cut off.
+    - C(outcome) is V(recovered), V(blank) where there was nothing to do, V(blocked), or V(failed) where it was cut
+      off or is in doubt.
     - For V(blocked), C(reason) is V(active_invocation), V(already_succeeded), V(run_unknown), V(promise_without_run),
       V(query_failed), V(kill_failed), V(purge_failed), V(clear_failed), V(snapshot_failed), V(input_unavailable)
       or V(resubmission_unknown).
@@ -252,7 +253,7 @@ summary:
       type: int
       returned: always
     failed:
-      description: They were cut off.
+      description: They were cut off, or are in doubt.
       type: int
       returned: always
     unknown:

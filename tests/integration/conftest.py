@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -117,9 +116,9 @@ def way(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def _no_open_actions() -> None:
-    """Start without what the tasks of other tests left open: the IDs of workflow runs repeat on a shared server."""
-    shutil.rmtree(Path(os.environ["ANSIBLE_HOME"]) / "dalp.restate", ignore_errors=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a folder for what its tasks leave open: IDs of workflow runs repeat on a shared server."""
+    monkeypatch.setenv("ANSIBLE_HOME", str(tmp_path_factory.mktemp("home")))
 
 
 @pytest.fixture(scope="session")

@@ -45,6 +45,10 @@ def test_a_purge_that_was_cut_off_is_in_doubt_until_its_grace_has_passed(
         assert (result.outcome, result.reason) == ("failed", "write_in_doubt")
         assert result.invocation_ids == ["inv_a"]
         until = _timestamps.parse(result.retry_after)
+        assert task.report is not None
+        assert task.report.error is not None
+        assert result.retry_after in task.report.error.remedy
+        assert task.report.details["retry_after"] == result.retry_after
         assert 110 < (until - _timestamps.now()).total_seconds() <= 120
     assert task.restate.names() == ["purge"]
     assert task.files() == [".open.json"]

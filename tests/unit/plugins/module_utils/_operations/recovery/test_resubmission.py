@@ -69,6 +69,17 @@ def test_an_ingress_of_another_restate_is_found_out(tmp_path: Path) -> None:
     assert result.snapshot == str(next(tmp_path.iterdir()))
 
 
+def test_an_ingress_that_takes_it_for_another_key_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restate = FakeRestate(run_of("a"))
+    task = Task(restate, tmp_path, resubmit=True)
+    monkeypatch.setattr(task.ingress, "submit", lambda *_target: restate.submit("other", b""))
+    result = task.recover("a")["a"]
+    assert (result.outcome, result.reason, result.resubmitted) == ("failed", "resubmission_failed", None)
+    assert task.files() == [".submitting.json"]
+
+
 REFUSED = OperatorError("RESTATE_UNEXPECTED_RESPONSE", "no!", http={"status": 400})
 GONE = OperatorError("RESTATE_ADMIN_UNREACHABLE", "refused")
 
