@@ -19,6 +19,7 @@ from ..waiting import repeat_while_lost, wait_until
 from .inputs import Input
 from .key_plan import FAILED
 from .key_state import KeyState
+from .observation import READ_ERRORS
 from .plan import KeyRecovery
 from .snapshots import Snapshots, TakenUpError
 from .workflow import Workflow
@@ -70,7 +71,15 @@ class Resubmissions:
             if run_id:
                 sent[run_id] = recovery
             self._restate.clock.progress()
-        created_at = self._read_created_at(list(sent)) if sent else {}
+        try:
+            created_at = self._read_created_at(list(sent)) if sent else {}
+        except OperatorError as exc:
+            if exc.code not in READ_ERRORS:
+                raise
+            for recovery in sent.values():
+                message = f"it was submitted again, and the new run could not be read: {exc.message}"
+                self._leave(recovery, message, reason=UNKNOWN, http=exc.http)
+            return
         for run_id, recovery in sent.items():
             self._note_submitted(recovery, run_id, created_at.get(run_id), workflow)
 
@@ -138,10 +147,10 @@ class Resubmissions:
     def _stop(self, recovery: KeyRecovery, why: str, **more: t.Any) -> None:
         self._leave(recovery, f"it is blank, but could not be submitted again: {why}", **more)
 
-    def _leave(self, recovery: KeyRecovery, message: str, **more: t.Any) -> None:
-        self._journal.not_done(
-            "recover", [recovery.name], "resubmission_failed", message, outcome=FAILED, **more
-        )
+    def _leave(
+        self, recovery: KeyRecovery, message: str, *, reason: str = "resubmission_failed", **more: t.Any
+    ) -> None:
+        self._journal.not_done("recover", [recovery.name], reason, message, outcome=FAILED, **more)
 
     def _read_created_at(self, ids: list[str]) -> dict[str, str]:
         """Return, by id, when the submitted runs were created; one that is not to be seen in time is absent."""

@@ -107,3 +107,16 @@ def test_a_key_that_is_purged_in_part_has_failed(
     assert task.files() == [".open.json"]
     assert task.report is not None
     assert task.report.error is not None
+
+
+def test_a_new_run_that_cannot_be_read_is_unknown_and_the_next_task_sees_it(tmp_path: Path) -> None:
+    restate = FakeRestate(run_of("a"))
+    fail_from(restate, "after submit", "status_of")
+    task = Task(restate, tmp_path, resubmit=True, skip_blocked=True)
+    result = task.recover("a")["a"]
+    assert (result.outcome, result.reason, result.resubmitted) == ("failed", "unknown", "inv_a")
+    assert task.files() == [".submitting.json"]
+    restate.hooks.clear()
+    assert task.recover("a")["a"].outcome == "recovered"
+    assert len(task.ingress.submitted) == 1
+    assert task.files() == [".json"]
