@@ -42,6 +42,10 @@ def answer(
     return f"HTTP/1.1 {status} Whatever\r\n{head}\r\n".encode() + content
 
 
+NOT_FOUND = answer(404, {"message": "The requested one does not exist", "restate_code": None})
+"""What Restate answers where there is nothing under an id or a name; a 404 of anything else has other content."""
+
+
 def chunked(*chunks: bytes, ends: bool) -> bytes:
     """Return the bytes of a streamed answer, with its end or without."""
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"

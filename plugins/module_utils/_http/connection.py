@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from .._errors import OperatorError
 from .._thirdparty import httpx
 from . import urls
+from .clock import Patience
 from .credentials import NO_SECRETS, Secrets
 from .proxy import Proxy, proxy_of
 from .retry import Retry
@@ -29,7 +30,7 @@ class Connection:
     """How an endpoint is reached. O(request_timeout) is in seconds; O(retries) counts what follows the first try.
 
     O(alternatives) are the URLs of other nodes, in the order in which they are tried. O(secrets) are hidden in whatever
-    the other end says.
+    the other end says. O(patience) is the task's, once a transport uses the connection.
     """
 
     url: str
@@ -43,6 +44,7 @@ class Connection:
     request_timeout: float = 10.0
     retries: int = 3
     secrets: Secrets = field(default=NO_SECRETS, repr=False)
+    patience: Patience | None = field(default=None, repr=False, compare=False)
 
     @property
     def each(self) -> list[Connection]:
@@ -66,11 +68,7 @@ class Connection:
     @property
     def retry(self) -> Retry:
         """When a request is repeated, and after how long."""
-        return Retry(retries=self.retries, request_timeout=self.request_timeout)
-
-    def back_off(self, tries_left: int) -> float:
-        """Return how long to wait before the next try, in seconds: longer each time, with jitter."""
-        return self.retry.back_off(1 + self.retries - tries_left)
+        return Retry(self.retries, self.request_timeout, patience=self.patience)
 
     @property
     def shown_url(self) -> str:
