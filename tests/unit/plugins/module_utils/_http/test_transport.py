@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable
 
 import pytest
@@ -27,6 +28,7 @@ from ansible_collections.dalp.restate.tests.unit.loopback import (
     RESET,
     TRICKLE,
     LoopbackServer,
+    Request,
     answer,
     chunked,
 )
@@ -180,3 +182,31 @@ def test_a_delete_is_tried_again_since_it_ends_the_same(serve: Serve) -> None:
 def test_a_delete_that_got_no_answer_at_all_says_that_its_outcome_is_unknown(serve: Serve) -> None:
     error = failure(lambda: client(serve(RESET).url, retries=1).delete_deployment("dp_1"))
     assert error.outcome_unknown
+
+
+def test_a_task_that_has_waited_through_an_outage_does_not_wait_again_before_a_good_answer(
+    serve: Serve, clock: FakeClock
+) -> None:
+    server = serve(answer(503))
+    admin = client(server.url, clock)
+    failure(admin.deployments)
+    waited, asked = sum(clock.sleeps), len(server.requests)
+    assert waited <= 15
+    for _ in range(5):
+        clock.patience.grant(15)
+        failure(admin.deployments)
+        assert admin.connection.retry.patient_delay_after(1) is None
+    assert sum(clock.sleeps) == waited
+    assert len(server.requests) == asked + 5
+
+
+def test_a_request_has_one_deadline_from_the_connection_to_the_end_of_the_body(serve: Serve) -> None:
+    def slow_head(_request: Request) -> bytes:
+        time.sleep(0.3)
+        return b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"version"'
+
+    server = serve(slow_head, stays_open=True)
+    began = time.monotonic()
+    error = failure(lambda: client(server.url, request_timeout=0.4).version)
+    assert error.reason == "timeout"
+    assert time.monotonic() - began < 0.6
