@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
+import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
 from .._errors import OperatorError
 from .._http.answers import server_message
+from .._http.clock import Clock
+from .._http.connection import Connection
+from .._http.guard import WriteGuard
 from .._http.transport import Request
 from .._thirdparty import ValidationError, httpx
 from . import wire
@@ -36,11 +39,24 @@ class AdminClient(AdminCalls):
     for an answer that they do not know. Any call that writes passes the O(guard) first, which refuses it in check mode.
     """
 
+    def __init__(self, connection: Connection, guard: WriteGuard, clock: Clock) -> None:
+        super().__init__(connection, guard, clock)
+        # Not functools.cached_property: up to Python 3.11 the clients of all nodes would wait for each other.
+        self._reads_version = threading.Lock()
+        self.known_version: wire.Version | None = None
+        """The server's version if it was read."""
+
     # Reads
 
-    @functools.cached_property
+    @property
     def version(self) -> wire.Version:
         """The server's version, read once."""
+        with self._reads_version:
+            if self.known_version is None:
+                self.known_version = self._read_version()
+            return self.known_version
+
+    def _read_version(self) -> wire.Version:
         version = self.read(wire.Version, "/version")
         try:
             _ = version.numbers
@@ -51,12 +67,12 @@ class AdminClient(AdminCalls):
             ) from None
         return version
 
-    @functools.cached_property
+    @property
     def capabilities(self) -> Capabilities:
         """What this server can do."""
         return capabilities_of(self.version.release)
 
-    @functools.cached_property
+    @property
     def questions(self) -> Questions:
         """The questions in the SQL that this server understands."""
         return Questions(has_scopes=self.capabilities.has_scopes)

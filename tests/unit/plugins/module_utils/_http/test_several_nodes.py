@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -335,3 +336,12 @@ def test_a_submission_that_is_not_answered_in_time_is_sent_to_no_other(
     submit = ingress.connect(lambda: None).submit
     assert failure(lambda: submit("Flow", "k", "run", b"{}", {})).outcome_unknown
     assert second.requests == []
+
+
+def test_clients_of_several_nodes_read_their_versions_side_by_side(serve: Serve, clock: FakeClock) -> None:
+    frozen = [client(clock, serve(HANG).url) for _ in range(4)]
+    began = time.monotonic()
+    with ThreadPoolExecutor() as pool:
+        errors = list(pool.map(lambda admin: failure(lambda: admin.version), frozen))
+    assert {error.reason for error in errors} == {"timeout"}
+    assert time.monotonic() - began < 2 * 0.5
