@@ -23,7 +23,7 @@ TIME_OUT = 1.0
 NO_SCANNER = answer(500, {"message": "Datafusion error: Internal error: No such scanner 3"})
 ENOUGH_SECONDS = 6.0
 """A task takes one at most on an engine like this."""
-FAULTS = ["freezes", "500", "502 with a page"]
+FAULTS = ["freezes", "500"]
 
 
 def page(_request: Request, _forward: Forward) -> Answer:
@@ -34,7 +34,7 @@ def page(_request: Request, _forward: Forward) -> Answer:
 def failing(url: str, how: str) -> Iterator[Proxy]:
     """Give a proxy in front of a server that fails all requests."""
     with proxy_of(url) as proxy:
-        faults: dict[str, Fault] = {"freezes": proxy.freeze, "500": NO_SCANNER, "502 with a page": page}
+        faults: dict[str, Fault] = {"freezes": proxy.freeze, "500": NO_SCANNER}
         proxy.always = faults[how]
         yield proxy
 

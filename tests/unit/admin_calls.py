@@ -82,10 +82,15 @@ READS: dict[str, tuple[Callable[[AdminClient], object], bytes, str]] = {
 
 
 def client(
-    url: str, *, check_mode: bool = False, retries: int = 1, request_timeout: float = 2.0
+    url: str,
+    *,
+    check_mode: bool = False,
+    retries: int = 1,
+    request_timeout: float = 2.0,
+    alternatives: tuple[str, ...] = (),
 ) -> AdminClient:
     return AdminClient(
-        Connection(url=url, request_timeout=request_timeout, retries=retries),
+        Connection(url=url, alternatives=alternatives, request_timeout=request_timeout, retries=retries),
         WriteGuard(check_mode=check_mode),
         FakeClock(),
     )

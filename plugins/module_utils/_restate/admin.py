@@ -79,7 +79,13 @@ class AdminClient(AdminCalls):
 
     def cluster_name(self) -> str | None:
         """Return the name of the cluster, or None from a server that does not tell it (it is deprecated since 1.6)."""
-        response = self.send(Request("GET", "/cluster-health"))
+        try:
+            # It asks all metadata servers, and waits for one that is frozen.
+            response = self.send(Request("GET", "/cluster-health", asks_others=True))
+        except OperatorError as exc:
+            if exc.reason == "timeout":
+                return None
+            raise
         if response.status_code == 404:
             return None
         return self.parsed(wire.ClusterHealth, self.expect(response, 200)).cluster_name

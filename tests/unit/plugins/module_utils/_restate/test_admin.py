@@ -218,3 +218,12 @@ def test_a_write_that_is_answered_otherwise_raises(
     error = failure(lambda: call(client(serve(answer(status, {"message": "no!"})).url)))
     assert (error.code, error.status) == ("RESTATE_UNEXPECTED_RESPONSE", status)
     assert "no!" in error.message
+
+
+def test_a_clusters_name_that_does_not_come_in_time_is_not_known_and_no_node_is_blamed(serve: Serve) -> None:
+    # A survivor answers it only after it has waited for the metadata server of a node that is frozen.
+    first, second = serve(HANG), serve(VERSION)
+    admin = client(first.url, alternatives=(second.url,), request_timeout=0.2)
+    assert admin.cluster_name() is None
+    assert admin.connection.url == first.url
+    assert second.requests == []
