@@ -76,6 +76,7 @@ READS: dict[str, tuple[Callable[[AdminClient], object], bytes, str]] = {
     "service": (lambda admin: admin.service("A"), NOT_FOUND, "GET /services/A"),
     "capabilities": (lambda admin: admin.capabilities, answer(200, {"version": "1.7.12"}), "GET /version"),
     "query": (lambda admin: admin.query(Question(Number, "SELECT 1")), ROWS, "POST /query"),
+    "now": (AdminClient.now, answer(200, {"rows": [{"now": "2026-12-01T03:00:00Z"}]}), "POST /query"),
     "queries": (lambda admin: admin.queries(Question(Number, "SELECT 1")), ROWS, "POST /query"),
     "discover": (lambda admin: admin.discover(BODY), OFFER, "POST /deployments"),
 }

@@ -124,8 +124,11 @@ def _base_url(connection: Connection) -> str:
         if parts.query or parts.fragment:
             raise ValueError("it has a query or a fragment")
         try:
-            httpx.URL(connection.url)
-        except httpx.InvalidURL:
+            # httpx takes some names of hosts at which it, or the resolver, fails with each request.
+            url = httpx.URL(connection.url)
+            _ = url.host
+            url.raw_host.decode().encode("idna")
+        except (httpx.InvalidURL, UnicodeError):
             raise ValueError("it cannot be parsed as a URL") from None
     except ValueError as exc:
         raise OperatorError(
@@ -167,7 +170,7 @@ def _tls(connection: Connection) -> ssl.SSLContext | bool:
         context = ssl.create_default_context(cafile=connection.ca_path)
         if connection.client_cert:
             context.load_cert_chain(connection.client_cert, connection.client_key)
-    except (OSError, ssl.SSLError) as exc:
+    except (OSError, ValueError) as exc:
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT", f"ca_path, client_cert or client_key cannot be used: {exc}."
         ) from exc

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
@@ -149,6 +150,11 @@ class AdminClient(AdminCalls):
                 reason="unexpected_row",
                 message=f"a row with other columns: {self.connection.secrets.hidden(str(exc))}",
             ) from None
+
+    def now(self) -> datetime.datetime:
+        """Return the time by the server's clock, by which Restate says when something was created or failed."""
+        (clock,) = self.query(Questions.clock())
+        return datetime.datetime.fromisoformat(clock.now).replace(tzinfo=datetime.UTC)
 
     def queries(self, *questions: Question[t.Any]) -> list[list[t.Any]]:
         """Return the rows of several questions, asked side by side, a few at a time; raises as L(query) does."""

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from typing import Any
 
@@ -227,3 +228,28 @@ def test_a_clusters_name_that_does_not_come_in_time_is_not_known_and_no_node_is_
     assert admin.cluster_name() is None
     assert admin.connection.url == first.url
     assert second.requests == []
+
+
+@pytest.mark.parametrize(
+    "told", ["2026-12-01T03:11:43.25Z", "2026-12-01T03:11:43.25", "2026-12-01T03:11:43.250000"]
+)
+def test_the_servers_clock_is_read_in_utc(told: str, serve: Serve) -> None:
+    rows = answer(200, {"rows": [{"now": told}]})
+    now = client(serve(rows).url).now()
+    assert now == datetime.datetime(2026, 12, 1, 3, 11, 43, 250_000, datetime.UTC)
+
+
+@pytest.mark.parametrize("version", ["1.8.0+x", "1.8.0-rc.1", "1.8.0-rc.1+build.7", "1.8", "1.8.0+7-g1a2b"])
+def test_a_version_may_name_its_build(version: str, serve: Serve) -> None:
+    admin = client(serve(answer(200, {"version": version})).url)
+    assert admin.version.release == (1, 8)
+    assert admin.capabilities.can_pause
+
+
+@pytest.mark.parametrize("version", ["+1.8", "1.x", "", "-", "latest", "1.8.0+\ud800"])
+def test_a_version_that_is_none_is_an_answer_of_something_else(version: str, serve: Serve) -> None:
+    admin = client(serve(answer(200, {"version": version})).url)
+    if version.startswith("1.8.0"):
+        assert failure(lambda: admin.version).reason == "not_restate"
+    else:
+        assert failure(lambda: admin.version).code == "RESTATE_UNEXPECTED_RESPONSE"
