@@ -71,6 +71,14 @@ def says_not_found(response: httpx.Response) -> bool:
         return False
 
 
+def _is_json(response: httpx.Response) -> bool:
+    try:
+        response.json()
+    except ValueError:
+        return False
+    return True
+
+
 def _read_may_pass(response: httpx.Response) -> bool:
     """Whether a read may soon be answered otherwise: after any error of the server that it does not call final."""
     return is_server_error(response) and not _is_permanent(response)
@@ -153,9 +161,8 @@ class AdminCalls:
         """
         if response.status_code not in statuses:
             raise self.unexpected(response)
-        if response.content and not response.headers.get("content-type", "").startswith("application/json"):
-            doubt = response.request.method != "GET"
-            raise self.transport.unexpected(response, reason="not_restate", outcome_unknown=doubt)
+        if response.request.method != "GET" and response.content and not _is_json(response):
+            raise self.transport.unexpected(response, reason="not_restate", outcome_unknown=True)
         return response
 
     def unexpected(self, response: httpx.Response) -> OperatorError:
