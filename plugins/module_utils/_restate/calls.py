@@ -37,7 +37,8 @@ _WRONG_QUERY = re.compile(
     r"(?:datafusion failed|Datafusion error): "
     r"(?:SQL error|Schema error|Error during planning|This feature is not implemented|Optimizer rule"
     r"|Invalid or Unsupported Configuration|Arrow error: (?:Cast|Parser|Compute|Divide by zero) error"
-    r"|Execution error: (?:Unsupported|Placeholder)|External error: non valid invocation id)"
+    r"|Execution error: (?:Unsupported|Placeholder)|External error: non valid invocation id"
+    r"|Internal error: failed to call 'regex)"
 )
 
 

@@ -110,6 +110,7 @@ WRONG = [
     "Optimizer rule 'simplify_expressions' failed\ncaused by\nArrow error: Parser error: Error parsing timestamp",
     "Optimizer rule 'simplify_expressions' failed\ncaused by\nInvalid regex\ncaused by\nExternal error: regex parse error",
     "Error during planning: Invalid function 'nofunc'.\nDid you mean 'round'?",
+    "Internal error: failed to call 'regex_match_dyn_scalar' Compute error: Regular expression did not compile",
     "This feature is not implemented: The context currently only supports a single SQL statement",
 ]
 
