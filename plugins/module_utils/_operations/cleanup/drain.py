@@ -113,10 +113,9 @@ class Drain:
 
     def _end_all_pending(self) -> None:
         """Do with all that is still pending as was asked, then remove what has ended."""
-        latest = self._plan.registry.latest_at
-        # What is the latest can only go once the older revisions of its services are gone.
-        for removal in sorted(self._waiting, key=lambda each: bool(latest(each.id))):
-            self._end_pending(removal)
+        for removal in self._plan.in_order_of_ending:
+            if removal in self._waiting:
+                self._end_pending(removal)
         wait_until(
             lambda: self._remove_drained() or not self._undecided(),
             clock=self._clock,

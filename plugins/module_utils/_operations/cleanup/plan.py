@@ -148,6 +148,14 @@ class Plan:
     error: OperatorError | None
 
     @property
+    def in_order_of_ending(self) -> list[Removal]:
+        """The removals in the order in which their pending work is ended.
+
+        What is the latest can only go once the older revisions of its services are gone.
+        """
+        return sorted(self.removals, key=lambda each: bool(self.registry.latest_at(each.id)))
+
+    @property
     def is_assumed(self) -> bool:
         """Whether the kept deployment is not registered yet."""
         return self.kept.id == ASSUMED_ID

@@ -30,7 +30,7 @@ def predict(plan: Plan) -> Journal:
     journal = Journal(is_prediction=True)
     ends = {removal.id: _end_of(removal) for removal in plan.removals}
     blocked = _blocked(plan, {each for each, end in ends.items() if end.remaining})
-    for removal in plan.removals:
+    for removal in plan.in_order_of_ending:
         if removal.id in blocked:
             note_remaining(journal, removal.id, {OLDER_RETURNS: []})
         else:

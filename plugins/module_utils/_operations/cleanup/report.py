@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ..._errors import OperatorError
@@ -24,8 +25,11 @@ def make_report(plan: Plan, journal: Journal) -> Report:
     """Return what was done, or would be, what remains and why."""
     is_gone = {removal.id for removal in plan.removals if _is_gone(_entry(removal, journal))}
     error = plan.error or journal.ended_by or _what_holds(plan, journal)
+    impact = _told_impact(plan, journal)
+    if error and impact:
+        error = dataclasses.replace(error, message=f"{error.message.rstrip('.')}.{impact}")
     return Report(
-        message=(error.message if error else _sentence(plan, journal)) + _told_impact(plan, journal),
+        message=error.message if error else f"{_sentence(plan, journal)}{impact}",
         subject=urls.without_secrets(plan.request.service_url),
         changed=journal.changed,
         details=_details(plan, journal),
@@ -54,7 +58,7 @@ def _details(plan: Plan, journal: Journal) -> dict[str, t.Any]:
     staying = [_remaining(each.deployment, each.reason, **_latest(each, plan)) for each in plan.staying]
     return {
         "kept": kept,
-        "removed": journal.subjects("remove"),
+        "removed": [each.id for each in plan.removals if journal.is_done("remove", each.id)],
         "already_gone": [id_ for id_, (_each, entry) in entries.items() if entry.reason == "already_gone"],
         "remaining": staying
         + [_held(each, entry) for each, entry in entries.values() if not _is_gone(entry)],
