@@ -20,6 +20,7 @@ LONG = {
     "guides",
     "in_process",
     "lambda",
+    "pauses_of_a_move",
     "progress",
     "report",
 }
