@@ -19,6 +19,7 @@ LONG = {
     "guides",
     "in_process",
     "lambda",
+    "pauses_of_a_move",
     "progress",
     "report",
 }
