@@ -9,8 +9,6 @@ Nothing is done twice, and each result lists what its own task did.
 
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,16 +16,14 @@ from typing import Any
 
 import pytest
 
-from tests.integration.proxy import Answer, Fault, Forward, Proxy, Request, after, before, proxy_of
+from tests.integration.proxy import Proxy, after, before, proxy_of
 from tests.integration.recovery_claims import pending_snapshots
 from tests.integration.server import Server
 from tests.integration.superseded_deployments import FORCED, superseded
+from tests.integration.task_meeting import Hold, Meeting, Result, Submissions, assert_no_bug
 from tests.integration.task_process import TaskProcess
 
-Result = dict[str, Any]
-Hold = Callable[[Callable[[], object]], Fault]
-
-_PATIENT = {"request_timeout": 60}
+_PATIENT: dict[str, Any] = {"request_timeout": 60}
 """The task that is held waits longer for the answer than the other task takes."""
 _MOVE = ("PATCH", "/resume$")
 _PAUSE = ("PATCH", "/pause$")
@@ -46,41 +42,6 @@ def ingress(server: Server) -> Iterator[Proxy]:
         yield started
 
 
-class Meeting:
-    """What a proxy does to each call: at the first one that matches, another task runs from its start to its end."""
-
-    def __init__(self, call: tuple[str, str], hold: Hold, other: Callable[[], Result]) -> None:
-        self.results: list[Result] = []
-        self.held = ""
-        """The path of the call at which the other task ran."""
-        self._method, self._path = call
-        self._fault = hold(lambda: self.results.append(other()))
-
-    def __call__(self, request: Request, forward: Forward) -> Answer:
-        is_it = request.method == self._method and re.search(self._path, request.path)
-        if self.held or not is_it or not request.writes:
-            return forward()
-        self.held = request.path
-        return self._fault(request, forward)
-
-
-class Submissions:
-    """Counts the runs that the ingress started: a submission that finds a run of its key starts none."""
-
-    def __init__(self, meeting: Meeting) -> None:
-        self.started: list[str] = []
-        self._meeting = meeting
-
-    def __call__(self, request: Request, forward: Forward) -> Answer:
-        def record() -> Answer:
-            answer = forward()
-            if request.path.endswith("/send") and json.loads(answer.body).get("status") == "Accepted":
-                self.started.append(request.path.split("/")[2])
-            return answer
-
-        return self._meeting(request, record)
-
-
 def task_beside(server: Server, module: str, **args: Any) -> Callable[[], Result]:
     return lambda: {"failed": False, **TaskProcess(module, {**server.connection, **args}).result()}
 
@@ -88,13 +49,6 @@ def task_beside(server: Server, module: str, **args: Any) -> Callable[[], Result
 def all_of(name: str, *results: Result) -> list[str]:
     """What is listed under this name in any of the results."""
     return sorted(one for result in results for one in result.get(name, []))
-
-
-def assert_no_bug(*results: Result) -> None:
-    for result in results:
-        assert result.get("error", {}).get("code") != "RESTATE_BUG", result["msg"]
-        assert "exception" not in result, result["msg"]
-        assert "Traceback" not in json.dumps(result)
 
 
 def assert_moved_once(runs: list[str], meeting: Meeting, *results: Result) -> None:

@@ -20,6 +20,7 @@ LONG = {
     "lambda",
     "progress",
     "report",
+    "two_runbooks_at_once",
 }
 
 
