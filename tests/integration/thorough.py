@@ -22,6 +22,7 @@ LONG = {
     "pauses_of_a_move",
     "progress",
     "report",
+    "two_runbooks_at_once",
 }
 
 
