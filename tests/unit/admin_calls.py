@@ -74,6 +74,7 @@ READS: dict[str, tuple[Callable[[AdminClient], object], bytes, str]] = {
     "services": (AdminClient.services, answer(200, {"services": []}), "GET /services"),
     "subscriptions": (AdminClient.subscriptions, answer(200, {"subscriptions": []}), "GET /subscriptions"),
     "service": (lambda admin: admin.service("A"), NOT_FOUND, "GET /services/A"),
+    "openapi": (lambda admin: admin.openapi(".."), NOT_FOUND, "GET /services/%2E%2E/openapi"),
     "capabilities": (lambda admin: admin.capabilities, answer(200, {"version": "1.7.12"}), "GET /version"),
     "query": (lambda admin: admin.query(Question(Number, "SELECT 1")), ROWS, "POST /query"),
     "now": (AdminClient.now, answer(200, {"rows": [{"now": "2026-12-01T03:00:00Z"}]}), "POST /query"),

@@ -11,7 +11,6 @@ import datetime
 import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import quote
 
 from .._errors import OperatorError
 from .._http.answers import server_message
@@ -19,6 +18,7 @@ from .._http.clock import Clock
 from .._http.connection import Connection
 from .._http.guard import WriteGuard
 from .._http.transport import Request
+from .._http.urls import segment
 from .._thirdparty import ValidationError, httpx
 from . import wire
 from .calls import AdminCalls, is_unavailable, says_not_found, write_may_pass
@@ -97,7 +97,7 @@ class AdminClient(AdminCalls):
 
     def deployment(self, deployment_id: str) -> wire.DeploymentDetail | None:
         """Return a deployment with its own revision of each service, or None where it is not registered."""
-        return self.read_or_none(wire.DeploymentDetail, f"/deployments/{_segment(deployment_id)}")
+        return self.read_or_none(wire.DeploymentDetail, f"/deployments/{segment(deployment_id)}")
 
     def services(self) -> tuple[wire.Service, ...]:
         """Return the latest revision of each service. On a cluster the list can be 10 s old."""
@@ -105,7 +105,11 @@ class AdminClient(AdminCalls):
 
     def service(self, name: str) -> wire.Service | None:
         """Return the latest revision of a service, or None where it is not registered."""
-        return self.read_or_none(wire.Service, f"/services/{_segment(name)}")
+        return self.read_or_none(wire.Service, f"/services/{segment(name)}")
+
+    def openapi(self, name: str) -> wire.OpenApi | None:
+        """Return what can be sent to the handlers of a service, or `None` if it is not registered."""
+        return self.read_or_none(wire.OpenApi, f"/services/{segment(name)}/openapi")
 
     def subscriptions(self) -> tuple[wire.Subscription, ...]:
         """Return the Kafka subscriptions. A server keeps them when the service that they feed is gone."""
@@ -197,7 +201,7 @@ class AdminClient(AdminCalls):
 
     def delete_deployment(self, deployment_id: str) -> bool:
         """Delete a deployment (forced: no server can do it without); return False where it was gone already."""
-        path = f"/deployments/{_segment(deployment_id)}"
+        path = f"/deployments/{segment(deployment_id)}"
         request = Request("DELETE", path, params={"force": "true"})
         response = self.send(request, may_pass=write_may_pass)
         if says_not_found(response):
@@ -207,7 +211,7 @@ class AdminClient(AdminCalls):
 
     def patch_service(self, name: str, settings: dict[str, t.Any]) -> None:
         """Set settings of the latest revision of a service."""
-        request = Request("PATCH", f"/services/{_segment(name)}", body=settings)
+        request = Request("PATCH", f"/services/{segment(name)}", body=settings)
         response = self.send(request, may_pass=write_may_pass)
         self.expect(response, 200)
 
@@ -217,7 +221,7 @@ class AdminClient(AdminCalls):
         The server answers before it does so, and ignores another version silently: read again to know.
         """
         body = {"version": version, "object_key": key, "new_state": {}}
-        request = Request("POST", f"/services/{_segment(service)}/state", body=body)
+        request = Request("POST", f"/services/{segment(service)}/state", body=body)
         self.expect(self.send(request, repeatable=False), 202)
 
     def terminate(self, verb: str, ids: t.Sequence[str]) -> t.Iterator[tuple[str, str]]:
@@ -258,7 +262,7 @@ class AdminClient(AdminCalls):
 
     def _terminate_one(self, verb: str, invocation_id: str) -> str:
         response = self.send(
-            Request("PATCH", f"/invocations/{_segment(invocation_id)}/{verb}"), repeatable=False
+            Request("PATCH", f"/invocations/{segment(invocation_id)}/{verb}"), repeatable=False
         )
         if says_not_found(response):
             return "gone"
@@ -281,7 +285,7 @@ class AdminClient(AdminCalls):
         Returns V(resumed), V(busy) where it must be paused first (or has completed), or V(gone). The server resumes
         also where the deployment does not serve the invocation's handler: look before you call.
         """
-        path = f"/invocations/{_segment(invocation_id)}/resume"
+        path = f"/invocations/{segment(invocation_id)}/resume"
         response = self.send(Request("PATCH", path, params={"deployment": deployment}), repeatable=False)
         if says_not_found(response):
             return "gone"
@@ -309,16 +313,12 @@ class AdminClient(AdminCalls):
 
     def _on_invocation(self, invocation_id: str, verb: str) -> bool:
         response = self.send(
-            Request("PATCH", f"/invocations/{_segment(invocation_id)}/{verb}"), repeatable=False
+            Request("PATCH", f"/invocations/{segment(invocation_id)}/{verb}"), repeatable=False
         )
         if says_not_found(response) or response.status_code == 409:
             return False
         self.expect(response, 200, 202)
         return True
-
-
-def _segment(text: str) -> str:
-    return quote(text, safe="")
 
 
 def _in_short(failure: wire.BatchFailure) -> str | None:

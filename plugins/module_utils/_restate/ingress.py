@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from urllib.parse import quote
 
 from .._errors import OperatorError
 from .._http import urls
@@ -153,7 +152,7 @@ class IngressClient:
 
         It is the id of the run that is there, where the key was submitted before.
         """
-        path = f"/{quote(service, safe='')}/{quote(key, safe='')}/{quote(handler, safe='')}/send"
+        path = "/" + "/".join(urls.segment(name) for name in (service, key, handler)) + "/send"
         self._guard.authorize_write(f"POST {path}")
         # What the operator sends to get in stands before what somebody once sent to get in.
         own = self._own_headers

@@ -104,6 +104,34 @@ class Service(Wire):
         return frozenset(handler.name for handler in self.handlers if handler.ty == "Workflow")
 
 
+class _RequestBody(Wire):
+    content: dict[str, t.Any] = Field(default_factory=dict)
+    required: bool = False
+
+
+class _Operation(Wire):
+    request_body: _RequestBody | None = Field(default=None, alias="requestBody")
+
+
+class OpenApi(Wire):
+    """GET /services/{name}/openapi: the calls that the ingress takes for a service.
+
+    Only this document tells the content types of a handler: its `input_description` says `JSON object` for any of them
+    that comes with a schema (seen on 1.5.3, 1.6.2 and 1.7.12).
+    """
+
+    paths: dict[str, dict[str, t.Any]]
+
+    def input_of(self, service: str, handler: str) -> tuple[tuple[str, ...], bool] | None:
+        """Return the content types that a keyed handler accepts, and whether it needs an input, or `None`."""
+        ending = f"/{service}/{{key}}/{handler}"
+        for path, operations in self.paths.items():
+            if path.removesuffix("/send").endswith(ending) and "post" in operations:
+                body = _Operation.model_validate(operations["post"]).request_body
+                return (tuple(body.content), body.required) if body else ((), False)
+        return None
+
+
 class ServiceRevision(Wire):
     """A service as GET /deployments lists it."""
 

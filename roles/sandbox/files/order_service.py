@@ -34,8 +34,10 @@ from odd_services import (
     cron,
     failing_step,
     forgetful_workflow,
+    inputless_workflow,
     invoices,
     slow_starter,
+    picky_workflow,
     wide_service,
 )
 from restate import (
@@ -174,7 +176,16 @@ VARIANTS: dict[str, Callable[[], list[AnyService]]] = {
     "zero-retention": lambda: [forgetful_workflow()],
     "journal-changed": lambda: _release(2, order_workflow(2, other_journal=True)),
     "callers": lambda: [*_release(2), caller()],
+    "started-by-handlers": lambda: [
+        caller(),
+        order_workflow(1),
+        blob_workflow(),
+        inputless_workflow(),
+        picky_workflow("VendorWorkflow", "application/vnd.shop+json"),
+        picky_workflow("ImageWorkflow", "image/*"),
+    ],
     "blobs": lambda: [blob_workflow()],
+    "blobs-as-json": lambda: [blob_workflow("application/json")],
     "basket-object": lambda: [basket("object"), ledger],
     "basket-shared": lambda: [basket("shared"), ledger],
     "basket-workflow": lambda: [basket("workflow"), ledger],
