@@ -276,7 +276,11 @@ def _advice(finding: Result) -> str:
 
 def _code(step: Step) -> str | None:
     error = step.result.get("error")
-    return error.get("code") if isinstance(error, dict) else None
+    if isinstance(error, dict):
+        return error.get("code")
+    # A gate of the runbook has a message and no more.
+    found = _CODE.match(step.message)
+    return found[0].removesuffix(": ") if found else None
 
 
 def _remedy(step: Step) -> str:
