@@ -177,7 +177,9 @@ def test_a_step_that_was_not_approved_is_not_done_nor_what_comes_before_it(
     assert ran.returncode == 2
     assert "recover_workflow is no step of what was approved. Nothing was touched." in ran.stdout
     assert server.row(failed) is not None
-    assert server.row(paused)["status"] == "paused"
+    row = server.row(paused)
+    assert row is not None
+    assert row["status"] == "paused"
 
 
 @pytest.mark.parametrize("tags", [("--tags", "redeploy"), ("--skip-tags", "cleanup")], ids=" ".join)
