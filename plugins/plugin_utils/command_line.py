@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import yaml
 
+from ..module_utils._redact import NO_PATTERNS, Patterns, visible
 from ..module_utils._task.options import AUDIT_SPEC, CONNECTION_SPEC
 from .options import public_variables
 
@@ -76,13 +77,13 @@ _RUNBOOK = re.compile(rf"ansible-playbook dalp\.restate\.(\w+)|{MODULE.pattern}"
 class Command:
     """What Ansible was called to do, on one host.
 
-    O(arguments) are Ansible's parsed ones. What a pattern of O(hidden) matches is not shown, nor is the value of a
-    variable that may be secret: one of an option that is not logged, or one that is not ours.
+    O(arguments) are Ansible's parsed ones. What one of the patterns O(hidden) matches is not shown, nor is the value of
+    a variable that may be secret: one of an option that is not logged, or one that is not ours.
     """
 
     arguments: t.Mapping[str, t.Any]
     host: str
-    hidden: tuple[re.Pattern[str], ...] = ()
+    hidden: Patterns = NO_PATTERNS
 
     @property
     def holds_plans(self) -> bool:
@@ -105,11 +106,11 @@ class Command:
     def _words(self, flags: list[str], given: list[str]) -> str:
         words = ["ansible-playbook", *(self.arguments.get("args") or ()), *flags, *self._where()]
         words += [*self._options(SELECTING), *given]
-        return shlex.join([*words, *(["--diff"] if self.arguments.get("diff") else [])])
+        return _typed([*words, *(["--diff"] if self.arguments.get("diff") else [])])
 
     def completed(self, text: str) -> str:
         """Return a text whose commands go where this one went; what they do, they say themselves."""
-        where = shlex.join([*self._where(), *self._given(of_connection=True)])
+        where = _typed([*self._where(), *self._given(of_connection=True)])
         return _RUNBOOK.sub(
             lambda found: f"ansible-playbook dalp.restate.{found[1] or found[2]} {where}", text
         )
@@ -173,9 +174,17 @@ class Command:
 
     def _hidden_in(self, text: str) -> str:
         shown = _PASSWORD_WORD.sub(rf"\1 {_YOURS}", _USERINFO.sub(f"{_YOURS}@", text))
-        for pattern in self.hidden:
-            shown = pattern.sub(_YOURS, shown)
-        return shown
+        return self.hidden.replaced(shown, _YOURS)
+
+
+def _typed(words: t.Iterable[str]) -> str:
+    """Return words as a shell takes them, in one line: what is invisible is an escape, in quotes that know it."""
+    return " ".join(shlex.quote(word) if word.isprintable() else _escaped(word) for word in words)
+
+
+def _escaped(word: str) -> str:
+    text = word.replace("\\", "\\\\").replace("'", "\\'")
+    return f"$'{visible(text)}'"
 
 
 def _joined(name: str, values: t.Sequence[str]) -> str | tuple[str, ...]:

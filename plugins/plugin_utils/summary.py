@@ -57,7 +57,9 @@ class Step:
     @property
     def message(self) -> str:
         """What the step says of itself; a result of Ansible's own may say nothing."""
-        told = str(self.result.get("msg") or ("failed" if self.has_failed else "done"))
+        said = str(self.result.get("msg") or ("failed" if self.has_failed else "done"))
+        # Ansible's own errors have several lines.
+        told = " ".join(said.splitlines())
         # Ansible puts its own words before the error of a lookup.
         code = _CODE.search(told)
         return told[code.start() :] if code else told

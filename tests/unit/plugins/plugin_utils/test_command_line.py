@@ -6,12 +6,16 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import re
 import shlex
+import subprocess
+import sys
 from typing import Any
 
 import pytest
-from ansible.cli.playbook import PlaybookCLI
+from ansible_collections.dalp.restate.plugins.module_utils._redact import Patterns
 from ansible_collections.dalp.restate.plugins.plugin_utils.command_line import REACHING, SELECTING, Command
 
 OF_THE_COMMAND = {"args", "extra_vars", "subset", "check", "diff"}
@@ -26,17 +30,34 @@ GIVEN = (
 )
 
 
+# In a process of its own: what Ansible's command line imports makes a controller of the process.
+PARSER = """
+import json, sys
+from ansible.cli.playbook import PlaybookCLI
+cli = PlaybookCLI(["ansible-playbook", *sys.argv[1:]])
+cli.init_parser()
+given = vars(cli.post_process_args(cli.parser.parse_args(cli.args[1:])))
+print(json.dumps([given, [action.dest for action in cli.parser._actions]]))
+"""
+
+
+@functools.cache
+def answered(*words: str) -> tuple[dict[str, Any], set[str]]:
+    """Return what Ansible makes of a command line, and the names of all its options."""
+    command = [sys.executable, "-c", PARSER, "dalp.restate.release", *words]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    given, known = json.loads(ran.stdout)
+    return given, set(known)
+
+
 def parsed(*words: str) -> dict[str, Any]:
     """Return what Ansible makes of a command line, as it is when a task runs."""
-    cli = PlaybookCLI(["ansible-playbook", "dalp.restate.release", *words])
-    cli.init_parser()
-    return vars(cli.post_process_args(cli.parser.parse_args(cli.args[1:])))
+    given = answered(*words)[0]
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 
 
 def test_every_option_of_ansible_is_carried_or_needs_not_be() -> None:
-    cli = PlaybookCLI(["ansible-playbook"])
-    cli.init_parser()
-    known = {action.dest for action in cli.parser._actions}
+    known = answered("-i", "localhost,")[1]
     assert known == {*REACHING, *SELECTING, *OF_THE_COMMAND, *RUNS_NO_TASK, *CHANGES_ONLY_THE_OUTPUT}
 
 
@@ -83,8 +104,29 @@ def test_another_runbook_is_reached_as_this_one_and_runs_whole() -> None:
     "--sftp-extra-args=card 4711-0815",
 ])  # fmt: skip
 def test_no_secret_shows_in_the_options_that_are_carried(given: str) -> None:
-    command = Command(parsed(given), "h", (re.compile(r"\d{4}-\d{4}"),))
+    name, _, value = given.removeprefix("--").partition("=")
+    command = Command(
+        {"args": ("x",), name.replace("-", "_"): value}, "h", Patterns([re.compile(r"\d{4}-\d{4}")])
+    )
     for text in (command.again(), command.completed("Run restate_doctor")):
         assert "<yours>" in text
         assert "hush" not in text
         assert "4711" not in text
+
+
+@pytest.mark.parametrize(
+    "value", ["a\n  NEXT\nb", "\x1b[31mred", "it's \\ a\ttab", "\u202eturned", "plain 'one'"]
+)
+def test_a_command_is_one_visible_line_and_a_shell_reads_the_same_of_it(value: str) -> None:
+    command = Command(
+        {"args": ("x",), "extra_vars": (json.dumps({"restate_reason": value}), f"restate_actor={value}")},
+        value,
+    )
+    typed = command.again()
+    assert typed.isprintable()
+    said = subprocess.run(
+        ["bash", "-c", f"printf '%s\\0' {typed}"], capture_output=True, check=True, env={"LC_ALL": "C.UTF-8"}
+    )
+    words = said.stdout.decode().split("\0")[:-1]
+    assert words[words.index("--limit") + 1] == value
+    assert json.loads(words[words.index("-e") + 1]) == {"restate_reason": value}
