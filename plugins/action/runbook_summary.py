@@ -11,14 +11,13 @@ import typing as t
 from ansible import context
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible.utils.color import stringc
-from ansible.utils.display import Display
 
 from ..module_utils._errors import OperatorError
 from ..module_utils._redact import Patterns, visible
 from ..module_utils._task.options import AUDIT_SPEC
 from ..module_utils._task.redaction import Redactor, patterns_of
 from ..plugin_utils.command_line import Command
+from ..plugin_utils.display import show
 from ..plugin_utils.job_template import JobTemplate
 from ..plugin_utils.option_values import read_option
 from ..plugin_utils.report.files import VARIABLE, report_path, write_page
@@ -54,8 +53,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         report, warnings = self._report(run, variables)
         told = [*lines(run), *(Line(text) for text in (["", "REPORT", *report] if report else []))]
         summary = [line._replace(text=visible(line.text)) for line in told]
-        # At once, so that the lines of two hosts do not mix.
-        Display().display("\n".join(["", *map(_coloured, summary)]))
+        show([Line(""), *summary])
         result |= {"changed": False, "lines": [line.text for line in summary], "report": report}
         if warnings:
             result["warnings"] = warnings
@@ -111,7 +109,3 @@ def _nothing_selected(run: Run, tags: t.Sequence[str]) -> str | None:
         f"RESTATE_INVALID_ARGUMENT: --tags {','.join(tags)} selects no step of this runbook; nothing was done. "
         f"What to do: Use one of doctor, {', '.join(names)}."
     )
-
-
-def _coloured(line: Line) -> str:
-    return str(stringc(line.text, line.colour)) if line.colour else line.text

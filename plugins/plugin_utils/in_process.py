@@ -26,6 +26,8 @@ from ansible.utils.display import Display
 from ..module_utils._operations.operation import Operation
 from ..module_utils._task.execute import execute, unmet_requirement
 from ..module_utils._task.options import argument_spec, shown_options
+from .display import show
+from .summary import Line
 
 SWITCH = "dalp_restate_in_process"
 """The variable that, when it is false, has the modules sent as those of others are."""
@@ -44,7 +46,7 @@ class TaskInProcess:
         self.params = params
         self.check_mode = check_mode
         self.wants_diff = wants_diff
-        self.tell = (lambda line: Display().display(f"[{host}] {line}")) if host else None
+        self.tell = (lambda line: show([Line(f"[{host}] {line}")])) if host else None
 
     def warn(self, warning: str) -> None:
         """Show a warning, and put it into the result of the task."""
