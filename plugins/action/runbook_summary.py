@@ -19,10 +19,11 @@ from ..module_utils._task.redaction import Redactor, patterns_of
 from ..plugin_utils.command_line import Command
 from ..plugin_utils.display import show
 from ..plugin_utils.job_template import JobTemplate
+from ..plugin_utils.lines import Line
 from ..plugin_utils.option_values import read_option
 from ..plugin_utils.report.files import VARIABLE, report_path, write_page
 from ..plugin_utils.report.of_run import page_of_run
-from ..plugin_utils.summary import Line, Run, Step, lines
+from ..plugin_utils.summary import Run, Step, lines
 
 _SPEC = {
     "title": {"type": "str", "required": True},

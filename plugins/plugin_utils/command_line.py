@@ -59,7 +59,7 @@ _JOINED = {"tags": ",", "skip_tags": ",", "module_path": ":"}
 """Lists that are one word. Ansible keeps tags without an order."""
 _YOURS = "<yours>"
 _PLAN_DIGESTS = "restate_plan_digests"
-_ANSIBLES = {"ansible_connection", "ansible_python_interpreter"}
+_ANSIBLES = {"ansible_connection", "ansible_python_interpreter", "dalp_restate_in_process"}
 # As far as it may reach: a password may have a slash, a comma or an @ in it.
 _USERINFO = re.compile(r"(?<=://)\S*@")
 # A proxy command of ssh takes a password as a word of its own.

@@ -12,7 +12,7 @@ from ansible import constants
 from ansible.utils.color import stringc
 from ansible.utils.display import Display
 
-from .summary import Line
+from .lines import Line
 
 _FOR_MACHINES = ("json", "jsonl", "null")
 """The callbacks whose output is read by machines, or is to be none; in whichever collection they are."""

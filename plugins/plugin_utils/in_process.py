@@ -16,6 +16,7 @@ import typing as t
 from pathlib import Path
 
 from ansible import constants
+from ansible.module_utils import basic
 from ansible.module_utils.common.arg_spec import ModuleArgumentSpecValidator
 from ansible.module_utils.common.json import Direction, get_module_decoder, get_module_encoder
 from ansible.module_utils.errors import UnsupportedError
@@ -27,7 +28,7 @@ from ..module_utils._operations.operation import Operation
 from ..module_utils._task.execute import execute, unmet_requirement
 from ..module_utils._task.options import argument_spec, shown_options
 from .display import show
-from .summary import Line
+from .lines import Line
 
 SWITCH = "dalp_restate_in_process"
 """The variable that, when it is false, has the modules sent as those of others are."""
@@ -157,6 +158,21 @@ def action_of(operation: Operation) -> type[ActionInProcess]:
             return execute(task, operation)
 
     return ActionModule
+
+
+def options_check(operation: Operation) -> t.Callable[[], None]:
+    """Return what ansible-lint calls to check the options of a task.
+
+    It takes an action plugin for the module of its name, calls its C(main), and puts a class of its own in the place of
+    AnsibleModule. Whoever else calls it, nothing is carried out.
+    """
+
+    def main() -> None:
+        basic.AnsibleModule(
+            argument_spec=argument_spec(operation), supports_check_mode=True, **operation.constraints
+        )
+
+    return main
 
 
 def _place(python: str) -> tuple[Path, Path]:

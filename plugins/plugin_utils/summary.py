@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from .advice import with_variables
 from .command_line import Command
 from .job_template import JobTemplate
+from .lines import Line
 
 Result = t.Mapping[str, t.Any]
 
@@ -23,13 +24,6 @@ _SUBJECTS = ("deployment_id", "invocation_id", "workflow", "service", "service_u
 """What a step is about, by the first of these that it has."""
 _SHOWN = 20
 _SEVERITY_COLOURS = {"critical": "red", "warning": "yellow", "info": "blue"}
-
-
-class Line(t.NamedTuple):
-    """A line of a summary, and the colour in which a terminal shows it."""
-
-    text: str
-    colour: str | None = None
 
 
 @dataclass(frozen=True)

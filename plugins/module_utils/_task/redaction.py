@@ -294,7 +294,7 @@ def redacted_arguments(params: dict[str, t.Any], secret_options: t.Collection[st
             }
         elif isinstance(value, list):
             # Of a list, a person needs to know whether it is set.
-            shown[name] = f"{len(value)} hidden"
+            shown[name] = f"{len(value)} hidden" if value else []
         else:
             shown[name] = HIDDEN
     return shown

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,3 +69,11 @@ def test_a_doctor_imports_nothing_that_only_other_tasks_need(imported: tuple[set
 def test_a_task_in_process_imports_nothing_anew_in_its_worker(imported: tuple[set[str], set[str]]) -> None:
     _before, during = imported
     assert not [name for name in during if name.startswith((COLLECTION, "httpcore", "httpx", "pydantic"))]
+
+
+@pytest.mark.parametrize(
+    "module", sorted((ROOT / "plugins" / "modules").glob("restate_*.py")), ids=lambda path: path.stem
+)
+def test_mitogen_takes_each_file_for_a_module_of_ansible(module: Path) -> None:
+    # What NewStylePlanner of Mitogen looks for; without it, the file is sent alone and can import nothing of ours.
+    assert re.search(rb"from ansible(?:_collections|\.module_utils)\.", module.read_bytes())
