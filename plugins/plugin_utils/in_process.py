@@ -33,6 +33,10 @@ from .lines import Line
 SWITCH = "dalp_restate_in_process"
 """The variable that, when it is false, has the modules sent as those of others are."""
 
+_TIMED_OUT = (
+    "{0} was ended by the time-out of its task. What it had done is not known here: it is in the record that the "
+    "module keeps before it ends, where audit_log or audit_webhook is set. Run restate_doctor to see what is left."
+)
 _SECONDS_TO_LEAVE = 10
 _DISCOVERED = ("auto", "auto_silent", "auto_legacy", "auto_legacy_silent")
 
@@ -70,8 +74,7 @@ class ActionInProcess(SendingAction):  # type: ignore[misc]
         """Carry the task out here or, where it is not for this process, send the module."""
         variables = task_vars or {}
         if not self._is_for_here(variables):
-            sent: dict[str, t.Any] = super().run(tmp, variables)
-            return sent
+            return self._sent(tmp, variables)
         if ActionInProcess.ended_by:
             return {"failed": True, "msg": "Nothing was sent.", "error": ActionInProcess.ended_by}
         self._spare_what_ansible_holds()
@@ -91,6 +94,17 @@ class ActionInProcess(SendingAction):  # type: ignore[misc]
         if result.get("error", {}).get("reason") == "signal":
             self._leave_soon(result["error"])
         return {"invocation": {"module_args": self._params}, **result}
+
+    def _sent(self, tmp: str | None, variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        try:
+            sent: dict[str, t.Any] = super().run(tmp, variables)
+        except (Exception, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:
+            # Ansible raises the time-out of a task as one, and makes the result, with what is warned of in it.
+            Display().warning(_TIMED_OUT.format(self._task.action.rpartition(".")[2]))
+            raise
+        return sent
 
     @staticmethod
     def _spare_what_ansible_holds() -> None:
