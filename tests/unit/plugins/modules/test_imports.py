@@ -71,6 +71,52 @@ def test_a_task_in_process_imports_nothing_anew_in_its_worker(imported: tuple[se
     assert not [name for name in during if name.startswith((COLLECTION, "httpcore", "httpx", "pydantic"))]
 
 
+OTHER_PLUGIN = f"""
+import sys
+sys.path.insert(0, {str(ROOT / ".build" / "collections")!r})
+sys.path.insert(0, sys.argv[1])
+from {COLLECTION}.module_utils import _thirdparty
+assert "httpx._main" not in sys.modules, "our import leaves something behind"
+import httpx._main
+assert httpx._main.main
+"""
+
+
+def test_another_plugin_can_import_what_we_do_not(tmp_path: Path) -> None:
+    # What httpx imports for its command line, as far as it looks at it when it is imported.
+    for name in (
+        "click",
+        "rich",
+        "rich.console",
+        "rich.markup",
+        "rich.progress",
+        "rich.syntax",
+        "rich.table",
+        "pygments",
+        "pygments.lexers",
+        "pygments.util",
+    ):
+        folder = tmp_path.joinpath(*name.split("."))
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text(STAND_IN)
+    ended = subprocess.run(
+        [sys.executable, "-c", OTHER_PLUGIN, str(tmp_path)], capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+STAND_IN = """
+class Anything:
+    def __call__(self, *given, **named): return self
+    def __getattr__(self, name): return self
+    def __mro_entries__(self, bases): return (object,)
+
+def __getattr__(name):
+    if name.startswith("__"): raise AttributeError(name)
+    return Anything()
+"""
+
+
 @pytest.mark.parametrize(
     "module", sorted((ROOT / "plugins" / "modules").glob("restate_*.py")), ids=lambda path: path.stem
 )
