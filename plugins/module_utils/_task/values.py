@@ -12,6 +12,7 @@ import typing as t
 
 from .. import _timestamps
 from .._errors import OperatorError
+from .._redact import BUDGET_SECONDS, MatchingTimeoutError, Patterns
 from .._restate.invocation_ids import is_invocation_id
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -45,11 +46,30 @@ def instant(option: str, text: str) -> str:
         ) from None
 
 
-def pattern(option: str, text: str) -> re.Pattern[str]:
+class BoundedPattern(Patterns):
+    """A regular expression of an option, which refuses the task if it takes too long: it selects what is written to."""
+
+    def __init__(self, option: str, pattern: re.Pattern[str]) -> None:
+        super().__init__([pattern])
+        self._option = option
+
+    def search(self, text: str) -> bool:
+        """Return whether it matches somewhere; raise RESTATE_INVALID_ARGUMENT when it takes too long."""
+        try:
+            return super().search(text)
+        except MatchingTimeoutError:
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                f"{self._option} took longer than {BUDGET_SECONDS:g} s to match. Nothing was touched.",
+                remedy="Simplify it: nested repetitions such as (a+)+ can take years.",
+            ) from None
+
+
+def pattern(option: str, text: str) -> BoundedPattern:
     """Return a regular expression, compiled."""
     try:
-        return re.compile(text)
-    except re.error as exc:
+        return BoundedPattern(option, re.compile(text))
+    except (re.error, OverflowError, RecursionError) as exc:
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT", f"{option} is no regular expression: {exc}."
         ) from None

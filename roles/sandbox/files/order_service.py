@@ -36,8 +36,8 @@ from odd_services import (
     forgetful_workflow,
     inputless_workflow,
     invoices,
-    slow_starter,
     picky_workflow,
+    slow_starter,
     wide_service,
 )
 from restate import (
