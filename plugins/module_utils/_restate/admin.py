@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import functools
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote
 
+from .. import _timestamps
 from .._errors import OperatorError
 from .._http.answers import server_message
 from .._http.transport import Request
@@ -27,6 +29,7 @@ _M = t.TypeVar("_M", bound=wire.Wire)
 _Row = t.TypeVar("_Row")
 
 _AT_ONCE = 4
+_NO_PATTERN = "Regular expression did not compile"
 
 
 class AdminClient(AdminCalls):
@@ -127,6 +130,43 @@ class AdminClient(AdminCalls):
                 reason="unexpected_row",
                 message=f"a row with other columns: {self.connection.secrets.hidden(str(exc))}",
             ) from None
+
+    def server_time(self) -> datetime.datetime:
+        """Return what the server's clock says; raise as `query` does.
+
+        Ages of what Restate holds are counted by it. If this host's clock says something else, `warnings` says so.
+        """
+        earliest = _timestamps.now()
+        (row,) = self.query(Questions.server_time())
+        try:
+            moment = row.moment
+        except ValueError:
+            raise OperatorError(
+                "RESTATE_QUERY_FAILED",
+                f"The server says that its time is {self.connection.secrets.hidden(row.now)!r}.",
+            ) from None
+        if apart := _timestamps.difference(moment, earliest, _timestamps.now()):
+            self.warnings.append(f"{apart} Ages are counted by the clock of Restate.")
+        return moment
+
+    def matches_empty(self, option: str, pattern: str) -> bool:
+        """Return whether a regular expression matches a text that is empty.
+
+        Raises RESTATE_INVALID_ARGUMENT, with the option's name, if the server takes no such expression.
+        """
+        try:
+            (row,) = self.query(Questions.pattern_check(pattern))
+        except OperatorError as exc:
+            if _NO_PATTERN not in exc.message:
+                raise
+            why = exc.message.partition(_NO_PATTERN)[2].strip(" :.")
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                f"{option} is no regular expression: {' '.join(why.replace('~', '').split())}.",
+                remedy="Use the syntax of Rust (https://docs.rs/regex/latest/regex/#syntax), which has no look-around "
+                "and no back-references, with smaller repetitions.",
+            ) from None
+        return bool(row.matches)
 
     def queries(self, *questions: Question[t.Any]) -> list[list[t.Any]]:
         """Return the rows of several questions, asked side by side, a few at a time; raises as L(query) does."""

@@ -61,6 +61,8 @@ class AdminCalls:
         self.check_mode = guard.check_mode
         self.guard = guard
         self.transport = Transport(connection, clock, is_of_cluster=True)
+        self.warnings: list[str] = []
+        """What an operator should know of the answers, whatever the task makes of them."""
 
     @property
     def connection(self) -> Connection:

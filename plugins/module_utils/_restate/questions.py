@@ -12,11 +12,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .literals import in_list, literal
+from .literals import in_list, literal, matches
 from .rows import (
     ACTIVITIES,
     Caller,
     Count,
+    EventMatch,
     Invocation,
     InvocationId,
     InvocationsByPlace,
@@ -25,10 +26,12 @@ from .rows import (
     JournalCommand,
     JournalEvent,
     JournalInput,
+    Matched,
     PendingCount,
     PinnedKind,
     Promise,
     Question,
+    ServerTime,
     ServiceKey,
     ServiceType,
     StateEntry,
@@ -43,6 +46,10 @@ _ZOMBIE = (
     f"{_UNFINISHED} AND pinned_deployment_id IS NOT NULL "
     "AND pinned_deployment_id NOT IN (SELECT id FROM sys_deployment)"
 )
+_PAUSED_WITH = (
+    "COALESCE(json_get_str(event_json, 'last_failure', 'error_message'), "
+    "json_get_str(event_json, 'error_message'))"
+)
 _INVOCATION = (
     "id, target, status, created_at, target_service_name, target_service_key, target_handler_name, "
     "target_service_ty, pinned_deployment_id"
@@ -56,6 +63,11 @@ class Questions:
     has_scopes: bool
 
     # The whole server
+
+    @staticmethod
+    def server_time() -> Question[ServerTime]:
+        """What the server's clock says; reads nothing."""
+        return Question(ServerTime, "SELECT now() AS now")
 
     def invocations_by_place(self) -> Question[InvocationsByPlace]:
         """Count invocations by what they are and where they are: as many rows as there are kinds, not invocations."""
@@ -219,6 +231,23 @@ class Questions:
     def troubled_runs(self, page: Page) -> Question[TroubledRun]:
         """A page of runs that failed, are paused, or are being retried."""
         return Question(TroubledRun, page.sql(has_scopes=self.has_scopes))
+
+    @staticmethod
+    def pattern_check(pattern: str) -> Question[Matched]:
+        """Have a regular expression compiled: in a scan of a table, one that is none disconnects 1.5.3."""
+        return Question(
+            Matched,
+            "SELECT regexp_like(text, pattern) AS matches "
+            f"FROM (VALUES ('', {literal(pattern)})) AS given(text, pattern)",
+        )
+
+    def events_match(self, ids: t.Iterable[str], pattern: str) -> Question[EventMatch]:
+        """Whether a regular expression matches why invocations paused, as `last_events` tells it, in its order."""
+        return Question(
+            EventMatch,
+            f"SELECT id, {matches(_PAUSED_WITH, pattern)} AS matches FROM sys_journal_events "
+            f"WHERE id IN {in_list(ids)} AND event_type IN ('Paused', 'TransientError') ORDER BY appended_at",
+        )
 
     # Workflow keys
 

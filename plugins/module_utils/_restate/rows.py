@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import typing as t
+
+from .. import _timestamps
 
 ACTIVITIES = {
     "inboxed": "pending",
@@ -132,6 +135,30 @@ class JournalInput(t.NamedTuple):
     entry_json: str | None = None
 
 
+class ServerTime(t.NamedTuple):
+    """What a server's clock says."""
+
+    now: str
+
+    @property
+    def moment(self) -> datetime.datetime:
+        """The instant; raises ValueError if it is none. From 1.6 on, it is written without its zone, UTC."""
+        return _timestamps.parse(self.now if self.now.endswith("Z") else f"{self.now}Z")
+
+
+class Matched(t.NamedTuple):
+    """Whether a regular expression matches."""
+
+    matches: bool
+
+
+class EventMatch(t.NamedTuple):
+    """Whether a regular expression matches why an invocation paused, by one event of its journal."""
+
+    id: str
+    matches: bool
+
+
 class Count(t.NamedTuple):
     """How many there are."""
 
@@ -186,13 +213,12 @@ class PinnedKind(t.NamedTuple):
 
 
 class TroubledRun(t.NamedTuple):
-    """A workflow run that failed, paused or is being retried; O(failed_at) is when, O(failure) why."""
+    """A workflow run that failed, paused or is being retried; `failed_at` is when."""
 
     id: str
     target_service_name: str
     target_service_key: str
     failed_at: str
-    failure: str | None = None
 
 
 class StateEntry(t.NamedTuple):

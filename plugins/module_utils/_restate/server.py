@@ -69,6 +69,11 @@ class Restate:
         return self.admin.connection.write_grace
 
     @property
+    def warnings(self) -> t.Sequence[str]:
+        """What an operator should know of the answers so far."""
+        return self.admin.warnings
+
+    @property
     def check_mode(self) -> bool:
         """Whether nothing may be written."""
         return self.admin.check_mode

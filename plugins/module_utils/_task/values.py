@@ -16,6 +16,8 @@ from .._restate.invocation_ids import is_invocation_id
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(\d+)\s*([smhdw]?)")
+_LONGEST_AGE = datetime.timedelta(weeks=52_000)
+"""A thousand years: a calendar begins with the year 1."""
 
 
 def seconds(option: str, text: str) -> int:
@@ -29,29 +31,20 @@ def seconds(option: str, text: str) -> int:
     return int(match[1]) * _SECONDS[match[2]]
 
 
-def instant(option: str, text: str) -> str:
-    """Return an instant, given as a time with its zone or as an age, as a timestamp."""
+def instant(option: str, text: str) -> str | _timestamps.Age:
+    """Return a time with its zone as a timestamp, or an age, which the server's clock makes an instant of."""
     text = text.strip()
     try:
-        if _DURATION.fullmatch(text):
-            moment = _timestamps.now() - datetime.timedelta(seconds=seconds(option, text))
-        else:
-            moment = _timestamps.parse(text)
-        return _timestamps.write(moment)
+        if not _DURATION.fullmatch(text):
+            return _timestamps.write(_timestamps.parse(text))
+        age = _timestamps.Age(seconds(option, text))
+        if datetime.timedelta(seconds=age.seconds) > _LONGEST_AGE:
+            raise ValueError("no clock was there then")
+        return age
     except (ValueError, OverflowError):
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT",
             f"{option} must be a time with its zone, like 2026-11-22T03:00:00Z, or an age like 2h; it is {text!r}.",
-        ) from None
-
-
-def pattern(option: str, text: str) -> re.Pattern[str]:
-    """Return a regular expression, compiled."""
-    try:
-        return re.compile(text)
-    except re.error as exc:
-        raise OperatorError(
-            "RESTATE_INVALID_ARGUMENT", f"{option} is no regular expression: {exc}."
         ) from None
 
 
