@@ -93,7 +93,8 @@ ingress:
 admin:
   description:
     - Whether the admin API answers, at which C(url), its C(latency_ms) and the server's C(version).
-    - Where O(admin_url) names several nodes, C(nodes) tells the same of each by itself.
+    - Where O(admin_url) names several nodes, C(nodes) tells the same of each by itself. A node that answers but cannot
+      query the cluster is V(degraded), and what is shown comes from another node.
   returned: when the server was asked
   type: dict
   sample:

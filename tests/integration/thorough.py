@@ -16,6 +16,7 @@ LONG = {
     "approved_runbooks",
     "awx",
     "awx_jobs",
+    "cluster_doctor",
     "dying_node",
     "guides",
     "in_process",

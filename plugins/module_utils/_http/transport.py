@@ -70,6 +70,12 @@ class Transport:
         """How each node is reached."""
         return [node.connection for node in self._nodes]
 
+    def prefer(self, shown_url: str) -> None:
+        """Ask this node from now on, if it is one of them, until it is not there."""
+        self._asked = next(
+            (each for each in self._nodes if each.connection.shown_url == shown_url), self._asked
+        )
+
     def close(self) -> None:
         """Close all connections."""
         for node in self._nodes:

@@ -69,6 +69,10 @@ class AdminCalls:
         """How the node that is asked is reached."""
         return self.transport.connection
 
+    def prefer(self, shown_url: str) -> None:
+        """Ask the node with this URL from now on, until it is not there."""
+        self.transport.prefer(shown_url)
+
     def close(self) -> None:
         """Close all connections."""
         self.transport.close()

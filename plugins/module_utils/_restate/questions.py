@@ -233,6 +233,11 @@ class Questions:
         return Question(TroubledRun, page.sql(has_scopes=self.has_scopes))
 
     @staticmethod
+    def attempts() -> Question[Count]:
+        """Count the attempts that are under way or due: the leader of each partition knows them without reading."""
+        return Question(Count, "SELECT COUNT(1) AS n FROM sys_invocation_state")
+
+    @staticmethod
     def pattern_check(pattern: str) -> Question[Matched]:
         """Have a regular expression compiled: in a scan of a table, one that is none disconnects 1.5.3."""
         return Question(

@@ -15,7 +15,7 @@ from ..journal import Journal
 from .components import Observed, registry_of
 from .findings import Finding, gravest_first, of_components, of_version
 from .invocations import of_invocations, of_unserved
-from .nodes import of_nodes
+from .nodes import of_lists, of_nodes
 from .probes import of_probes
 from .subscriptions import of_subscriptions
 from .superseded import of_superseded
@@ -55,6 +55,7 @@ def diagnose(observed: Observed) -> list[Finding]:
     findings = [
         *of_components(components, observed.admin_url, observed.ingress_url),
         *of_nodes(components, observed.nodes),
+        *of_lists(observed.odd_lists),
         *of_version(components["admin"].value),
     ]
     registry = registry_of(components)

@@ -68,6 +68,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "pattern_check": {"pattern": "TEXT"},
     "events_match": {"ids": ["TEXT"], "pattern": "TEXT"},
     "server_time": {},
+    "attempts": {},
     "promises_of_keys": {"service": "TEXT", "keys": ["TEXT"]},
     "some_invocations": {"limit": 7},
     "any_of_service": {"service": "TEXT"},

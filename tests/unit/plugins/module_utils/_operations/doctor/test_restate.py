@@ -10,6 +10,7 @@ import threading
 from typing import Any
 
 import pytest
+from ansible_collections.dalp.restate.plugins.module_utils import _timestamps
 from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.plan import DoctorRequest
 from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.restate import BACKEND
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
@@ -94,6 +95,8 @@ class Introspected(Server):
             return answer(200, registered[request.target])
         if request.target != "/query":
             return super().__call__(request)
+        if request.json["query"] == "SELECT now() AS now":
+            return answer(200, {"rows": [{"now": _timestamps.write(_timestamps.now())}]})
         (question,) = (name for mark, name in MARKS.items() if mark in request.json["query"])
         self.asked.append(question)
         return answer(200, {"rows": self._rows.get(question.replace(" ", "_"), [])})
