@@ -155,6 +155,8 @@ def health(examination: Result) -> tuple[str, str]:
     )
     if not examination.get("healthy"):
         return f"Restate is NOT healthy{f' ({shown})' if shown else ''}", "red"
+    if any(each["code"] == "NOTHING_REGISTERED" for each in findings) and not shown:
+        return "Restate answers, and nothing is registered there", "yellow"
     return (f"Restate needs attention ({shown})", "yellow") if shown else ("Restate is healthy", "green")
 
 

@@ -18,7 +18,7 @@ from ..operation import Backend
 from ..report import count
 from .components import COMPONENTS, Component, Observed
 from .dalp_report import make_report
-from .findings import Finding, gravest_first, of_components, of_version
+from .findings import Finding, gravest_first, of_components, of_nothing, of_version
 from .plan import Diagnosis, nothing_to_do
 
 
@@ -46,7 +46,7 @@ def _component(health: Health, name: str) -> Component:
 
 def make_plan(observed: Observed, request: DoctorRequest) -> Diagnosis:
     """Return the findings."""
-    return Diagnosis(request.fail_on, observed, tuple(gravest_first(_diagnose(observed))))
+    return Diagnosis(request.fail_on, observed, findings=tuple(gravest_first(_diagnose(observed))))
 
 
 def version_of(observed: Observed) -> Version | None:
@@ -71,6 +71,9 @@ def _diagnose(observed: Observed) -> t.Iterator[Finding]:
             remedy="Keep the release, and have DALP remove the others: dalp.restate.cleanup with restate_backend=dalp "
             "and restate_service_url.",
         )
+    services = components["services"]
+    if not deployments.error and not services.error:
+        yield from of_nothing(deployments.value.items, services.value.items)
     if not invocations.error:
         yield from _of_invocations(invocations.value)
 

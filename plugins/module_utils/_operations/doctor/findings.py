@@ -90,6 +90,21 @@ def _of_cluster(component: str, error: OperatorError) -> Finding:
     )
 
 
+def of_nothing(deployments: t.Sequence[t.Any], services: t.Sequence[t.Any]) -> t.Iterator[Finding]:
+    """Yield that nothing is registered: all that was asked is well, and it is not much."""
+    if not deployments and not services:
+        yield Finding(
+            code="NOTHING_REGISTERED",
+            severity="info",
+            component="deployments",
+            message="No deployment and no service is registered.",
+            subjects=["deployments"],
+            remedy="Register a release: dalp.restate.redeploy with its restate_service_url. If anything was registered "
+            "here before, this is another server or one that lost its data: check admin_url, and keep the snapshots of "
+            "what was purged.",
+        )
+
+
 def of_version(version: Version | None) -> t.Iterator[Finding]:
     """Yield that the version is not one that is tested, where that is so."""
     if version and version.release not in RELEASES:

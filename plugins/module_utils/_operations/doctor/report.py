@@ -33,7 +33,9 @@ def make_report(diagnosis: Diagnosis, _journal: Journal) -> Report:
     components, findings = observed.components, diagnosis.findings
     healthy = is_healthy(components, findings)
     return Report(
-        message=sentence(components["admin"].value, findings, healthy=healthy),
+        message=sentence(
+            components["admin"].value, findings, healthy=healthy, unasked=_unasked(diagnosis.probes_services)
+        ),
         subject=observed.admin_url,
         changed=False,
         details={
@@ -56,6 +58,10 @@ def make_report(diagnosis: Diagnosis, _journal: Journal) -> Report:
         error=gate(diagnosis.fail_on, components, findings),
         is_write=False,
     )
+
+
+def _unasked(probes_services: bool) -> str:
+    return "" if probes_services else "Services were not asked whether they answer (probe_services)."
 
 
 def _nodes(observed: Observed, component: str) -> dict[str, t.Any]:
