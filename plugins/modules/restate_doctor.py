@@ -155,7 +155,8 @@ invocations:
     error: null
 findings:
   description:
-    - What an operator should know, the gravest first, each with a remedy that can be typed as it is. All are told in
+    - What an operator should know, the gravest first, each with a remedy that can be typed as it is. Findings and their
+      subjects come in one order, whatever the order of the server's answers is. All are told in
       L(Findings,https://github.com/dalp/ansible-restate/blob/main/docs/findings.md).
   returned: when the server was asked
   type: list

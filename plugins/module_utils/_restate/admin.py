@@ -70,24 +70,26 @@ class AdminClient(AdminCalls):
         return health.cluster_name if health else None
 
     def deployments(self) -> tuple[wire.Deployment, ...]:
-        """Return every registered deployment. On a cluster the list can be 10 s old."""
-        return self.read(wire.Deployments, "/deployments").deployments
+        """Return every registered deployment, the oldest first. On a cluster the list can be 10 s old."""
+        listed = self.read(wire.Deployments, "/deployments").deployments
+        return tuple(sorted(listed, key=lambda each: (each.created, each.id)))
 
     def deployment(self, deployment_id: str) -> wire.DeploymentDetail | None:
         """Return a deployment with its own revision of each service, or None where it is not registered."""
         return self.read_or_none(wire.DeploymentDetail, f"/deployments/{_segment(deployment_id)}")
 
     def services(self) -> tuple[wire.Service, ...]:
-        """Return the latest revision of each service. On a cluster the list can be 10 s old."""
-        return self.read(wire.Services, "/services").services
+        """Return the latest revision of each service, by name. On a cluster the list can be 10 s old."""
+        return tuple(sorted(self.read(wire.Services, "/services").services, key=lambda each: each.name))
 
     def service(self, name: str) -> wire.Service | None:
         """Return the latest revision of a service, or None where it is not registered."""
         return self.read_or_none(wire.Service, f"/services/{_segment(name)}")
 
     def subscriptions(self) -> tuple[wire.Subscription, ...]:
-        """Return the Kafka subscriptions. A server keeps them when the service that they feed is gone."""
-        return self.read(wire.Subscriptions, "/subscriptions").subscriptions
+        """Return the Kafka subscriptions, by id. A server keeps them when the service that they feed is gone."""
+        listed = self.read(wire.Subscriptions, "/subscriptions").subscriptions
+        return tuple(sorted(listed, key=lambda each: each.id))
 
     def query(self, question: Question[_Row]) -> list[_Row]:
         """Return the rows that answer a question.
@@ -295,7 +297,9 @@ class AdminClient(AdminCalls):
         self, response: httpx.Response, registration: dict[str, t.Any], *, writes: bool
     ) -> wire.Registration:
         if response.status_code in (200, 201):
-            return self.parsed(wire.Registration, response)
+            offered = self.parsed(wire.Registration, response)
+            by_name = tuple(sorted(offered.services, key=lambda each: each.name))
+            return offered.model_copy(update={"services": by_name})
         # A service may repeat what it was sent, and Restate repeats what a service says.
         secrets = self.connection.secrets.and_of(registration.get("additional_headers", {}))
         message, restate_code = server_message(response, secrets)

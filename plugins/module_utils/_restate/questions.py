@@ -98,7 +98,7 @@ class Questions:
         return Question(
             InvocationId,
             "SELECT id FROM sys_invocation_status WHERE status = 'completed' AND completion_result = 'failure' "
-            f"ORDER BY completed_at DESC LIMIT {limit}",
+            f"ORDER BY completed_at DESC, id LIMIT {limit}",
         )
 
     def latest_unsettled(self, *, limit: int) -> Question[InvocationId]:
@@ -106,7 +106,7 @@ class Questions:
         return Question(
             InvocationId,
             "SELECT id FROM sys_invocation WHERE status = 'paused' OR (status != 'completed' AND last_failure IS NOT "
-            f"NULL) ORDER BY modified_at DESC LIMIT {limit}",
+            f"NULL) ORDER BY modified_at DESC, id LIMIT {limit}",
         )
 
     def failures(self, ids: t.Iterable[str]) -> Question[Invocation]:
@@ -127,9 +127,10 @@ class Questions:
         )
 
     def zombies(self, *, limit: int) -> Question[Invocation]:
-        """Unfinished invocations that are pinned to a deployment that is gone."""
+        """Unfinished invocations that are pinned to a deployment that is gone, the oldest first."""
         return Question(
-            Invocation, f"SELECT {_INVOCATION} FROM sys_invocation_status WHERE {_ZOMBIE} LIMIT {limit}"
+            Invocation,
+            f"SELECT {_INVOCATION} FROM sys_invocation_status WHERE {_ZOMBIE} ORDER BY created_at, id LIMIT {limit}",
         )
 
     # Deployments

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ..._dalp.client import DalpClient
 from ..._dalp.wire import MOST_FAILURES, Health, Invocations, Told, key_of
 from ..._restate.wire import Version, parsed_version
+from ..deployments.listed import oldest_first
 from ..journal import Journal
 from ..operation import Backend
 from ..report import count
@@ -67,7 +68,7 @@ def _diagnose(observed: Observed) -> t.Iterator[Finding]:
             component="deployments",
             message=f"{count(len(deployments.value.items), 'deployment')} are registered; DALP does not tell which of "
             "them still have work.",
-            subjects=[deployment.id for deployment in deployments.value.items],
+            subjects=[deployment.id for deployment in oldest_first(deployments.value.items)],
             remedy="Keep the release, and have DALP remove the others: dalp.restate.cleanup with restate_backend=dalp "
             "and restate_service_url.",
         )

@@ -36,7 +36,10 @@ class Finding:
 
 
 def gravest_first(findings: t.Iterable[Finding]) -> list[Finding]:
-    """Return them in the order in which they should be read."""
+    """Return them in the order in which they should be read; those of one severity in the order in which they come.
+
+    That depends on what was observed alone, and not on the order of the server's answers.
+    """
     rank = {"critical": 0, "warning": 1, "info": 2}
     return sorted(findings, key=lambda finding: rank[finding.severity])
 

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 
+from ... import _timestamps
 from ..._restate.rows import Invocation, JournalEvent
 from ..deployments.pending import count_pending, state_of
 from ..deployments.registry import Registry
@@ -97,7 +99,9 @@ def _deployments(components: Components) -> dict[str, t.Any]:
     registry = registry_of(components)
     pending = _pending(components, registry)
     items = []
-    for deployment in sorted(component.value or (), key=lambda deployment: deployment.created):
+    for deployment in sorted(
+        component.value or (), key=lambda deployment: (deployment.created, deployment.id)
+    ):
         item: dict[str, t.Any] = {
             "id": deployment.id,
             "service_url": deployment.shown_url,
@@ -144,8 +148,14 @@ def _recent_failures(seen: Invocations) -> list[dict[str, t.Any]]:
     events = {event.id: event for event in seen.events}
     failures = [_failure(row, "terminal", row.completion_failure, row.completed_at) for row in seen.failed]
     failures += [_unsettled(row, events.get(row.id)) for row in seen.unsettled]
-    failures.sort(key=lambda failure: failure["failed_at"] or "", reverse=True)
+    failures.sort(key=_recency)
     return failures[:RECENT_FAILURES]
+
+
+def _recency(failure: t.Mapping[str, t.Any]) -> tuple[float, str]:
+    """Put the last one first, by time and not by text, and what has no time at the end."""
+    failed_at = failure["failed_at"]
+    return (-_timestamps.parse(failed_at).timestamp() if failed_at else math.inf), failure["id"]
 
 
 def _unsettled(row: Invocation, event: JournalEvent | None) -> dict[str, t.Any]:

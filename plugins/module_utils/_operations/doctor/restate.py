@@ -9,6 +9,7 @@ from __future__ import annotations
 import typing as t
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
+from ... import _timestamps
 from ..._errors import OperatorError
 from ..._http.clock import Clock
 from ..._restate.admin import AdminClient
@@ -176,6 +177,7 @@ def _read_invocations(
     asked = {name: pool.submit(admin.query, each) for name, each in questions.items() if each}
     answers: dict[str, t.Any] = {name: each.result() for name, each in asked.items()}
     invoked: list[InvokedByActivity] = answers.pop("invoked", [])
+    answers["zombies"] = _in_order(answers.get("zombies", ()))
     answers |= _described(admin, answers)
     ids = [row.id for row in answers["unsettled"] if row.last_failure is None]
     if ids and admin.capabilities.keeps_journal_events:
@@ -200,11 +202,24 @@ def _described(
     rows = {row.id: row for row in admin.query(admin.questions.failures(ids))} if ids else {}
     is_unsettled = {id_ for id_, row in rows.items() if row.status == "paused" or _is_retried(row)}
     return {
-        "failed": [
+        "failed": _in_order(
             rows[each.id] for each in failed if each.id in rows and rows[each.id].status == "completed"
-        ],
-        "unsettled": [rows[each.id] for each in unsettled if each.id in is_unsettled],
+        ),
+        "unsettled": _in_order(rows[each.id] for each in unsettled if each.id in is_unsettled),
     }
+
+
+def _in_order(rows: t.Iterable[Invocation]) -> list[Invocation]:
+    """Return invocations by service, key and age: what is being retried is touched again and again."""
+    return sorted(
+        rows,
+        key=lambda row: (
+            row.target_service_name,
+            row.target_service_key or "",
+            _timestamps.parse(row.created_at),
+            row.id,
+        ),
+    )
 
 
 def _is_retried(row: Invocation) -> bool:
