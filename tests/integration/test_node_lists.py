@@ -122,3 +122,20 @@ def test_doctor_goes_by_a_node_that_can_query(server: Server) -> None:
     assert [node["status"] for node in examined["admin"]["nodes"]] == ["degraded", "ok"]
     assert [each["code"] for each in examined["findings"]] == ["ADMIN_NODE_DEGRADED"]
     assert examined["findings"][0]["subjects"] == [proxies[0].url]
+
+
+@pytest.mark.parametrize("place", [0, 2])
+def test_cleanup_goes_by_the_list_of_most_nodes(server: Server, place: int) -> None:
+    old = server.release("release-1")
+    new = server.release("release-2")
+    faults: list[Any] = [None, None, None]
+    faults[place] = (OLD, ALWAYS)
+
+    with nodes(server, *faults) as proxies:
+        for check in (True, False):
+            result = server.task(
+                "cleanup", check=check, admin_url=urls(proxies), service_url=new.url, drain_timeout=0
+            )
+            assert not result["failed"], result["msg"]
+            assert result["removed"] == [old.id]
+            assert len(about_lists(result)) == 1

@@ -54,6 +54,28 @@ def test_selection_by_age_uses_the_clock_of_the_server(
         assert found(server, module, kinds=[kind], failed_before="0s") == [key]
 
 
+@on_all_versions
+@AHEAD
+def test_cleanup_by_age_uses_the_clock_of_the_server(
+    server: Server, skew: Any, ahead: datetime.timedelta
+) -> None:
+    old = server.release("release-1")
+    new = server.release("release-2")
+    skew(ahead)
+
+    young = server.task("cleanup", service_url=new.url, min_age="1h", drain_timeout=0)
+    foreseen = server.task("cleanup", check=True, service_url=new.url, drain_timeout=0)
+    removed = server.task("cleanup", service_url=new.url, drain_timeout=0)
+
+    assert not young["failed"], young["msg"]
+    assert young["removed"] == []
+    assert [each["reason"] for each in young["remaining"]] == ["min_age"]
+    assert any("clock" in each for each in young["warnings"])
+    for result in (foreseen, removed):
+        assert result["removed"] == [old.id]
+        assert not any("clock" in each for each in result.get("warnings", []))
+
+
 @pytest.mark.parametrize(
     ("seconds", "told"), [(10800, "3 h ahead of"), (-90, "90 s behind"), (2, None)], ids=str
 )
