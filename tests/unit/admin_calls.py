@@ -76,12 +76,8 @@ READS: dict[str, tuple[Callable[[AdminClient], object], bytes, str]] = {
     "service": (lambda admin: admin.service("A"), answer(404), "GET /services/A"),
     "capabilities": (lambda admin: admin.capabilities, answer(200, {"version": "1.7.12"}), "GET /version"),
     "query": (lambda admin: admin.query(Question(Number, "SELECT 1")), ROWS, "POST /query"),
+    "now": (AdminClient.now, answer(200, {"rows": [{"now": "2026-12-01T03:00:00Z"}]}), "POST /query"),
     "queries": (lambda admin: admin.queries(Question(Number, "SELECT 1")), ROWS, "POST /query"),
-    "server_time": (
-        AdminClient.server_time,
-        answer(200, {"rows": [{"now": "2026-01-01T00:00:00.5"}]}),
-        "POST /query",
-    ),
     "matches_empty": (
         lambda admin: admin.matches_empty("select.failure_matches", "x"),
         answer(200, {"rows": [{"matches": False}]}),

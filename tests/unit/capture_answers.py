@@ -114,13 +114,13 @@ def _questions(server: Capture, trouble: dict[str, Any]) -> None:
     keys = list(planted)
     release_1 = trouble["deployments"]["release-1"]["id"]
     of_keys = {"service": "OrderWorkflow", "keys": keys}
+    server.ask("clock", "clock")
     server.ask("invocations_by_place", "invocations_by_place")
     server.ask("invoked_by_activity", "invoked_by_activity", retries=3)
     failed = server.ask("latest_terminal_failures", "latest_terminal_failures", limit=20)
     unsettled = server.ask("latest_unsettled", "latest_unsettled", limit=20)
     server.ask("failures", "failures", ids=[row["id"] for row in (*failed, *unsettled)])
     server.ask("last_events", "last_events", ids=[row["id"] for row in unsettled])
-    server.ask("server_time", "server_time")
     server.ask("pattern_check", "pattern_check", pattern="(a+)+$")
     server.ask("zombies", "zombies", limit=20)
     server.ask("pending", "pending")

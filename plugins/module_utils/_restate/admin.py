@@ -133,19 +133,19 @@ class AdminClient(AdminCalls):
                 message=f"a row with other columns: {self.connection.secrets.hidden(str(exc))}",
             ) from None
 
-    def server_time(self) -> datetime.datetime:
-        """Return what the server's clock says; raise as `query` does.
+    def now(self) -> datetime.datetime:
+        """Return the time by the server's clock, by which Restate says when something was created or failed.
 
-        Ages of what Restate holds are counted by it. If this host's clock says something else, `warnings` says so.
+        If this host's clock says something else, `warnings` says so.
         """
         earliest = _timestamps.now()
-        (row,) = self.query(Questions.server_time())
+        (clock,) = self.query(Questions.clock())
         try:
-            moment = row.moment
+            moment = datetime.datetime.fromisoformat(clock.now).replace(tzinfo=datetime.UTC)
         except ValueError:
             raise OperatorError(
                 "RESTATE_QUERY_FAILED",
-                f"The server says that its time is {self.connection.secrets.hidden(row.now)!r}.",
+                f"The server says that its time is {self.connection.secrets.hidden(clock.now)!r}.",
             ) from None
         if apart := _timestamps.difference(moment, earliest, _timestamps.now()):
             self.warnings.append(f"{apart} Ages are counted by the clock of Restate.")

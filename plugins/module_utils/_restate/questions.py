@@ -31,7 +31,7 @@ from .rows import (
     PinnedKind,
     Promise,
     Question,
-    ServerTime,
+    ServerClock,
     ServiceKey,
     ServiceType,
     StateEntry,
@@ -65,9 +65,9 @@ class Questions:
     # The whole server
 
     @staticmethod
-    def server_time() -> Question[ServerTime]:
-        """What the server's clock says; reads nothing."""
-        return Question(ServerTime, "SELECT now() AS now")
+    def clock() -> Question[ServerClock]:
+        """Ask what time it is."""
+        return Question(ServerClock, "SELECT now() AS now")
 
     def invocations_by_place(self) -> Question[InvocationsByPlace]:
         """Count invocations by what they are and where they are: as many rows as there are kinds, not invocations."""

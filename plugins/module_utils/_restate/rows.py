@@ -6,11 +6,8 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import typing as t
-
-from .. import _timestamps
 
 ACTIVITIES = {
     "inboxed": "pending",
@@ -56,6 +53,12 @@ class Invocation(t.NamedTuple):
     last_failure_error_code: str | None = None
     invoked_by_id: str | None = None
     scope: str | None = None
+
+
+class ServerClock(t.NamedTuple):
+    """The time by the clock of the server that was asked, in UTC; only 1.5 writes its zone."""
+
+    now: str
 
 
 class InvocationStatus(t.NamedTuple):
@@ -133,17 +136,6 @@ class JournalInput(t.NamedTuple):
 
     id: str
     entry_json: str | None = None
-
-
-class ServerTime(t.NamedTuple):
-    """What a server's clock says."""
-
-    now: str
-
-    @property
-    def moment(self) -> datetime.datetime:
-        """The instant; raises ValueError if it is none. From 1.6 on, it is written without its zone, UTC."""
-        return _timestamps.parse(self.now if self.now.endswith("Z") else f"{self.now}Z")
 
 
 class Matched(t.NamedTuple):

@@ -102,7 +102,7 @@ def _ages(admin: AdminClient, registry: Registry, min_age: float) -> dict[str, f
     """Return how old each deployment is, by the clock of the server; without a `min_age`, old enough."""
     if not min_age:
         return dict.fromkeys(registry.ids, math.inf)
-    now = admin.server_time()
+    now = admin.now()
     return {each.id: (now - each.created).total_seconds() for each in registry.deployments}
 
 

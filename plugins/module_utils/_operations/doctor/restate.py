@@ -62,7 +62,7 @@ def observe(restate: Restate, request: DoctorRequest) -> Observed:
             "deployments": pool.submit(_ask, admin.clock, admin.deployments),
             "services": pool.submit(_ask, admin.clock, admin.services),
         }
-        pool.submit(_ask, admin.clock, admin.server_time)
+        pool.submit(_ask, admin.clock, admin.now)
         subscriptions = pool.submit(_ask, admin.clock, admin.subscriptions)
         invocations = _ask(admin.clock, lambda: _read_invocations(admin, pool, version, asked["deployments"]))
         components = {

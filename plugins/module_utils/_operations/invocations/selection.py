@@ -86,7 +86,7 @@ def select_runs(admin: AdminClient, select: Select, *, page: int = PAGE) -> Sele
     for times in the wrong order.
     """
     if select.has_ages:
-        select = select.at(admin.server_time())
+        select = select.at(admin.now())
     pattern = _pattern(admin, select.failure_matches)
     workflows = {
         service.name: service.run_handlers

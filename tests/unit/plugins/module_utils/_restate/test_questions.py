@@ -34,6 +34,7 @@ HOSTILE = [
 
 # Every question, with arguments that tests can recognise.
 ARGUMENTS: dict[str, dict[str, Any]] = {
+    "clock": {},
     "invocations_by_place": {},
     "invoked_by_activity": {"retries": 7},
     "latest_terminal_failures": {"limit": 7},
@@ -67,7 +68,6 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     },
     "pattern_check": {"pattern": "TEXT"},
     "events_match": {"ids": ["TEXT"], "pattern": "TEXT"},
-    "server_time": {},
     "attempts": {},
     "promises_of_keys": {"service": "TEXT", "keys": ["TEXT"]},
     "some_invocations": {"limit": 7},

@@ -148,7 +148,7 @@ class Pages:
         """The services that are registered."""
         return [service("Flow"), service("Other"), service("Plain", ty="Service")]
 
-    def server_time(self) -> datetime.datetime:
+    def now(self) -> datetime.datetime:
         """What the clock says."""
         self.is_time_asked = True
         return SERVER_TIME
