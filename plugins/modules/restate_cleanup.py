@@ -96,6 +96,8 @@ options:
   min_age:
     description:
       - Leave deployments that were registered less than this ago, as in V(90s), V(15m), V(2h) or V(3d).
+      - Ages are counted by the clock of Restate. If that and the clock of the host on which the module runs differ by
+        more than a few seconds, the task warns.
       - Not with O(backend=dalp).
     type: str
   max_removed:

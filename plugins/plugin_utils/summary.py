@@ -152,17 +152,9 @@ def health(examination: Result) -> tuple[str, str]:
     )
     if not examination.get("healthy"):
         return f"Restate is NOT healthy{f' ({shown})' if shown else ''}", "red"
-    if shown:
-        return f"Restate needs attention ({shown})", "yellow"
-    if _is_empty(examination):
-        return "Restate is healthy, and no deployment is registered", "yellow"
-    return "Restate is healthy", "green"
-
-
-def _is_empty(examination: Result) -> bool:
-    """Return whether a server was found that has no deployments, so that nothing could be wrong with them."""
-    deployments = examination.get("deployments") or {}
-    return deployments.get("status") == "ok" and not deployments.get("items")
+    if any(each["code"] == "NOTHING_REGISTERED" for each in findings) and not shown:
+        return "Restate answers, and nothing is registered there", "yellow"
+    return (f"Restate needs attention ({shown})", "yellow") if shown else ("Restate is healthy", "green")
 
 
 def _finding(finding: Result) -> Line:

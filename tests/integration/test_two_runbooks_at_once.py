@@ -69,7 +69,7 @@ class Engine:
     def _run(self, name: str, more: dict[str, Any], connection: dict[str, str]) -> Results:
         folder = self.folder / name
         folder.mkdir()
-        variables = {
+        variables: dict[str, Any] = {
             f"restate_{key}": value for key, value in {**self.server.connection, **connection}.items()
         }
         variables["restate_request_timeout"] = 60

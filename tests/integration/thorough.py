@@ -14,6 +14,7 @@ LONG = {
     "approved_runbooks",
     "awx",
     "awx_jobs",
+    "cluster_doctor",
     "dying_node",
     "frozen_node",
     "guides",

@@ -115,6 +115,11 @@ class Transport:
         """How each node is reached, in the order that was given."""
         return [node.connection for node in self._given]
 
+    def prefer(self, shown_url: str) -> None:
+        """Ask this node from now on, if it is one of them, until it is not there."""
+        with self._lock:
+            self._nodes = sorted(self._nodes, key=lambda each: each.connection.shown_url != shown_url)
+
     def close(self) -> None:
         """Close all connections."""
         for node in self._given:

@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 import datetime
+import math
 import typing as t
 
 from ... import _timestamps
 from ..._errors import OperatorError
+from ..._restate.admin import AdminClient
 from ..._restate.rows import Invocation
 from ..._restate.server import Restate
 from ..._restate.wire import Deployment, Handler, Service
+from ..deployments.node_lists import ask_as_most_do
 from ..deployments.pending import Pending, read_pending, read_unfinished
 from ..deployments.registration import OF_THE_SERVICE, as_registered
 from ..deployments.registry import Registry
@@ -33,10 +36,11 @@ def observe(restate: Restate, request: CleanupRequest) -> Observed:
     """Return what is registered and what pends; where something may go, also whether the plan can be carried out."""
     admin = restate.admin
     check(request.service_url, request.assume_registered, check_mode=restate.check_mode)
+    ask_as_most_do(restate)
     registry = Registry.read(admin)
     if request.assume_registered:
         registry = _assuming(registry, request.assume_registered, request.service_url)
-    ages = _ages(registry)
+    ages = _ages(admin, registry, request.min_age)
     pending = read_pending(admin, registry, within=request.drain_timeout)
     choice = choose(registry, ages, request)
     subscriptions = admin.subscriptions() if losses(choice, registry).gone else ()
@@ -89,7 +93,9 @@ def _migrates(request: CleanupRequest) -> bool:
 def _assuming(registry: Registry, assumed: dict[str, t.Any], service_url: str) -> Registry:
     """Return the registry as it would be once the deployment that a dry run predicted is registered."""
     try:
-        created_at = _timestamps.write(_timestamps.now())
+        # Newer than all others, whatever the clock of this host says.
+        newest = max((each.created for each in registry.deployments), default=_timestamps.now())
+        created_at = _timestamps.write(newest + datetime.timedelta(seconds=1))
         new = Deployment(id=ASSUMED_ID, uri=service_url, created_at=created_at)
         own = _assumed_match(registry, assumed, service_url) or new
         services = [_service(each, own.id) for each in assumed["services"]]
@@ -112,8 +118,11 @@ def _service(told: dict[str, t.Any], deployment_id: str) -> Service:
     )
 
 
-def _ages(registry: Registry) -> dict[str, float]:
-    now: datetime.datetime = _timestamps.now()
+def _ages(admin: AdminClient, registry: Registry, min_age: float) -> dict[str, float]:
+    """Return how old each deployment is, by the clock of the server; without a `min_age`, old enough."""
+    if not min_age:
+        return dict.fromkeys(registry.ids, math.inf)
+    now = admin.now()
     return {each.id: (now - each.created).total_seconds() for each in registry.deployments}
 
 

@@ -65,13 +65,19 @@ def section(name: str, text: list[str]) -> list[str]:
 
 @pytest.mark.parametrize(("found", "healthy", "said"), [
     ([], True, "Restate is healthy"),
+    (["nothing"], True, "Restate answers, and nothing is registered there"),
+    (["nothing", "warning"], True, "Restate needs attention (1 warning)"),
     (["warning", "warning", "info"], True, "Restate needs attention (2 warnings)"),
     (["critical"], False, "Restate is NOT healthy (1 critical finding)"),
 ])  # fmt: skip
 def test_the_headline_tells_the_health_and_not_only_that_the_play_ran(
     found: list[str], healthy: bool, said: str
 ) -> None:
-    text = told(examined(), examined(*map(finding, found), healthy=healthy), cleanup=result())
+    findings = [
+        {**finding("info"), "code": "NOTHING_REGISTERED"} if each == "nothing" else finding(each)
+        for each in found
+    ]
+    text = told(examined(), examined(*findings, healthy=healthy), cleanup=result())
     assert text[0] == f"Release on staging: done; {said}"
 
 

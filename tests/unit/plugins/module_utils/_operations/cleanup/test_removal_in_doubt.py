@@ -43,7 +43,12 @@ def test_a_removal_that_a_list_shows_late_is_done(serve: Serve) -> None:
     script.faults[DELETE_1] = [HANG]
     # The deployment is gone from the list of a node some seconds later.
     times = iter(range(100))
-    script.clock = FakeClock(on_sleep=lambda _seconds: next(times) == 4 and script.ids.remove("dp_1"))
+
+    def on_sleep(_seconds: float) -> None:
+        if next(times) == 4:
+            script.ids.remove("dp_1")
+
+    script.clock = FakeClock(on_sleep=on_sleep)
 
     report = cleaned(serve, script)
 
