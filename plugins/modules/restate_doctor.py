@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+# Mitogen takes a file for a module of Ansible by the words "from ansible.module_utils.", wherever they stand.
+
 DOCUMENTATION = r"""
 module: restate_doctor
 short_description: See what is wrong with a Restate server
@@ -93,7 +95,8 @@ ingress:
 admin:
   description:
     - Whether the admin API answers, at which C(url), its C(latency_ms) and the server's C(version).
-    - Where O(admin_url) names several nodes, C(nodes) tells the same of each by itself.
+    - Where O(admin_url) names several nodes, C(nodes) tells the same of each by itself. A node that answers but cannot
+      query the cluster is V(degraded), and what is shown comes from another node.
   returned: when the server was asked
   type: dict
   sample:
@@ -154,7 +157,8 @@ invocations:
     error: null
 findings:
   description:
-    - What an operator should know, the gravest first, each with a remedy that can be typed as it is. All are told in
+    - What an operator should know, the gravest first, each with a remedy that can be typed as it is. Findings and their
+      subjects come in one order, whatever the order of the server's answers is. All are told in
       L(Findings,https://github.com/dalp/ansible-restate/blob/main/docs/findings.md).
   returned: when the server was asked
   type: list

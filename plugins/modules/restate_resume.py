@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+# Mitogen takes a file for a module of Ansible by the words "from ansible.module_utils.", wherever they stand.
+
 DOCUMENTATION = r"""
 module: restate_resume
 short_description: Let stuck invocations go on
@@ -64,10 +66,16 @@ options:
           - That is when a run paused or was last tried.
         type: str
       failed_after:
-        description: Only what failed at or after this, a time or an age.
+        description:
+          - Only what failed at or after this, a time or an age.
+          - An age is counted by the clock of Restate. If that and the clock of the host on which the module runs differ
+            by more than a few seconds, the task warns.
         type: str
       failure_matches:
-        description: A regular expression (of Python) that must be found in the failure.
+        description:
+          - A regular expression that must be found in the failure.
+          - Restate matches it, in the syntax of Rust (U(https://docs.rs/regex/latest/regex/#syntax)), which has no
+            look-around and no back-references. What Restate does not take is RESTATE_INVALID_ARGUMENT.
         type: str
       limit:
         description: How many at the most. The result tells how many more there are.
@@ -118,8 +126,8 @@ results:
     - C(outcome) is V(resumed), V(unchanged) (C(reason) V(completed) or V(not_stuck)), V(blocked) (V(not_found),
       V(deployment_gone), V(service_not_registered), V(handler_not_served), V(service_type_changed),
       V(handler_type_changed), V(protocol_not_supported), and, where it has not begun, V(latest_does_not_fit)) or
-      V(failed) (V(not_moved), V(not_resumed), V(not_tried), V(unknown) and, where it was resumed and failed again at
-      once, V(journal_mismatch), V(protocol_not_supported), V(unexpected_answer)).
+      V(failed) (V(not_moved), V(attempt_running), V(not_resumed), V(not_tried), V(unknown) and, where it was resumed
+      and failed again at once, V(journal_mismatch), V(protocol_not_supported), V(unexpected_answer)).
     - C(deployment_id) is where it goes on.
   returned: when the invocations were looked at
   type: list

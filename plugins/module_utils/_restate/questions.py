@@ -12,11 +12,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .literals import in_list, literal
+from .literals import in_list, literal, matches
 from .rows import (
     ACTIVITIES,
     Caller,
     Count,
+    EventMatch,
     Invocation,
     InvocationId,
     InvocationsByPlace,
@@ -25,10 +26,12 @@ from .rows import (
     JournalCommand,
     JournalEvent,
     JournalInput,
+    Matched,
     PendingCount,
     PinnedKind,
     Promise,
     Question,
+    ServerClock,
     ServiceKey,
     ServiceType,
     StateEntry,
@@ -43,10 +46,22 @@ _ZOMBIE = (
     f"{_UNFINISHED} AND pinned_deployment_id IS NOT NULL "
     "AND pinned_deployment_id NOT IN (SELECT id FROM sys_deployment)"
 )
+_PAUSED_WITH = (
+    "COALESCE(json_get_str(event_json, 'last_failure', 'error_message'), "
+    "json_get_str(event_json, 'error_message'))"
+)
 _INVOCATION = (
     "id, target, status, created_at, target_service_name, target_service_key, target_handler_name, "
     "target_service_ty, pinned_deployment_id"
 )
+
+# A server tells scheduled_start_at only if scheduled_at is read, too (1.5.3 to 1.7.12).
+_SCHEDULED = "status = 'scheduled' AND scheduled_at IS NOT NULL"
+
+
+def _is_later(seconds: int) -> str:
+    """Return the condition that an invocation is scheduled for a time after so many seconds from now."""
+    return f"({_SCHEDULED} AND scheduled_start_at > now() + interval '{int(seconds)} seconds')"
 
 
 @dataclass(frozen=True)
@@ -56,6 +71,11 @@ class Questions:
     has_scopes: bool
 
     # The whole server
+
+    @staticmethod
+    def clock() -> Question[ServerClock]:
+        """Ask what time it is."""
+        return Question(ServerClock, "SELECT now() AS now")
 
     def invocations_by_place(self) -> Question[InvocationsByPlace]:
         """Count invocations by what they are and where they are: as many rows as there are kinds, not invocations."""
@@ -86,7 +106,7 @@ class Questions:
         return Question(
             InvocationId,
             "SELECT id FROM sys_invocation_status WHERE status = 'completed' AND completion_result = 'failure' "
-            f"ORDER BY completed_at DESC LIMIT {limit}",
+            f"ORDER BY completed_at DESC, id LIMIT {limit}",
         )
 
     def latest_unsettled(self, *, limit: int) -> Question[InvocationId]:
@@ -94,7 +114,7 @@ class Questions:
         return Question(
             InvocationId,
             "SELECT id FROM sys_invocation WHERE status = 'paused' OR (status != 'completed' AND last_failure IS NOT "
-            f"NULL) ORDER BY modified_at DESC LIMIT {limit}",
+            f"NULL) ORDER BY modified_at DESC, id LIMIT {limit}",
         )
 
     def failures(self, ids: t.Iterable[str]) -> Question[Invocation]:
@@ -115,19 +135,25 @@ class Questions:
         )
 
     def zombies(self, *, limit: int) -> Question[Invocation]:
-        """Unfinished invocations that are pinned to a deployment that is gone."""
+        """Unfinished invocations that are pinned to a deployment that is gone, the oldest first."""
         return Question(
-            Invocation, f"SELECT {_INVOCATION} FROM sys_invocation_status WHERE {_ZOMBIE} LIMIT {limit}"
+            Invocation,
+            f"SELECT {_INVOCATION} FROM sys_invocation_status WHERE {_ZOMBIE} ORDER BY created_at, id LIMIT {limit}",
         )
 
     # Deployments
 
-    def pending(self) -> Question[PendingCount]:
-        """Count unfinished invocations by service, status, and where they are pinned and were last tried."""
-        kind = "target_service_name, pinned_deployment_id, last_attempt_deployment_id, status"
+    def pending(self, *, within: int = 0) -> Question[PendingCount]:
+        """Count unfinished invocations by handler, status, and where they are pinned and were last tried.
+
+        `within` is how long will be waited for them, in seconds.
+        """
+        kind = "target_service_name, target_handler_name, pinned_deployment_id, last_attempt_deployment_id, status"
         return Question(
             PendingCount,
-            f"SELECT {kind}, COUNT(1) AS n FROM sys_invocation WHERE {_UNFINISHED} GROUP BY {kind}",
+            f"SELECT {kind}, COUNT(1) AS n, SUM(CASE WHEN {_is_later(within)} THEN 1 ELSE 0 END) AS n_later, "
+            f"MIN(CASE WHEN {_SCHEDULED} THEN scheduled_start_at END) AS due_at FROM sys_invocation "
+            f"WHERE {_UNFINISHED} GROUP BY {kind}",
         )
 
     def pinned_kinds(self, deployment_id: str) -> Question[PinnedKind]:
@@ -140,15 +166,36 @@ class Questions:
             "target_service_ty, pinned_service_protocol_version",
         )
 
-    def unfinished_on(self, deployment_id: str, services: t.Collection[str]) -> Question[Invocation]:
-        """The unfinished invocations that are pinned to a deployment or, of these services, to none; oldest first."""
-        place = f"pinned_deployment_id = {literal(deployment_id)}"
+    def unfinished_on(
+        self,
+        deployment_id: str,
+        services: t.Collection[str],
+        handlers: t.Iterable[tuple[str, str]] = (),
+        *,
+        within: int = 0,
+    ) -> Question[Invocation]:
+        """List the unfinished invocations that pend on a deployment, the oldest first.
+
+        They are those that are pinned to it, those that are pinned to none and attempted there now, and those that are
+        pinned to none and of these services or handlers (service and name). `within` is that of `pending`.
+        """
+        place = literal(deployment_id)
+        unpinned = [f"(status = 'running' AND last_attempt_deployment_id = {place})"]
         if services:
-            place += f" OR (pinned_deployment_id IS NULL AND target_service_name IN {in_list(services)})"
+            unpinned.append(f"target_service_name IN {in_list(services)}")
+        unpinned += [
+            f"(target_service_name = {literal(service)} AND target_handler_name = {literal(handler)})"
+            for service, handler in handlers
+        ]
+        is_there = (
+            f"pinned_deployment_id = {place} OR (pinned_deployment_id IS NULL AND ({' OR '.join(unpinned)}))"
+        )
         return Question(
             Invocation,
-            f"SELECT {_INVOCATION}, pinned_service_protocol_version FROM sys_invocation_status "
-            f"WHERE {_UNFINISHED} AND ({place}) ORDER BY created_at",
+            f"SELECT {_INVOCATION}, pinned_service_protocol_version, last_attempt_deployment_id, retry_count, "
+            "last_failure, last_failure_related_command_type, scheduled_at, scheduled_start_at, "
+            f"{_is_later(within)} AS is_later FROM sys_invocation WHERE {_UNFINISHED} AND ({is_there}) "
+            "ORDER BY created_at, id",
         )
 
     # Invocations
@@ -158,8 +205,8 @@ class Questions:
         return Question(
             Invocation,
             f"SELECT {_INVOCATION}, pinned_service_protocol_version, completion_result, completion_failure, "
-            "retry_count, last_start_at, last_attempt_deployment_id, last_failure, last_failure_error_code "
-            "FROM sys_invocation "
+            "retry_count, last_start_at, last_attempt_deployment_id, last_failure, last_failure_error_code, "
+            "last_failure_related_command_type FROM sys_invocation "
             f"WHERE id IN {in_list(ids)}",
         )
 
@@ -181,6 +228,14 @@ class Questions:
             Caller,
             "SELECT id, invoked_by_id FROM sys_invocation_status "
             f"WHERE id IN {in_list(ids)} AND invoked_by_id IS NOT NULL",
+        )
+
+    def cancelled(self, ids: t.Iterable[str]) -> Question[InvocationId]:
+        """List those of these invocations whose journal has a cancel (the signal with the index 1)."""
+        return Question(
+            InvocationId,
+            f"SELECT DISTINCT id FROM sys_journal WHERE id IN {in_list(ids)} "
+            """AND entry_type = 'Notification: Signal' AND entry_json LIKE '%"id":{"Index":1}%'""",
         )
 
     def one_way_calls(self, ids: t.Iterable[str]) -> Question[JournalCommand]:
@@ -219,6 +274,28 @@ class Questions:
     def troubled_runs(self, page: Page) -> Question[TroubledRun]:
         """A page of runs that failed, are paused, or are being retried."""
         return Question(TroubledRun, page.sql(has_scopes=self.has_scopes))
+
+    @staticmethod
+    def attempts() -> Question[Count]:
+        """Count the attempts that are under way or due: the leader of each partition knows them without reading."""
+        return Question(Count, "SELECT COUNT(1) AS n FROM sys_invocation_state")
+
+    @staticmethod
+    def pattern_check(pattern: str) -> Question[Matched]:
+        """Have a regular expression compiled: in a scan of a table, one that is none disconnects 1.5.3."""
+        return Question(
+            Matched,
+            "SELECT regexp_like(text, pattern) AS matches "
+            f"FROM (VALUES ('', {literal(pattern)})) AS given(text, pattern)",
+        )
+
+    def events_match(self, ids: t.Iterable[str], pattern: str) -> Question[EventMatch]:
+        """Whether a regular expression matches why invocations paused, as `last_events` tells it, in its order."""
+        return Question(
+            EventMatch,
+            f"SELECT id, {matches(_PAUSED_WITH, pattern)} AS matches FROM sys_journal_events "
+            f"WHERE id IN {in_list(ids)} AND event_type IN ('Paused', 'TransientError') ORDER BY appended_at",
+        )
 
     # Workflow keys
 

@@ -16,6 +16,8 @@ from .._restate.invocation_ids import is_invocation_id
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _DURATION = re.compile(r"(\d+)\s*([smhdw]?)")
+_LONGEST_AGE = datetime.timedelta(weeks=52_000)
+"""A thousand years: a calendar begins with the year 1."""
 
 
 def seconds(option: str, text: str) -> int:
@@ -29,29 +31,20 @@ def seconds(option: str, text: str) -> int:
     return int(match[1]) * _SECONDS[match[2]]
 
 
-def instant(option: str, text: str) -> str:
-    """Return an instant, given as a time with its zone or as an age, as a timestamp."""
+def instant(option: str, text: str) -> str | _timestamps.Age:
+    """Return a time with its zone as a timestamp, or an age, which the server's clock makes an instant of."""
     text = text.strip()
     try:
-        if _DURATION.fullmatch(text):
-            moment = _timestamps.now() - datetime.timedelta(seconds=seconds(option, text))
-        else:
-            moment = _timestamps.parse(text)
-        return _timestamps.write(moment)
+        if not _DURATION.fullmatch(text):
+            return _timestamps.write(_timestamps.parse(text))
+        age = _timestamps.Age(seconds(option, text))
+        if datetime.timedelta(seconds=age.seconds) > _LONGEST_AGE:
+            raise ValueError("no clock was there then")
+        return age
     except (ValueError, OverflowError):
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT",
             f"{option} must be a time with its zone, like 2026-11-22T03:00:00Z, or an age like 2h; it is {text!r}.",
-        ) from None
-
-
-def pattern(option: str, text: str) -> re.Pattern[str]:
-    """Return a regular expression, compiled."""
-    try:
-        return re.compile(text)
-    except re.error as exc:
-        raise OperatorError(
-            "RESTATE_INVALID_ARGUMENT", f"{option} is no regular expression: {exc}."
         ) from None
 
 
@@ -66,6 +59,36 @@ def invocation_ids(option: str, texts: list[str]) -> list[str]:
                 "digits.",
             )
     return list(dict.fromkeys(texts))
+
+
+def refuse_broken_text(params: t.Mapping[str, t.Any]) -> None:
+    """Raise RESTATE_INVALID_ARGUMENT for an option with half a character in it, which cannot be sent."""
+    for option, value in sorted(params.items()):
+        if _is_broken(value):
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                f"{option} holds bytes that are no UTF-8. Nothing was touched.",
+                remedy=f"Give {option} as UTF-8 text; names and keys of Restate are such text.",
+            )
+
+
+def refuse_nul(paths: t.Mapping[str, str | None]) -> None:
+    """Raise RESTATE_INVALID_ARGUMENT for a path with a NUL."""
+    for option, path in paths.items():
+        if "\0" in (path or ""):
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                f"{option} holds a NUL character, which no path can have. Nothing was touched.",
+            )
+
+
+def _is_broken(value: t.Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_is_broken, value)) or any(map(_is_broken, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_is_broken, value))
+    # Half of a pair that stands for a character, alone: bytes that are no UTF-8 become such, too.
+    return isinstance(value, str) and any("\ud800" <= each <= "\udfff" for each in value)
 
 
 def string_values(option: str, values: t.Mapping[str, t.Any]) -> dict[str, str]:

@@ -7,17 +7,22 @@
 from __future__ import annotations
 
 import datetime
+import math
 import typing as t
 
 from ... import _timestamps
 from ..._errors import OperatorError
+from ..._restate.admin import AdminClient
 from ..._restate.rows import Invocation
 from ..._restate.server import Restate
 from ..._restate.wire import Deployment, Handler, Service
-from ..deployments.pending import read_pending
+from ..deployments.node_lists import ask_as_most_do
+from ..deployments.pending import Pending, read_pending, read_unfinished
 from ..deployments.registration import OF_THE_SERVICE, as_registered
 from ..deployments.registry import Registry
+from ..invocations.cancellation import plan_cancellation
 from ..invocations.fit import Offer, offer_of
+from ..open_actions import OpenActions
 from ..operation import Backend
 from .approval import subjects
 from .drain import Drain
@@ -31,14 +36,15 @@ def observe(restate: Restate, request: CleanupRequest) -> Observed:
     """Return what is registered and what pends; where something may go, also whether the plan can be carried out."""
     admin = restate.admin
     check(request.service_url, request.assume_registered, check_mode=restate.check_mode)
+    ask_as_most_do(restate)
     registry = Registry.read(admin)
     if request.assume_registered:
         registry = _assuming(registry, request.assume_registered, request.service_url)
-    ages = _ages(registry)
-    pending = read_pending(admin, registry)
+    ages = _ages(admin, registry, request.min_age)
+    pending = read_pending(admin, registry, within=request.drain_timeout)
     choice = choose(registry, ages, request)
     subscriptions = admin.subscriptions() if losses(choice, registry).gone else ()
-    if not choice.going or refusal(choice, registry, request, subscriptions):
+    if not choice.going or refusal(choice, registry, request, subscriptions, pending):
         return Observed(registry, pending, ages, subscriptions=subscriptions)
     holding = [each for each in choice.going if pending[each.id]]
     error = _why_not_now(restate, request, choice, holding)
@@ -49,27 +55,47 @@ def observe(restate: Restate, request: CleanupRequest) -> Observed:
     if _migrates(request):
         offer = _offer(restate, registry, choice.kept, request)
         began_on = {each.id: offer_of(each.id, admin.deployment(each.id)) for each in holding}
-    unfinished: dict[str, list[Invocation]] = {}
-    if offer or not request.drain_timeout:
-        unfinished = {each.id: unfinished_on(restate, registry, each) for each in holding}
-    return Observed(registry, pending, ages, unfinished, offer, began_on, subscriptions=subscriptions)
+    unfinished = {
+        each.id: read_unfinished(admin, registry, each.id, pending, within=request.drain_timeout)
+        for each in holding
+        if offer or _is_read(each, pending, request)
+    }
+    paused = OpenActions.of(restate).paused() if offer and _is_any_paused(unfinished) else set()
+    cancellations = {}
+    if request.force_drain and request.pending == "cancel":
+        cancellations = {each: plan_cancellation(admin, registry, rows) for each, rows in unfinished.items()}
+    return Observed(
+        registry,
+        pending,
+        ages,
+        unfinished,
+        offer,
+        began_on,
+        paused,
+        cancellations,
+        subscriptions=subscriptions,
+    )
+
+
+def _is_read(deployment: Deployment, pending: Pending, request: CleanupRequest) -> bool:
+    """Whether the plan needs to know what pends: nothing is waited for, or some of it cannot end by then."""
+    return not request.drain_timeout or bool(pending.lasting.get(deployment.id))
+
+
+def _is_any_paused(unfinished: t.Mapping[str, t.Iterable[Invocation]]) -> bool:
+    return any(row.status == "paused" for rows in unfinished.values() for row in rows)
 
 
 def _migrates(request: CleanupRequest) -> bool:
     return request.force_drain and request.pending == "migrate"
 
 
-def unfinished_on(restate: Restate, registry: Registry, deployment: Deployment) -> list[Invocation]:
-    """Return the invocations that pend on a deployment, the oldest first."""
-    admin = restate.admin
-    latest = registry.latest_at(deployment.id)
-    return admin.query(admin.questions.unfinished_on(deployment.id, latest))
-
-
 def _assuming(registry: Registry, assumed: dict[str, t.Any], service_url: str) -> Registry:
     """Return the registry as it would be once the deployment that a dry run predicted is registered."""
     try:
-        created_at = _timestamps.write(_timestamps.now())
+        # Newer than all others, whatever the clock of this host says.
+        newest = max((each.created for each in registry.deployments), default=_timestamps.now())
+        created_at = _timestamps.write(newest + datetime.timedelta(seconds=1))
         new = Deployment(id=ASSUMED_ID, uri=service_url, created_at=created_at)
         own = _assumed_match(registry, assumed, service_url) or new
         services = [_service(each, own.id) for each in assumed["services"]]
@@ -92,8 +118,11 @@ def _service(told: dict[str, t.Any], deployment_id: str) -> Service:
     )
 
 
-def _ages(registry: Registry) -> dict[str, float]:
-    now: datetime.datetime = _timestamps.now()
+def _ages(admin: AdminClient, registry: Registry, min_age: float) -> dict[str, float]:
+    """Return how old each deployment is, by the clock of the server; without a `min_age`, old enough."""
+    if not min_age:
+        return dict.fromkeys(registry.ids, math.inf)
+    now = admin.now()
     return {each.id: (now - each.created).total_seconds() for each in registry.deployments}
 
 
