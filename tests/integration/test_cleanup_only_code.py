@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.integration.server import Deployment, Server
@@ -52,7 +54,8 @@ def test_the_only_code_of_an_unpinned_call_is_not_removed(server: Server, state:
 def test_where_services_may_vanish_the_call_still_keeps_its_code(server: Server) -> None:
     old, new, call = _renamed(server)
 
-    for asked in ({"drain_timeout": 0}, {**FORCED, "migrate_paused": True}):
+    options: tuple[dict[str, Any], ...] = ({"drain_timeout": 0}, {**FORCED, "migrate_paused": True})
+    for asked in options:
         told = run_three_times(server, "cleanup", service_url=new.url, allow_service_removal=True, **asked)
 
         assert reason(told.real)[0] == "RESTATE_DRAIN_TIMEOUT"
@@ -65,7 +68,7 @@ def test_where_services_may_vanish_the_call_still_keeps_its_code(server: Server)
 @pytest.mark.parametrize("pending", ["cancel", "kill", "abandon"])
 def test_the_call_is_ended_as_it_was_asked_and_then_its_code_goes(server: Server, pending: str) -> None:
     old, new, call = _renamed(server)
-    forced = {**FORCED, "pending": pending, "allow_service_removal": True}
+    forced: dict[str, Any] = {**FORCED, "pending": pending, "allow_service_removal": True}
 
     told = run_three_times(server, "cleanup", service_url=new.url, **forced)
 
@@ -114,7 +117,7 @@ def test_a_call_that_is_scheduled_after_the_wait_is_foretold_to_keep_its_deploym
     old = server.release("extra-service")
     server.send("/Invoices/issue/send?delay=1h", json="order-1")
     new = server.release("release-2")
-    asked = {"service_url": new.url, "allow_service_removal": True, "drain_timeout": 1}
+    asked: dict[str, Any] = {"service_url": new.url, "allow_service_removal": True, "drain_timeout": 1}
 
     told = run_three_times(server, "cleanup", unknown=("waited_seconds",), **asked)
 
@@ -126,7 +129,7 @@ def test_a_call_that_is_due_within_the_wait_is_foretold_to_drain(server: Server)
     old = server.release("extra-service")
     server.send("/Invoices/issue/send?delay=2s", json="order-1")
     new = server.release("release-2")
-    asked = {"service_url": new.url, "allow_service_removal": True, "drain_timeout": 20}
+    asked: dict[str, Any] = {"service_url": new.url, "allow_service_removal": True, "drain_timeout": 20}
 
     foreseen = server.task("cleanup", check=True, **asked)
     real = server.task("cleanup", **asked)
@@ -139,7 +142,12 @@ def test_paused_work_that_the_release_does_not_serve_is_foretold_to_stay(server:
     old = server.release("cron")
     call = _calls(server, "paused")
     new = server.release("cron-renamed", force=True)
-    asked = {"service_url": new.url, "allow_service_removal": True, "force_drain": True, "drain_timeout": 1}
+    asked: dict[str, Any] = {
+        "service_url": new.url,
+        "allow_service_removal": True,
+        "force_drain": True,
+        "drain_timeout": 1,
+    }
 
     told = run_three_times(server, "cleanup", unknown=("waited_seconds",), **asked)
 

@@ -176,9 +176,9 @@ class Questions:
         ]
         return Question(
             Invocation,
-            f"SELECT {_INVOCATION}, pinned_service_protocol_version, last_attempt_deployment_id, "
-            f"last_failure_related_command_type, scheduled_at, scheduled_start_at, {_is_later(within)} AS is_later "
-            f"FROM sys_invocation WHERE {_UNFINISHED} AND (pinned_deployment_id = {place} OR "
+            f"SELECT {_INVOCATION}, pinned_service_protocol_version, last_attempt_deployment_id, retry_count, "
+            "last_failure, last_failure_related_command_type, scheduled_at, scheduled_start_at, "
+            f"{_is_later(within)} AS is_later FROM sys_invocation WHERE {_UNFINISHED} AND (pinned_deployment_id = {place} OR "
             f"(pinned_deployment_id IS NULL AND ({' OR '.join(unpinned)}))) ORDER BY created_at, id",
         )
 
@@ -189,8 +189,8 @@ class Questions:
         return Question(
             Invocation,
             f"SELECT {_INVOCATION}, pinned_service_protocol_version, completion_result, completion_failure, "
-            "retry_count, last_start_at, last_attempt_deployment_id, last_failure, last_failure_error_code "
-            "FROM sys_invocation "
+            "retry_count, last_start_at, last_attempt_deployment_id, last_failure, last_failure_error_code, "
+            "last_failure_related_command_type FROM sys_invocation "
             f"WHERE id IN {in_list(ids)}",
         )
 

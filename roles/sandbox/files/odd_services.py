@@ -113,6 +113,21 @@ def failing_step() -> Service:
     return service
 
 
+def compensating() -> Service:
+    """Make `Compensating`, whose handler `take` waits for an hour and, if cancelled, for as many seconds as asked."""
+    service = Service("Compensating")
+
+    @service.handler("take")
+    async def take(ctx: Context, seconds: float) -> None:
+        try:
+            await ctx.sleep(timedelta(hours=1))
+        except TerminalError:
+            await ctx.sleep(timedelta(seconds=seconds))
+            raise
+
+    return service
+
+
 def cron(handler: str) -> Service:
     """Make `Cron`, whose one handler, of this name, calls itself again every hour; `other` is there always."""
     service = Service("Cron", invocation_retry_policy=PAUSE_AFTER_TWO)

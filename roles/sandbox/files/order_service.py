@@ -30,6 +30,7 @@ from odd_services import (
     basket,
     blob_workflow,
     caller,
+    compensating,
     cron,
     failing_step,
     forgetful_workflow,
@@ -181,6 +182,7 @@ VARIANTS: dict[str, Callable[[], list[AnyService]]] = {
     "slow-start-2": lambda: [slow_starter(2)],
     "cron": lambda: [cron("tick")],
     "cron-renamed": lambda: [cron("tock")],
+    "compensating": lambda: [compensating()],
     "failing-step": lambda: [failing_step()],
     "private": lambda: _release(2, order_workflow(2, private=True)),
 }

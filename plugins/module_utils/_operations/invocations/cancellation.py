@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from ..._errors import OperatorError
 from ..deployments.registration import OF_THE_SERVICE, as_registered
+from .attempts import look_twice
 from .chunks import rows_about
 
 if t.TYPE_CHECKING:
@@ -51,6 +52,8 @@ def plan_cancellation(
     admin: AdminClient, registry: Registry, rows: t.Sequence[Invocation]
 ) -> CancellationPlan:
     """Read what tells which of these invocations receive a cancel, and return the plan."""
+    seen = look_twice(admin, {row.id: row for row in rows})
+    rows = [seen[row.id] for row in rows if seen[row.id].status != "completed"]
     begun = [row for row in rows if row.status not in _NOT_BEGUN]
     dead = _dead_places(admin, registry, begun)
     paused = _paused_in_a_step(admin, [row.id for row in begun if row.status == "paused"])
@@ -63,7 +66,7 @@ def plan_cancellation(
             return False
         if row.status == "paused":
             return row.id in paused
-        return row.status != "backing-off" or row.last_failure_related_command_type is not None
+        return not _is_failing(row) or row.last_failure_related_command_type is not None
 
     receiving = [row for row in rows if receives(row)]
     return CancellationPlan(
@@ -71,6 +74,10 @@ def plan_cancellation(
         tuple(row for row in receiving if row.id in cancelled),
         tuple(row for row in rows if not receives(row)),
     )
+
+
+def _is_failing(row: Invocation) -> bool:
+    return row.status == "backing-off" or (row.status == "running" and row.last_failure is not None)
 
 
 def _place(row: Invocation, registry: Registry) -> str | None:
