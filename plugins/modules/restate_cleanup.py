@@ -65,8 +65,9 @@ options:
     description:
       - V(all) removes every deployment but the kept one.
       - V(superseded) removes only those that are the latest for no service. Not with O(backend=dalp).
-      - V(replaced) removes only those of V(superseded) whose every service the kept deployment now serves, and so
-        leaves other applications of the engine alone. Not with O(backend=dalp).
+      - V(replaced) removes only those of V(superseded) whose every service, and that of every invocation pending on
+        them, the kept deployment now serves. So it leaves other applications of the engine alone. Not with
+        O(backend=dalp).
     type: str
     choices: [all, superseded, replaced]
     default: all
@@ -86,8 +87,8 @@ options:
     default: []
   keep_revisions:
     description:
-      - How many of the newest deployments that the kept one has replaced stay registered, so that a rollback has a
-        target. The newest are those with the latest C(created_at), and those that stay for another reason count.
+      - For each service of the kept deployment, how many other deployments with its newest revisions stay registered,
+        so that a rollback has a target. Deployments that stay for another reason count.
       - Not with O(backend=dalp).
     type: int
     default: 0

@@ -55,7 +55,7 @@ def _details(plan: Plan, journal: Journal) -> dict[str, t.Any]:
     if not plan.is_assumed:
         kept["deployment_id"] = plan.kept.id
     entries = {} if plan.error else {each.id: (each, _entry(each, journal)) for each in plan.removals}
-    staying = [_remaining(each.deployment, each.reason, **_latest(each, plan)) for each in plan.staying]
+    staying = [_staying(each) for each in plan.staying]
     return {
         "kept": kept,
         "removed": [each.id for each in plan.removals if journal.is_done("remove", each.id)],
@@ -102,14 +102,9 @@ def _remaining(deployment: Deployment, reason: str, **more: t.Any) -> dict[str, 
     return {"deployment_id": deployment.id, "service_url": deployment.shown_url, "reason": reason, **more}
 
 
-def _latest(staying: Staying, plan: Plan) -> dict[str, t.Any]:
-    """Return the services that keep a deployment: it is the latest of some, or the kept one does not serve them."""
-    if staying.reason == "latest":
-        return {"services": plan.registry.latest_at(staying.deployment.id)}
-    if staying.reason == "not_replaced":
-        served = plan.registry.latest_at(plan.kept.id)
-        return {"services": sorted({each.name for each in staying.deployment.services} - set(served))}
-    return {}
+def _staying(staying: Staying) -> dict[str, t.Any]:
+    services = {"services": list(staying.services)} if staying.services else {}
+    return _remaining(staying.deployment, staying.reason, **services)
 
 
 def _held(removal: Removal, entry: Entry) -> dict[str, t.Any]:

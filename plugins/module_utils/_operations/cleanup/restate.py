@@ -38,7 +38,7 @@ def observe(restate: Restate, request: CleanupRequest) -> Observed:
         registry = _assuming(registry, request.assume_registered, request.service_url)
     ages = _ages(registry)
     pending = read_pending(admin, registry, within=request.drain_timeout)
-    choice = choose(registry, ages, request)
+    choice = choose(registry, pending, ages, request)
     subscriptions = admin.subscriptions() if losses(choice, registry).gone else ()
     if not choice.going or refusal(choice, registry, request, subscriptions, pending):
         return Observed(registry, pending, ages, subscriptions=subscriptions)
