@@ -6,11 +6,7 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
-
 import pytest
-from waiting import wait_until
 
 from tests.integration.server import Deployment, Server
 from tests.integration.superseded_deployments import FORCED, remaining
@@ -77,27 +73,6 @@ def test_an_attempt_that_is_not_pinned_yet_is_paused_and_moved(server: Server) -
     assert row["pinned_deployment_id"] == new.id
 
 
-def test_an_attempt_that_outlasts_the_move_keeps_its_deployment_and_the_next_task_moves_it(
-    server: Server,
-) -> None:
-    old, new, invocation_id = _slow(server, 24)
-
-    real = server.task("cleanup", service_url=new.url, **FORCED)
-
-    assert reason(real) == ("RESTATE_DRAIN_TIMEOUT", "attempt_running")
-    assert remaining(real) == {old.id: "attempt_running"}
-    assert real["migrated"] == []
-    assert server.row(invocation_id)
-    # The pause that the task asked for takes effect when the attempt ends.
-    server.wait_for_row(invocation_id, lambda row: row["status"] == "paused")
-
-    again = server.task("cleanup", service_url=new.url, **FORCED)
-
-    assert again["migrated"] == [invocation_id], again["msg"]
-    assert again["removed"] == [old.id]
-    assert server.completed(invocation_id)["completion_result"] == "success"
-
-
 def test_what_an_operator_paused_is_still_left_alone(server: Server) -> None:
     old = server.release("release-1")
     paused = server.order("order-1", "wait")
@@ -137,25 +112,3 @@ def _in_state(server: Server, state: str) -> tuple[Deployment, Deployment]:
     else:
         server.order("order-1", {"suspended": "wait", "backing-off": "retry"}[state])
     return old, server.release("release-2")
-
-
-def _seconds(task: Any) -> float:
-    started = time.monotonic()
-    task()
-    return time.monotonic() - started
-
-
-def test_attempts_that_outlast_the_move_are_waited_for_together(server: Server) -> None:
-    old = server.release("slow-start-1")
-    ids = [server.send("/SlowStarter/begin/send", json=60) for _ in range(12)]
-    wait_until(
-        "all attempted",
-        lambda: len(server.query("SELECT id FROM sys_invocation WHERE status = 'running'")) == len(ids),
-    )
-    new = server.release("new", "slow-start-2")
-
-    real: dict[str, Any] = {}
-    seconds = _seconds(lambda: real.update(server.task("cleanup", service_url=new.url, **FORCED)))
-
-    assert remaining(real) == {old.id: "attempt_running"}
-    assert seconds < 40

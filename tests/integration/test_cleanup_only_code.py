@@ -149,7 +149,7 @@ def test_paused_work_that_the_release_does_not_serve_is_foretold_to_stay(server:
         "drain_timeout": 1,
     }
 
-    told = run_three_times(server, "cleanup", unknown=("waited_seconds",), **asked)
+    told = run_three_times(server, "cleanup", unknown=("waited_seconds",), service_url=new.url, **asked)
 
     assert reason(told.real) == ("RESTATE_DRAIN_TIMEOUT", "handler_not_served")
     assert remaining(told.real) == {old.id: "handler_not_served"}

@@ -174,12 +174,15 @@ class Questions:
             f"(target_service_name = {literal(service)} AND target_handler_name = {literal(handler)})"
             for service, handler in handlers
         ]
+        is_there = (
+            f"pinned_deployment_id = {place} OR (pinned_deployment_id IS NULL AND ({' OR '.join(unpinned)}))"
+        )
         return Question(
             Invocation,
             f"SELECT {_INVOCATION}, pinned_service_protocol_version, last_attempt_deployment_id, retry_count, "
             "last_failure, last_failure_related_command_type, scheduled_at, scheduled_start_at, "
-            f"{_is_later(within)} AS is_later FROM sys_invocation WHERE {_UNFINISHED} AND (pinned_deployment_id = {place} OR "
-            f"(pinned_deployment_id IS NULL AND ({' OR '.join(unpinned)}))) ORDER BY created_at, id",
+            f"{_is_later(within)} AS is_later FROM sys_invocation WHERE {_UNFINISHED} AND ({is_there}) "
+            "ORDER BY created_at, id",
         )
 
     # Invocations

@@ -20,7 +20,7 @@ from ..invocations.migration import ATTEMPT_RUNNING
 from ..invocations.migration_plan import plan_migration
 from ..invocations.termination import kill
 from ..journal import UNKNOWN, Entry, Journal
-from ..open_actions import OpenActions
+from ..open_actions import PAUSE, OpenActions
 from ..report import count
 from ..waiting import wait_until
 from .deleted import DeletedDeployments
@@ -184,7 +184,8 @@ class Drain:
             note_remaining(self._journal, removal.id, remaining)
 
     def _migrate(self, removal: Removal, rows: list[Invocation]) -> None:
-        paused_by_task = self._open_actions.paused() & {row.id for row in rows if row.status == "paused"}
+        of_tasks = self._open_actions.paused()
+        paused_by_task = {row.id for row in rows if row.status == "paused" and row.id in of_tasks}
         plan = plan_migration(
             rows,
             self._moving.offer,
@@ -204,9 +205,9 @@ class Drain:
             reason = _why_not_moved(entry)
             remaining[reason] = [*remaining.get(reason, ()), invocation_id]
             self._journal.warn(f"{invocation_id} {_was_not('moved', entry)}: {entry.message}")
-        self._open_actions.settle(
-            "pause", {each for each in paused_by_task if self._journal.is_done("migrate", each)}
-        )
+        # What goes on is paused by no earlier task any more; what this one leaves paused is kept at its end.
+        left = {each for each in paused_by_task if not self._journal.is_done("migrate", each)}
+        self._open_actions.settle(PAUSE, of_tasks & {row.id for row in rows} - left)
         if remaining:
             note_remaining(self._journal, removal.id, remaining)
 

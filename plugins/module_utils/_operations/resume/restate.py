@@ -20,6 +20,7 @@ from ..invocations.fit import offer_of
 from ..invocations.migration import migrate
 from ..invocations.selection import select_runs
 from ..journal import UNKNOWN, Journal
+from ..open_actions import PAUSE, OpenActions
 from ..operation import Backend
 from ..waiting import repeat_while_lost
 from .approval import subjects
@@ -120,6 +121,8 @@ def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
             rows = [step.row for step in plan.going if step.move_to == place]
             _move(admin, rows, place, journal)
     _look_at_doubtful(admin, plan, journal)
+    resumed = [step.row.id for step in plan.going if journal.is_done(step.action, step.row.id)]
+    OpenActions.of(restate).settle(PAUSE, resumed)
 
 
 def _how_far(plan: Plan, journal: Journal) -> str:
