@@ -20,6 +20,7 @@ LONG = {
     "lambda",
     "pauses_of_a_move",
     "progress",
+    "release_and_rollback",
     "report",
 }
 
