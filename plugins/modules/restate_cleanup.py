@@ -192,7 +192,7 @@ cancelled:
   elements: str
   sample: []
 killed:
-  description: The ids of the invocations that were killed.
+  description: The ids of the invocations that were killed, without those that only end with their callers.
   returned: when a plan could be made; never with O(backend=dalp)
   type: list
   elements: str
@@ -207,6 +207,7 @@ impact:
   description:
     - By service, how many invocations were moved, cancelled, killed or abandoned, also if the task fails.
     - In check mode, how many would be. Those that may still end by themselves within O(drain_timeout) are included.
+    - What the killed invocations called ends with them, also on other deployments, and is counted as killed.
   returned: when a plan could be made; never with O(backend=dalp)
   type: dict
   sample: {Orders: {migrated: 2, cancelled: 0, killed: 0, abandoned: 0}}

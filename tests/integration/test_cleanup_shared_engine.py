@@ -80,6 +80,26 @@ def test_a_service_that_moved_to_another_application_leaves_its_old_deployment_t
     assert _still_waits(server, hold)
 
 
+@on_all_versions
+def test_what_a_kill_ends_on_the_deployment_of_another_application_is_counted(server: Server) -> None:
+    shared = server.release("order-and-ledger")
+    ledger = server.release("ledger-only")
+    order = server.order("order-1", "child")
+    [hold] = server.children(order)
+    orders = server.release("order-only")
+
+    told = run_three_times(server, "cleanup", service_url=orders.url, **{**RELEASE, "remove": "superseded"})
+
+    assert told.real["removed"] == [shared.id]
+    assert remaining(told.real) == {ledger.id: "latest"}
+    assert told.real["killed"] == [order]
+    assert {name: each["killed"] for name, each in told.real["impact"].items()} == {
+        "Ledger": 1,
+        "OrderWorkflow": 1,
+    }
+    assert server.completed(hold)["completion_failure"] == "[409] killed"
+
+
 def test_a_release_that_merges_applications_keeps_a_rollback_target_for_each(server: Server) -> None:
     older, orders = server.release("older", "order-only"), server.release("order-only")
     ledger = server.release("ledger-only")

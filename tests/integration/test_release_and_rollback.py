@@ -16,7 +16,9 @@ KILL = {"restate_force_drain": "true", "restate_drain_timeout": "0", "restate_pe
 
 
 def _waiting(server: Server, ids: list[str]) -> list[str]:
-    return [each for each in ids if (server.row(each) or {}).get("status") in ("invoked", "suspended", "running")]
+    return [
+        each for each in ids if (server.row(each) or {}).get("status") in ("invoked", "suspended", "running")
+    ]
 
 
 def test_a_release_is_rolled_back_twice_in_a_row_beside_the_work_of_another_application(

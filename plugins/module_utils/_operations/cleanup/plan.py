@@ -51,7 +51,8 @@ class Observed:
     O(unfinished) are the invocations that pend, by deployment id, where nothing will be waited for, where some of them
     cannot end by then, or where they are to be moved. Then O(offer) is what the kept deployment offers, O(began_on)
     what those offer, by id, that work would be moved from, and O(paused_by_task) are those that an earlier task paused
-    for a move. O(cancellations) tell, by deployment id, which of them receive a cancel. O(error) forbids the whole
+    for a move. O(cancellations) tell, by deployment id, which of them receive a cancel, and O(called), by their ids,
+    what a kill of them ends elsewhere. O(error) forbids the whole
     plan: the kept deployment does not answer, or the server cannot do what was asked.
     """
 
@@ -63,6 +64,7 @@ class Observed:
     began_on: t.Mapping[str, Offer] = field(default_factory=dict)
     paused_by_task: t.Container[str] = ()
     cancellations: t.Mapping[str, CancellationPlan] = field(default_factory=dict)
+    called: t.Mapping[str, t.Sequence[Invocation]] = field(default_factory=dict)
     error: OperatorError | None = None
     subscriptions: tuple[Subscription, ...] = ()
     """The Kafka subscriptions, where services would be gone."""
@@ -92,7 +94,8 @@ class Removal:
 
     That is V(stays), or how pending work is ended: V(migrate), V(cancel), V(kill) or V(abandon). O(unfinished) is
     known where nothing is waited for or some of it cannot end by then, O(migration) where what pends is to be moved,
-    and O(cancellation) where it is to be cancelled. O(services) counts what pends by service.
+    and O(cancellation) where it is to be cancelled. O(services) counts what pends by service, and O(called) is what a
+    kill ends elsewhere.
     """
 
     deployment: Deployment
@@ -103,6 +106,7 @@ class Removal:
     migration: MigrationPlan | None = None
     cancellation: CancellationPlan | None = None
     services: t.Mapping[str, int] = field(default_factory=dict)
+    called: tuple[Invocation, ...] = ()
 
     @property
     def certain(self) -> tuple[Invocation, ...]:
@@ -308,6 +312,7 @@ def _removal(deployment: Deployment, observed: Observed, request: CleanupRequest
         migration=migration,
         cancellation=observed.cancellations.get(deployment.id),
         services=observed.pending.services.get(deployment.id, {}),
+        called=tuple(each for row in unfinished for each in observed.called.get(row.id, ())),
     )
 
 

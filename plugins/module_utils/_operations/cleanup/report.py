@@ -80,9 +80,15 @@ def _impact(plan: Plan, journal: Journal) -> dict[str, dict[str, int]]:
     for action, key in _DISPOSALS.items():
         for invocation_id in journal.subjects(action):
             add(journal.services.get(invocation_id, "?"), key, 1)
+    killed = set(journal.subjects("kill"))
+    called: dict[str, str] = {}
     for removal in plan.removals:
+        called |= journal.learned(removal.id, "called") or {}
         for service, number in (journal.learned(removal.id, "may_end") or {}).items():
             add(service, _DISPOSALS[removal.at_end], number)
+    for invocation_id, service in called.items():
+        if invocation_id not in killed:
+            add(service, "killed", 1)
     return dict(sorted(impact.items()))
 
 

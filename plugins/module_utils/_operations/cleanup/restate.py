@@ -17,6 +17,7 @@ from ..._restate.wire import Deployment, Handler, Service
 from ..deployments.pending import Pending, read_pending, read_unfinished
 from ..deployments.registration import OF_THE_SERVICE, as_registered
 from ..deployments.registry import Registry
+from ..invocations.called import read_called
 from ..invocations.cancellation import plan_cancellation
 from ..invocations.fit import Offer, offer_of
 from ..open_actions import OpenActions
@@ -60,6 +61,7 @@ def observe(restate: Restate, request: CleanupRequest) -> Observed:
     cancellations = {}
     if request.force_drain and request.pending == "cancel":
         cancellations = {each: plan_cancellation(admin, registry, rows) for each, rows in unfinished.items()}
+    ids = [row.id for rows in unfinished.values() for row in rows]
     return Observed(
         registry,
         pending,
@@ -69,13 +71,14 @@ def observe(restate: Restate, request: CleanupRequest) -> Observed:
         began_on,
         paused,
         cancellations,
+        called=read_called(admin, ids) if _kills(request) else {},
         subscriptions=subscriptions,
     )
 
 
 def _is_read(deployment: Deployment, pending: Pending, request: CleanupRequest) -> bool:
-    """Whether the plan needs to know what pends: nothing is waited for, or some of it cannot end by then."""
-    return not request.drain_timeout or bool(pending.lasting.get(deployment.id))
+    """Whether the plan needs to know what pends: not where it is only waited for, or where it may all end by then."""
+    return not request.drain_timeout or bool(pending.lasting.get(deployment.id)) or _kills(request)
 
 
 def _is_any_paused(unfinished: t.Mapping[str, t.Iterable[Invocation]]) -> bool:
@@ -84,6 +87,10 @@ def _is_any_paused(unfinished: t.Mapping[str, t.Iterable[Invocation]]) -> bool:
 
 def _migrates(request: CleanupRequest) -> bool:
     return request.force_drain and request.pending == "migrate"
+
+
+def _kills(request: CleanupRequest) -> bool:
+    return request.force_drain and request.pending == "kill"
 
 
 def _assuming(registry: Registry, assumed: dict[str, t.Any], service_url: str) -> Registry:
