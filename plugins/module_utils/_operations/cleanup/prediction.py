@@ -53,14 +53,14 @@ def _blocked(plan: Plan, held: set[str]) -> set[str]:
     """Return the removals that would bring back an older revision, since its deployment stays."""
     registry = plan.registry
     services = {each.id: {service.name for service in each.services} for each in registry.deployments}
+    ids = {each.id for each in plan.removals}
     blocked: set[str] = set()
     while True:
-        removed = {each.id for each in plan.removals} - held - blocked
-        staying = [names for id_, names in services.items() if id_ not in removed]
+        staying = services.keys() - (ids - held - blocked)
         more = {
             each
-            for each in removed
-            if any(name in names for name in registry.latest_at(each) for names in staying)
+            for each in ids - blocked
+            if any(name in services[other] for name in registry.latest_at(each) for other in staying - {each})
         }
         if not more:
             return blocked
