@@ -122,6 +122,13 @@ EXAMPLES = r"""
     remove: superseded
     drain_timeout: 600
 
+- name: Remove what the release replaced, but leave other applications alone and keep one revision for a rollback
+  dalp.restate.restate_cleanup:
+    admin_url: http://restate:9070
+    service_url: http://orders-v2:9080
+    remove: replaced
+    keep_revisions: 1
+
 - name: Move what does not drain in five seconds to the release, and remove the rest
   dalp.restate.restate_cleanup:
     admin_url: http://restate:9070
@@ -210,7 +217,9 @@ impact:
     - What the killed invocations called ends with them, also on other deployments, and is counted as killed.
   returned: when a plan could be made; never with O(backend=dalp)
   type: dict
-  sample: {Orders: {migrated: 2, cancelled: 0, killed: 0, abandoned: 0}}
+  sample:
+    Ledger: {migrated: 0, cancelled: 0, killed: 1, abandoned: 0}
+    OrderWorkflow: {migrated: 0, cancelled: 0, killed: 1, abandoned: 0}
 waited_seconds:
   description: How long the task waited for pending invocations, at most O(drain_timeout). Check mode never waits.
   returned: when a plan could be made; never with O(backend=dalp)

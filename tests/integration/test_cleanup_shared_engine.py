@@ -137,6 +137,21 @@ def test_a_dry_run_of_a_release_counts_the_revision_that_would_be_replaced(serve
     assert remaining(foreseen) == remaining(real) == {old.id: "keep_revisions"}
 
 
+def test_keep_revisions_composes_with_other_limits(server: Server) -> None:
+    oldest, older, old = (server.release(name, "release-1") for name in ("oldest", "older", "old"))
+    new = server.release("release-2")
+    asked = {"service_url": new.url, "keep": [oldest.id], **ONE_REVISION}
+
+    young = run_three_times(server, "cleanup", min_age="1h", **asked)
+
+    assert remaining(young.real) == {oldest.id: "keep", older.id: "min_age", old.id: "min_age"}
+
+    told = run_three_times(server, "cleanup", max_removed=1, **asked)
+
+    assert told.real["removed"] == [older.id]
+    assert remaining(told.real) == {oldest.id: "keep", old.id: "keep_revisions"}
+
+
 def test_keep_revisions_cannot_be_negative(server: Server) -> None:
     release = server.release("release-1")
 
