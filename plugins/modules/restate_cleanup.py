@@ -214,7 +214,8 @@ impact:
   description:
     - By service, how many invocations were moved, cancelled, killed or abandoned, also if the task fails.
     - In check mode, how many would be. Those that may still end by themselves within O(drain_timeout) are included.
-    - What the killed invocations called ends with them, also on other deployments, and is counted as killed.
+    - What the killed invocations called ends with them, also on other deployments, and is counted as killed. A cancel
+      reaches the calls that an invocation awaits, too, and these are not counted.
   returned: when a plan could be made; never with O(backend=dalp)
   type: dict
   sample:

@@ -73,7 +73,8 @@ class Drain:
                 progress=lambda: draining({each.id: self._pending[each.id] for each in self._waiting}),
             )
         finally:
-            self._journal.learn(self._plan.kept.id, waited_seconds=round(self._clock.now() - started))
+            waited = min(round(self._clock.now() - started), request.drain_timeout)
+            self._journal.learn(self._plan.kept.id, waited_seconds=waited)
         if request.force_drain:
             self._end_all_pending()
         self._note_undecided()
