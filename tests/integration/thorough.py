@@ -22,6 +22,7 @@ LONG = {
     "lambda",
     "pauses_of_a_move",
     "progress",
+    "release_and_rollback",
     "report",
     "two_runbooks_at_once",
 }

@@ -134,6 +134,7 @@ class ScriptedAdmin:
             named = [self.rows[each] for each in ids if each in self.rows]
             yield self._questions.invocations(ids).sql, _columns(named)
             yield self._questions.cancelled(ids).sql, []
+            yield self._questions.children(ids).sql, []
             yield self._questions.status_of(ids).sql, _columns(wire_objects.status_of(row) for row in named)
 
     def _is_counted(self, row: Invocation) -> bool:

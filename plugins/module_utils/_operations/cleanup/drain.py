@@ -14,6 +14,7 @@ from ..._restate.rows import Invocation
 from ..._restate.server import Restate
 from ..deployments.pending import Pending, read_pending, read_unfinished
 from ..deployments.registry import STALE_READ_SECONDS, Registry
+from ..invocations.called import read_called
 from ..invocations.cancellation import plan_cancellation
 from ..invocations.fit import offer_of
 from ..invocations.migration import ATTEMPT_RUNNING
@@ -26,7 +27,7 @@ from ..waiting import wait_until
 from .deleted import DeletedDeployments
 from .moving import MoveToKept
 from .plan import Plan, Removal
-from .prediction import OLDER_RETURNS, held_by_cancelled, note_remaining
+from .prediction import OLDER_RETURNS, held_by_cancelled, note_called, note_remaining
 
 _SHOWN = 5
 _SETTLE_SECONDS = 5
@@ -72,7 +73,8 @@ class Drain:
                 progress=lambda: draining({each.id: self._pending[each.id] for each in self._waiting}),
             )
         finally:
-            self._journal.learn(self._plan.kept.id, waited_seconds=round(self._clock.now() - started))
+            waited = min(round(self._clock.now() - started), request.drain_timeout)
+            self._journal.learn(self._plan.kept.id, waited_seconds=waited)
         if request.force_drain:
             self._end_all_pending()
         self._note_undecided()
@@ -173,7 +175,14 @@ class Drain:
             note_remaining(self._journal, removal.id, held_by_cancelled(plan))
 
     def _kill(self, removal: Removal, rows: list[Invocation]) -> None:
-        kill(self._admin, rows, self._journal)
+        called = read_called(self._admin, [row.id for row in rows])
+        try:
+            kill(self._admin, rows, self._journal)
+        finally:
+            killed = [
+                each for id_, below in called.items() if self._journal.is_done("kill", id_) for each in below
+            ]
+            note_called(self._journal, removal.id, killed)
         remaining: dict[str, list[str]] = {}
         for row in rows:
             entry = self._journal.entry("kill", row.id)

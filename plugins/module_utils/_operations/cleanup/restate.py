@@ -20,6 +20,7 @@ from ..deployments.node_lists import ask_as_most_do
 from ..deployments.pending import Pending, read_pending, read_unfinished
 from ..deployments.registration import OF_THE_SERVICE, as_registered
 from ..deployments.registry import Registry
+from ..invocations.called import read_called
 from ..invocations.cancellation import plan_cancellation
 from ..invocations.fit import Offer, offer_of
 from ..open_actions import OpenActions
@@ -42,7 +43,7 @@ def observe(restate: Restate, request: CleanupRequest) -> Observed:
         registry = _assuming(registry, request.assume_registered, request.service_url)
     ages = _ages(admin, registry, request.min_age)
     pending = read_pending(admin, registry, within=request.drain_timeout)
-    choice = choose(registry, ages, request)
+    choice = choose(registry, pending, ages, request)
     subscriptions = admin.subscriptions() if losses(choice, registry).gone else ()
     if not choice.going or refusal(choice, registry, request, subscriptions, pending):
         return Observed(registry, pending, ages, subscriptions=subscriptions)
@@ -64,6 +65,7 @@ def observe(restate: Restate, request: CleanupRequest) -> Observed:
     cancellations = {}
     if request.force_drain and request.pending == "cancel":
         cancellations = {each: plan_cancellation(admin, registry, rows) for each, rows in unfinished.items()}
+    ids = [row.id for rows in unfinished.values() for row in rows]
     return Observed(
         registry,
         pending,
@@ -73,13 +75,14 @@ def observe(restate: Restate, request: CleanupRequest) -> Observed:
         began_on,
         paused,
         cancellations,
+        called=read_called(admin, ids) if _kills(request) else {},
         subscriptions=subscriptions,
     )
 
 
 def _is_read(deployment: Deployment, pending: Pending, request: CleanupRequest) -> bool:
-    """Whether the plan needs to know what pends: nothing is waited for, or some of it cannot end by then."""
-    return not request.drain_timeout or bool(pending.lasting.get(deployment.id))
+    """Whether the plan needs to know what pends: not where it is only waited for, or where it may all end by then."""
+    return not request.drain_timeout or bool(pending.lasting.get(deployment.id)) or _kills(request)
 
 
 def _is_any_paused(unfinished: t.Mapping[str, t.Iterable[Invocation]]) -> bool:
@@ -88,6 +91,10 @@ def _is_any_paused(unfinished: t.Mapping[str, t.Iterable[Invocation]]) -> bool:
 
 def _migrates(request: CleanupRequest) -> bool:
     return request.force_drain and request.pending == "migrate"
+
+
+def _kills(request: CleanupRequest) -> bool:
+    return request.force_drain and request.pending == "kill"
 
 
 def _assuming(registry: Registry, assumed: dict[str, t.Any], service_url: str) -> Registry:
