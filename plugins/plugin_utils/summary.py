@@ -65,7 +65,8 @@ class Step:
     @property
     def is_check(self) -> bool:
         """Whether it is a look before the work, of which there is nothing to tell but a refusal."""
-        return "audit" not in self.result and not self.has_failed
+        is_left_out = bool(self.result.get("left_out"))
+        return "audit" not in self.result and not self.has_failed and not is_left_out
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ LONG = {
     "guides",
     "in_process",
     "lambda",
+    "pauses_of_a_move",
     "progress",
     "report",
 }

@@ -103,6 +103,8 @@ class ScriptedAdmin:
         }
 
     def _query(self, sql: str) -> bytes:
+        # How long is waited decides nothing here: nothing is scheduled.
+        sql = re.sub(r"interval '\d+ seconds'", "interval '0 seconds'", sql)
         for question, rows in self._answers():
             if question == sql:
                 return answer(200, {"rows": rows})
@@ -115,7 +117,13 @@ class ScriptedAdmin:
         yield (
             self._questions.pending().sql,
             [
-                {"target_service_name": "Flow", "pinned_deployment_id": id_, "status": status, "n": n}
+                {
+                    "target_service_name": "Flow",
+                    "target_handler_name": "run",
+                    "pinned_deployment_id": id_,
+                    "status": status,
+                    "n": n,
+                }
                 for (id_, status), n in pinned.items()
             ],
         )
@@ -125,6 +133,7 @@ class ScriptedAdmin:
         for ids in (["inv_1"], ["inv_2"], ["inv_1", "inv_2"]):
             named = [self.rows[each] for each in ids if each in self.rows]
             yield self._questions.invocations(ids).sql, _columns(named)
+            yield self._questions.cancelled(ids).sql, []
             yield self._questions.status_of(ids).sql, _columns(wire_objects.status_of(row) for row in named)
 
     def _is_counted(self, row: Invocation) -> bool:
