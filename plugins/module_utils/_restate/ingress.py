@@ -41,6 +41,7 @@ class Ingress:
         self._guard = guard
         self._clock = clock
         self._guessed_port = guessed_port
+        self._answered: str | None = None
 
     @property
     def shown_url(self) -> str:
@@ -55,7 +56,8 @@ class Ingress:
             else urls.on_port(each.url, self._guessed_port)
             for each in self._admin.each
         ]
-        return self._given or list(dict.fromkeys(guesses))
+        # The one that answered before comes first: those before it failed.
+        return sorted(self._given or dict.fromkeys(guesses), key=lambda url: url != self._answered)
 
     @property
     def each(self) -> list[Ingress]:
@@ -109,6 +111,7 @@ class Ingress:
         except OperatorError:
             client.close()
             raise
+        self._answered = client.url
         return client
 
 
@@ -120,6 +123,11 @@ class IngressClient:
         self._own_headers |= {name.lower() for name in connection.headers}
         self._guard = guard
         self._transport = Transport(connection, clock)
+
+    @property
+    def url(self) -> str:
+        """Where the ingress is that is asked. It is not for showing."""
+        return self._transport.connection.url
 
     @property
     def shown_url(self) -> str:

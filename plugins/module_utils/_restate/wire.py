@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import typing as t
 
 from .. import _timestamps
@@ -44,8 +45,8 @@ class Version(Wire):
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """Major, minor and patch; a pre-release counts as its release."""
-        return tuple(int(part) for part in self.version.split("-")[0].split("."))
+        """Major, minor and patch; a pre-release and a build count as their release."""
+        return tuple(int(part) for part in re.split("[-+]", self.version)[0].split("."))
 
     @property
     def release(self) -> tuple[int, int]:

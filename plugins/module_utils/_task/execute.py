@@ -21,10 +21,20 @@ from .._operations.operation import Operation
 from .._operations.report import Report
 from .connection import connection_of, server_of, shown_server
 from .ending import EndedBySignal, ended_by, ending_by_signal, steps_told, timed_out, unexpected
-from .options import URL_OPTIONS, approval_of, argument_spec, backend_of, read_request, secret_options
+from .options import (
+    AUDIT_SPEC,
+    URL_OPTIONS,
+    approval_of,
+    argument_spec,
+    backend_of,
+    path_options,
+    read_request,
+    secret_options,
+)
 from .recorder import Recorder, Redactor
 from .redaction import hidden_in, in_short, secrets_of, shown_arguments, without_secrets_of_services
 from .requirements import Unmet, unmet_library, unmet_python
+from .values import refuse_broken_text, refuse_nul
 
 
 class Task(t.Protocol):
@@ -106,6 +116,10 @@ class _Door:
     def go_through(self) -> None:
         """Read the options and carry the operation out; what is refused is refused before anything is sent."""
         params = self._task.params
+        spec = argument_spec(self._operation)
+        # What only the record tells is written there as it came.
+        refuse_broken_text({name: params[name] for name in spec.keys() - AUDIT_SPEC.keys()})
+        refuse_nul({name: params[name] for name in path_options(spec)})
         self._redactor.read_patterns(params["redact_patterns"])
         self._recorder.open_log()
         _require_libraries()

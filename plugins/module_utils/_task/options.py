@@ -95,6 +95,11 @@ def secret_options(spec: t.Mapping[str, dict[str, t.Any]]) -> set[str]:
     return {name for name, option in spec.items() if option.get("no_log")}
 
 
+def path_options(spec: t.Mapping[str, dict[str, t.Any]]) -> list[str]:
+    """Return the names of the options that are paths."""
+    return [name for name, option in spec.items() if option.get("type") == "path"]
+
+
 def shown_options(params: dict[str, t.Any], spec: t.Mapping[str, dict[str, t.Any]]) -> dict[str, t.Any]:
     """Return the options of a task as they may be shown where Ansible refuses them; what is no option is left out."""
     known = {name: value for name, value in params.items() if name in spec}
