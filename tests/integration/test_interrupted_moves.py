@@ -179,3 +179,29 @@ def test_a_move_that_cannot_be_read_afterwards_is_unknown_and_fails(
     again = server.task("cleanup", admin_url=second.url, service_url=new.url, **FORCED)
     assert again["removed"] == [old.id], again["msg"]
     hold_moved(server, ids, new)
+
+
+def test_a_pause_that_a_stalled_node_delivers_late_does_not_hinder_the_move(
+    server: Server, proxy: Proxy, second: Proxy
+) -> None:
+    old, new, ids = retrying(server, "order-1")
+    is_over, delivered = threading.Event(), threading.Event()
+
+    def late(_request: Request, forward: Forward) -> Answer:
+        is_over.wait(60)
+        forward()
+        delivered.set()
+        raise LostError
+
+    proxy.once("PATCH", "/pause$", late)
+    nodes = [proxy.url, second.url]
+
+    moved = server.task(
+        "cleanup", admin_url=nodes, service_url=new.url, request_timeout=TIMEOUT, retries=0, **FORCED
+    )
+    is_over.set()
+
+    assert delivered.wait(30)
+    assert not moved["failed"], moved["msg"]
+    assert (moved["migrated"], moved["removed"]) == (ids, [old.id])
+    hold_moved(server, ids, new)
