@@ -154,7 +154,9 @@ class ScriptedAdmin:
         invocation_id, verb = re.findall(r"^/invocations/(\w+)/(\w+)$", path)[0]
         if verb == "resume":
             moved_to = query.partition("=")[2]
-            self.rows[invocation_id] = self.rows[invocation_id]._replace(pinned_deployment_id=moved_to)
+            self.rows[invocation_id] = self.rows[invocation_id]._replace(
+                pinned_deployment_id=moved_to, status="invoked"
+            )
         else:
             self._end([invocation_id], f"[409] {verb}ed")
         return answer(202)

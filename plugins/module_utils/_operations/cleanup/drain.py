@@ -49,7 +49,7 @@ class Drain:
         """The first removal of which no answer tells whether it was, or will be, carried out."""
         self._open_actions = OpenActions.of(restate)
         self._moving = MoveToKept(restate.admin, plan.kept, journal)
-        self._deleted = DeletedDeployments(restate.admin, journal, self._moving)
+        self._deleted = DeletedDeployments(restate.admin, journal, self._moving, self._open_actions)
 
     def run(self) -> None:
         """Do what is planned; what remains at the end is noted with its reason."""

@@ -12,7 +12,7 @@ import typing as t
 from ..._errors import OperatorError
 from ..._http import urls
 from ..._restate.wire import Deployment
-from ..journal import DONE, NOT_DONE, Entry, Journal
+from ..journal import DONE, NOT_DONE, UNKNOWN, Entry, Journal
 from ..report import SAMPLE, Report, by_state, count
 from .plan import ASSUMED_ID, Plan, Removal, Staying
 from .remedies import remedy_of
@@ -37,13 +37,21 @@ def make_report(plan: Plan, journal: Journal) -> Report:
         after=_described(each for each in plan.registry.deployments if each.id not in is_gone),
         warnings=[*plan.warnings, *journal.warnings],
         error=error,
-        steps=by_state((each.step, journal.state("remove", each.id)) for each in plan.removals),
+        steps=by_state((each.step, _state_of_step(each, journal)) for each in plan.removals),
     )
 
 
 def _entry(removal: Removal, journal: Journal) -> Entry:
     """Return what became of a deployment; what was not come to was not done."""
     return journal.entry("remove", removal.id) or Entry("remove", NOT_DONE, "interrupted")
+
+
+def _state_of_step(removal: Removal, journal: Journal) -> str | None:
+    """Return the state of a whole step: it is unknown, too, if that is so of a part of its pending invocations."""
+    entry = journal.entry("remove", removal.id)
+    if entry and UNKNOWN in entry.facts.get("ids_by_reason", ()):
+        return UNKNOWN
+    return entry.state if entry else None
 
 
 def _is_gone(entry: Entry) -> bool:
