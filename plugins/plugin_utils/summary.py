@@ -166,14 +166,16 @@ def _found(run: Run) -> list[Line]:
     first = next((step for step in (run.before, *run.steps) if step.has_run), None)
     if first is None or not (first is run.before or "findings" in first.result):
         return [Line("  - nothing: it was not examined")]
-    told = [_finding(each) for each in first.result.get("findings", [])] or [Line(f"  - {first.message}")]
-    return [*told, *_not_asked(first.result)]
+    found = [_finding(each) for each in first.result.get("findings", [])]
+    return [*(found or [Line(f"  - {first.message}")]), *_not_asked(first)]
 
 
-def _not_asked(examination: Result) -> list[Line]:
-    """Return what an examination left out; where DALP is in front, services cannot be asked."""
-    arguments = examination.get("audit", {}).get("data", {}).get("arguments", {})
-    if "findings" not in examination or arguments.get("probe_services", True):
+def _not_asked(examination: Step) -> list[Line]:
+    """Return what an examination left out, where its message does not say so; DALP's route can ask no service."""
+    result = examination.result
+    arguments = result.get("audit", {}).get("data", {}).get("arguments", {})
+    is_told = "were not asked" in examination.message and not result.get("findings")
+    if "findings" not in result or arguments.get("probe_services", True) or is_told:
         return []
     why = "DALP asks none" if arguments.get("backend") == "dalp" else "restate_probe_services: false"
     return [Line(f"  - services were not asked whether they answer ({why})", "yellow")]

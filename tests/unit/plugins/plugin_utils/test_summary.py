@@ -282,3 +282,17 @@ def test_another_command_goes_to_the_same_place_and_does_only_what_it_says() -> 
 ])  # fmt: skip
 def test_advice_names_the_variables_of_the_runbook(advice: str, read: str) -> None:
     assert with_variables(advice) == read
+
+
+def test_what_an_examination_did_not_ask_is_told_beside_what_it_found() -> None:
+    def seen(*findings: dict[str, str], message: str = "Restate works.", **arguments: Any) -> list[str]:
+        found = {**examined(*findings), "msg": message}
+        found["audit"]["data"]["arguments"] = arguments
+        return section("FOUND", told(found, {}, cleanup=result()))
+
+    not_asked = "  - services were not asked whether they answer (restate_probe_services: false)"
+    assert seen(finding("info"), probe_services=False) == ["  - info: It is info.", not_asked]
+    assert seen(probe_services=False) == ["  - Restate works.", not_asked]
+    assert seen(message="Services were not asked.", probe_services=False) == ["  - Services were not asked."]
+    assert seen(probe_services=True) == ["  - Restate works."]
+    assert seen(probe_services=False, backend="dalp")[1].endswith("(DALP asks none)")
