@@ -59,6 +59,8 @@ _REMOVAL = (
     Question("cleanup.drain_timeout", bounds=(0, 3600)),
     Question("cleanup.pending"),
     Question("cleanup.keep"),
+    # Each playbook has a default of its own.
+    Question("cleanup.keep_revisions", default="", bounds=(0, 100)),
     Question("cleanup.max_removed", bounds=(0, 10000)),
 )
 

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+# Mitogen takes a file for a module of Ansible by the words "from ansible.module_utils.", wherever they stand.
+
 DOCUMENTATION = r"""
 module: restate_cleanup
 short_description: Remove deployments that are no longer needed, and lose no work with them
@@ -65,8 +67,10 @@ options:
     description:
       - V(all) removes every deployment but the kept one.
       - V(superseded) removes only those that are the latest for no service. Not with O(backend=dalp).
+      - V(replaced) removes only those of V(superseded) whose every service the kept deployment now serves, and so
+        leaves other applications of the engine alone. Not with O(backend=dalp).
     type: str
-    choices: [all, superseded]
+    choices: [all, superseded, replaced]
     default: all
   allow_service_removal:
     description:
@@ -82,6 +86,13 @@ options:
     type: list
     elements: str
     default: []
+  keep_revisions:
+    description:
+      - How many of the newest deployments that the kept one has replaced stay registered, so that a rollback has a
+        target. The newest are those with the latest C(created_at), and those that stay for another reason count.
+      - Not with O(backend=dalp).
+    type: int
+    default: 0
   min_age:
     description:
       - Leave deployments that were registered less than this ago, as in V(90s), V(15m), V(2h) or V(3d).
@@ -150,10 +161,12 @@ already_gone:
   sample: []
 remaining:
   description:
-    - The other deployments that stay, each with the reason, and for V(latest) the services that it is the latest of.
-    - A reason is one of V(keep), V(lambda), V(latest), V(min_age),
+    - The other deployments that stay, each with the reason, and for V(latest) the services that it is the latest of,
+      for V(not_replaced) those that the kept deployment does not serve.
+    - A reason is one of V(keep), V(lambda), V(latest), V(not_replaced), V(keep_revisions), V(min_age),
       V(drain_timeout), V(paused_invocations), V(handler_not_served), V(service_type_changed), V(handler_type_changed),
-      V(protocol_not_supported), V(migrate_unsupported), V(migration_failed), V(kill_failed), V(became_latest) and,
+      V(protocol_not_supported), V(migrate_unsupported), V(migration_failed), V(attempt_running),
+      V(cancel_not_received), V(kill_failed), V(older_revision_returns), V(became_latest) and,
       where an error ended the task before it was come to, V(interrupted), or V(unknown) where no answer tells whether
       it was removed, or what pends on it killed or moved.
   returned: when a plan could be made
@@ -193,6 +206,18 @@ abandoned:
   type: list
   elements: str
   sample: []
+impact:
+  description:
+    - By service, how many invocations were moved, cancelled, killed or abandoned, also if the task fails.
+    - In check mode, how many would be. Those that may still end by themselves within O(drain_timeout) are included.
+  returned: when a plan could be made; never with O(backend=dalp)
+  type: dict
+  sample: {Orders: {migrated: 2, cancelled: 0, killed: 0, abandoned: 0}}
+waited_seconds:
+  description: How long the task waited for pending invocations, at most O(drain_timeout). Check mode never waits.
+  returned: when a plan could be made; never with O(backend=dalp)
+  type: int
+  sample: 12
 steps:
   description:
     - The write calls of the plan, in their order; the same in check mode.
@@ -319,9 +344,10 @@ ARGUMENT_SPEC = {
     "drain_timeout": {"type": "int", "default": 60},
     "pending": {"type": "str", "choices": ["migrate", "cancel", "kill", "abandon"]},
     "migrate_paused": {"type": "bool"},
-    "remove": {"type": "str", "choices": ["all", "superseded"], "default": "all"},
+    "remove": {"type": "str", "choices": ["all", "superseded", "replaced"], "default": "all"},
     "allow_service_removal": {"type": "bool"},
     "keep": {"type": "list", "elements": "str", "default": [], "no_log": False},
+    "keep_revisions": {"type": "int", "default": 0},
     "min_age": {"type": "str"},
     "max_removed": {"type": "int", "default": 10},
     "assume_registered": {"type": "dict"},

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+# Mitogen takes a file for a module of Ansible by the words "from ansible.module_utils.", wherever they stand.
+
 DOCUMENTATION = r"""
 module: restate_resume
 short_description: Let stuck invocations go on
@@ -124,8 +126,8 @@ results:
     - C(outcome) is V(resumed), V(unchanged) (C(reason) V(completed) or V(not_stuck)), V(blocked) (V(not_found),
       V(deployment_gone), V(service_not_registered), V(handler_not_served), V(service_type_changed),
       V(handler_type_changed), V(protocol_not_supported), and, where it has not begun, V(latest_does_not_fit)) or
-      V(failed) (V(not_moved), V(not_resumed), V(not_tried), V(unknown) and, where it was resumed and failed again at
-      once, V(journal_mismatch), V(protocol_not_supported), V(unexpected_answer)).
+      V(failed) (V(not_moved), V(attempt_running), V(not_resumed), V(not_tried), V(unknown) and, where it was resumed
+      and failed again at once, V(journal_mismatch), V(protocol_not_supported), V(unexpected_answer)).
     - C(deployment_id) is where it goes on.
   returned: when the invocations were looked at
   type: list

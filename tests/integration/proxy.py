@@ -11,6 +11,7 @@ import json
 import re
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -64,6 +65,10 @@ class Proxy:
         self.refuse = refuse
         """Refuse all connections from now on, as the address of a server that died does."""
         self.requests: list[Request] = []
+        self.always: Fault | None = None
+        """What is done to each request for which no other fault is there, until it is set to None again."""
+        self.thawed = threading.Event()
+        """Set this to let go of the connections that are frozen."""
         self._faults: list[tuple[str, re.Pattern[str], Fault]] = []
         self._lock = threading.Lock()
 
@@ -85,7 +90,12 @@ class Proxy:
                 if request.method == method and path.search(request.path):
                     self._faults.remove(entry)
                     return fault
-        return None
+        return self.always
+
+    def freeze(self, _request: Request, _forward: Forward) -> Answer:
+        """Keep the connection, and never answer."""
+        self.thawed.wait(60)
+        raise LostError
 
     def asked(self, method: str, path: str) -> int:
         """How often something was asked."""
@@ -106,6 +116,16 @@ def lose(_request: Request, forward: Forward) -> Answer:
 def answer(status: int, body: Any = None, **headers: str) -> Fault:
     """Answer this in the server's place, which never hears of the request."""
     return lambda _request, _forward: Answer(status, json.dumps(body or {}).encode(), headers)
+
+
+def delay(seconds: float, then: Fault | None = None) -> Fault:
+    """Let the request wait before the server gets it, or before something else is done to it."""
+
+    def fault(request: Request, forward: Forward) -> Answer:
+        time.sleep(seconds)
+        return then(request, forward) if then else forward()
+
+    return fault
 
 
 def cut(_request: Request, forward: Forward) -> Answer:
@@ -158,6 +178,33 @@ def changed(change: Callable[[Any], Any], **headers: str) -> Fault:
         return Answer(whole.status, body, {**whole.headers, **headers})
 
     return fault
+
+
+class Held:
+    """A request that is held, as a frozen node does, and is delivered when nobody waits for it any more."""
+
+    def __init__(self) -> None:
+        self._release = threading.Event()
+        self._delivered = threading.Event()
+        self._is_dropped = False
+
+    def hold(self, _request: Request, forward: Forward) -> Answer:
+        """Hold the request: the fault for the proxy."""
+        assert self._release.wait(120)
+        if not self._is_dropped:
+            forward()
+        self._delivered.set()
+        raise LostError
+
+    def deliver(self) -> None:
+        """Deliver the request, and wait until it was carried out."""
+        self._release.set()
+        assert self._delivered.wait(60)
+
+    def drop(self) -> None:
+        """Forget the request, unless it was delivered."""
+        self._is_dropped = True
+        self._release.set()
 
 
 class _ProxyServer(ThreadingHTTPServer):
@@ -236,6 +283,7 @@ def proxy_of(target: str) -> Iterator[Proxy]:
         try:
             yield server.proxy
         finally:
+            server.proxy.thawed.set()
             server.shutdown()
             server.server_close()
             thread.join()

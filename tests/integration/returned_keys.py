@@ -26,7 +26,7 @@ MODULES = sorted(path.stem for path in _FOLDER.glob("restate_*.py"))
 _COMMON = {"changed", "failed", "msg", "diff", "invocation"}
 _COMMON |= {"warnings", "deprecations", "exception", "timedout"}
 # These are not looked into: a schema holds the record, and the keys of the others are values of Restate.
-_WHOLE = {"audit", "invocations.by_status", "invocations.by_activity"}
+_WHOLE = {"audit", "impact", "invocations.by_status", "invocations.by_activity"}
 # What DALP tells besides is documented as an example in words.
 _TOLD_BY_DALP = {"invocations.recent_failures.status"}
 _NULL = "NoneType"

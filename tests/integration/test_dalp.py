@@ -54,7 +54,8 @@ def test_a_release_is_predicted_and_then_really_happens(
     url = server.serve("release-2", "release-2")
     before = server.snapshot()
 
-    dry = run("release", dalp, tmp_path, "--check", "--diff", restate_service_url=url)
+    asked = {"restate_service_url": url, "restate_remove": "all"}
+    dry = run("release", dalp, tmp_path, "--check", "--diff", **asked)
 
     assert dry.returncode == 0, dry.stdout + dry.stderr
     assert set(routes(dalp)) == {"doctor"}
@@ -64,7 +65,7 @@ def test_a_release_is_predicted_and_then_really_happens(
 
     dalp.requests.clear()
     dalp.rows.clear()
-    real = run("release", dalp, tmp_path, "--diff", restate_service_url=url)
+    real = run("release", dalp, tmp_path, "--diff", **asked)
 
     assert real.returncode == 0, real.stdout + real.stderr
     assert "removed all others (remove: all is what its route does): 2 deployments" in real.stdout
@@ -79,6 +80,28 @@ def test_a_release_is_predicted_and_then_really_happens(
     assert routes(dalp)[0] == routes(dalp)[-1] == "doctor"
     assert len(dalp.rows) == len(dalp.requests)
     assert {(row.actor, row.outcome) for row in dalp.rows} == {(OPERATOR, "succeeded")}
+
+
+def test_a_release_removes_nothing_unless_all_is_asked_for(
+    server: Server, dalp: DalpServer, tmp_path: Path
+) -> None:
+    old = server.release("release-1")
+    url = server.serve("release-2", "release-2")
+
+    dry = run("release", dalp, tmp_path, "--check", restate_service_url=url)
+    real = run("release", dalp, tmp_path, restate_service_url=url)
+
+    for ran in (dry, real):
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+        assert "cleanup: Left out: DALP can only remove every other deployment" in ran.stdout
+        assert "set restate_remove to all" in ran.stdout
+    assert "cleanup-stale-deployments" not in routes(dalp)
+    assert server.deployment_ids() == {old.id, server.service("OrderWorkflow")["deployment_id"]}
+
+    refused = run(
+        "release", dalp, tmp_path, restate_service_url=url, restate_remove="all", restate_keep_revisions="1"
+    )
+    assert "DALP cannot honour restate_keep_revisions; nothing was sent." in refused.stdout
 
 
 def test_a_runbook_of_somebody_who_may_not_operate_ends_with_the_remedy(
@@ -166,7 +189,7 @@ def test_a_release_that_registers_nothing_is_predicted_with_what_is_registered(
     server: Server, dalp: DalpServer, tmp_path: Path
 ) -> None:
     older, newer = server.release("release-1"), server.release("release-2")
-    asked = {"restate_service_url": older.url, "restate_force": False}
+    asked = {"restate_service_url": older.url, "restate_force": False, "restate_remove": "all"}
 
     dry = run("release", dalp, tmp_path, "--check", **asked)
     real = run("release", dalp, tmp_path, **asked)

@@ -55,9 +55,34 @@ def test_a_release_is_short_and_what_its_dry_run_tells_is_done_by_the_command_th
 
     assert real.returncode == 0, real.stdout + real.stderr
     new = server.service("OrderWorkflow")["deployment_id"]
-    assert server.deployment_ids() == {new}
+    assert server.deployment_ids() == {old.id, new}
     assert new != old.id
     assert summary(real)[0] == "Release on localhost: done; Restate is healthy"
+
+
+def test_a_release_removes_but_the_newest_of_what_it_replaced_and_can_be_rolled_back(
+    server: Server, tmp_path: Path
+) -> None:
+    oldest, old = server.release("oldest", "release-1"), server.release("release-1")
+    url = server.serve("release-2", "release-2")
+
+    released = run(server, "release", tmp_path, restate_service_url=url)
+
+    assert released.returncode == 0, released.stdout + released.stderr
+    new = server.service("OrderWorkflow")["deployment_id"]
+    assert server.deployment_ids() == {old.id, new}
+    assert f"removed: {oldest.id}" in released.stdout
+
+    back = run(server, "rollback", tmp_path, restate_service_url=old.url)
+
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert server.service("OrderWorkflow")["deployment_id"] == old.id
+    assert server.deployment_ids() == {old.id, new}
+
+    forwards = run(server, "release", tmp_path, restate_service_url=url, restate_keep_revisions="0")
+
+    assert forwards.returncode == 0, forwards.stdout + forwards.stderr
+    assert server.deployment_ids() == {new}
 
 
 def test_one_invocation_that_cannot_go_on_stops_no_recovery_and_fails_the_runbook_at_its_end(

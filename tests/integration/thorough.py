@@ -2,14 +2,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What `make thorough` runs beyond `make test`, which must stay short enough to be run before each change."""
+"""The tests that only `make thorough` runs: those that take long, and those on older versions of Restate."""
 
 from __future__ import annotations
 
 import pytest
 import restate_server
-
-from tests.integration import ways
 
 # They run many playbooks each, or wait for what takes its time.
 LONG = {
@@ -18,21 +16,14 @@ LONG = {
     "awx_jobs",
     "cluster_doctor",
     "dying_node",
+    "frozen_node",
     "guides",
     "in_process",
     "lambda",
+    "pauses_of_a_move",
     "progress",
     "report",
-}
-# On the older versions, the core of each operation.
-ON_ALL_VERSIONS = {
-    "both_backends",
-    "cleanup",
-    "doctor",
-    "recover_workflow",
-    "redeploy",
-    "resume",
-    "sandbox",
+    "two_runbooks_at_once",
 }
 
 
@@ -41,7 +32,4 @@ def takes_long(item: pytest.Item) -> bool:
     name = item.path.stem.removeprefix("test_")
     params = getattr(getattr(item, "callspec", None), "params", {})
     values = {value for value in params.values() if isinstance(value, str)}
-    is_older = bool(values & (set(restate_server.VERSIONS) - {restate_server.DEFAULT_VERSION}))
-    if name in LONG or (is_older and name not in ON_ALL_VERSIONS):
-        return True
-    return is_older and ways.AS_MODULE in values
+    return name in LONG or bool(values & (set(restate_server.VERSIONS) - {restate_server.DEFAULT_VERSION}))

@@ -90,6 +90,7 @@ class RecoverFailed(Work):
     """The playbook: runs that are paused go on, runs that failed are submitted again."""
 
     name = "recover_failed"
+    tasks = 4
 
     def prepare(self) -> None:
         failed_payments(self.cluster, 40)
@@ -101,9 +102,10 @@ class RecoverFailed(Work):
         return choose(random, _PURGE, ("PATCH", "/resume$", 15))
 
     def attempt(self, server: Server, admin_url: str) -> Attempt:
+        connection = {f"restate_{name}": value for name, value in server.connection.items()}
         variables = {
+            **connection,
             "restate_admin_url": admin_url,
-            "restate_ingress_url": server.connection["ingress_url"],
             "restate_snapshot_dir": str(self.folder),
             "restate_resubmit": "original_input",
             "restate_limit": 100,

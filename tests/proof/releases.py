@@ -83,6 +83,7 @@ class Release(CleanupOfSuspended):
     """A release is registered, what is pending is moved to it, and what it supersedes is removed."""
 
     name = "release"
+    tasks = 2
 
     def prepare(self) -> None:
         self.old, self.new = suspended_orders(self.cluster, _ORDERS)

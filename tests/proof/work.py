@@ -29,6 +29,8 @@ class Work(ABC):
     """One kind of work, on a cluster that is blank before; `folder` is for snapshots and logs."""
 
     name: str
+    tasks = 1
+    """How many tasks an attempt has, each of which waits for itself."""
 
     def __init__(self, cluster: Cluster, folder: Path) -> None:
         self.cluster = cluster

@@ -127,6 +127,7 @@ def _questions(server: Capture, trouble: dict[str, Any]) -> None:
     server.ask("pinned_kinds", "pinned_kinds", deployment_id=release_1)
     server.ask("unfinished_on", "unfinished_on", deployment_id=release_1, services=["OrderWorkflow"])
     server.ask("invocations", "invocations", ids=ids)
+    server.ask("cancelled", "cancelled", ids=ids)
     server.ask("status_of", "status_of", ids=ids)
     server.ask("children", "children", ids=ids)
     server.ask("invocations_of_keys", "invocations_of_keys", **of_keys)

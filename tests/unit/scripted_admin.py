@@ -17,7 +17,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import 
 from ansible_collections.dalp.restate.plugins.module_utils._restate.versions import capabilities_of
 from ansible_collections.dalp.restate.tests.unit import wire_objects
 from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
-from ansible_collections.dalp.restate.tests.unit.loopback import Request, answer
+from ansible_collections.dalp.restate.tests.unit.loopback import NOT_FOUND, Request, answer
 
 KILL = "/internal/invocations_batch_operations/kill"
 HANDLERS = [{"name": "run", "ty": "Workflow"}]
@@ -83,7 +83,7 @@ class ScriptedAdmin:
             return answer(200, {"deployments": [self._deployment(each) for each in self.ids]})
         id_ = target.rpartition("/")[2]
         detail = {**self._deployment(id_), "http_version": "HTTP/2.0", "services": [self._flow()]}
-        return answer(200, detail) if id_ in self.ids else answer(404)
+        return answer(200, detail) if id_ in self.ids else NOT_FOUND
 
     def _flow(self) -> dict[str, Any]:
         return {
@@ -103,6 +103,8 @@ class ScriptedAdmin:
         }
 
     def _query(self, sql: str) -> bytes:
+        # How long is waited decides nothing here: nothing is scheduled.
+        sql = re.sub(r"interval '\d+ seconds'", "interval '0 seconds'", sql)
         for question, rows in self._answers():
             if question == sql:
                 return answer(200, {"rows": rows})
@@ -115,7 +117,13 @@ class ScriptedAdmin:
         yield (
             self._questions.pending().sql,
             [
-                {"target_service_name": "Flow", "pinned_deployment_id": id_, "status": status, "n": n}
+                {
+                    "target_service_name": "Flow",
+                    "target_handler_name": "run",
+                    "pinned_deployment_id": id_,
+                    "status": status,
+                    "n": n,
+                }
                 for (id_, status), n in pinned.items()
             ],
         )
@@ -125,6 +133,7 @@ class ScriptedAdmin:
         for ids in (["inv_1"], ["inv_2"], ["inv_1", "inv_2"]):
             named = [self.rows[each] for each in ids if each in self.rows]
             yield self._questions.invocations(ids).sql, _columns(named)
+            yield self._questions.cancelled(ids).sql, []
             yield self._questions.status_of(ids).sql, _columns(wire_objects.status_of(row) for row in named)
 
     def _is_counted(self, row: Invocation) -> bool:
@@ -138,7 +147,7 @@ class ScriptedAdmin:
         if request.method == "DELETE":
             id_ = path.rpartition("/")[2]
             if id_ not in self.ids:
-                return answer(404)
+                return NOT_FOUND
             self.ids.remove(id_)
             return answer(202)
         invocation_id, verb = re.findall(r"^/invocations/(\w+)/(\w+)$", path)[0]

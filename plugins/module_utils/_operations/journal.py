@@ -58,6 +58,8 @@ class Journal:
         self._learned: dict[str, dict[str, t.Any]] = {}
         self.begun: set[str] = set()
         """The subjects that work has begun on, whatever has become of it."""
+        self.services: dict[str, str] = {}
+        """The service of each invocation that was to be written to, as far as its impact is reported."""
         self.warnings: list[str] = []
         self.ended_by: OperatorError | None = None
         """What ended the task before its end."""

@@ -55,6 +55,14 @@ _INVOCATION = (
     "target_service_ty, pinned_deployment_id"
 )
 
+# A server tells scheduled_start_at only if scheduled_at is read, too (1.5.3 to 1.7.12).
+_SCHEDULED = "status = 'scheduled' AND scheduled_at IS NOT NULL"
+
+
+def _is_later(seconds: int) -> str:
+    """Return the condition that an invocation is scheduled for a time after so many seconds from now."""
+    return f"({_SCHEDULED} AND scheduled_start_at > now() + interval '{int(seconds)} seconds')"
+
 
 @dataclass(frozen=True)
 class Questions:
@@ -135,12 +143,17 @@ class Questions:
 
     # Deployments
 
-    def pending(self) -> Question[PendingCount]:
-        """Count unfinished invocations by service, status, and where they are pinned and were last tried."""
-        kind = "target_service_name, pinned_deployment_id, last_attempt_deployment_id, status"
+    def pending(self, *, within: int = 0) -> Question[PendingCount]:
+        """Count unfinished invocations by handler, status, and where they are pinned and were last tried.
+
+        `within` is how long will be waited for them, in seconds.
+        """
+        kind = "target_service_name, target_handler_name, pinned_deployment_id, last_attempt_deployment_id, status"
         return Question(
             PendingCount,
-            f"SELECT {kind}, COUNT(1) AS n FROM sys_invocation WHERE {_UNFINISHED} GROUP BY {kind}",
+            f"SELECT {kind}, COUNT(1) AS n, SUM(CASE WHEN {_is_later(within)} THEN 1 ELSE 0 END) AS n_later, "
+            f"MIN(CASE WHEN {_SCHEDULED} THEN scheduled_start_at END) AS due_at FROM sys_invocation "
+            f"WHERE {_UNFINISHED} GROUP BY {kind}",
         )
 
     def pinned_kinds(self, deployment_id: str) -> Question[PinnedKind]:
@@ -153,15 +166,36 @@ class Questions:
             "target_service_ty, pinned_service_protocol_version",
         )
 
-    def unfinished_on(self, deployment_id: str, services: t.Collection[str]) -> Question[Invocation]:
-        """The unfinished invocations that are pinned to a deployment or, of these services, to none; oldest first."""
-        place = f"pinned_deployment_id = {literal(deployment_id)}"
+    def unfinished_on(
+        self,
+        deployment_id: str,
+        services: t.Collection[str],
+        handlers: t.Iterable[tuple[str, str]] = (),
+        *,
+        within: int = 0,
+    ) -> Question[Invocation]:
+        """List the unfinished invocations that pend on a deployment, the oldest first.
+
+        They are those that are pinned to it, those that are pinned to none and attempted there now, and those that are
+        pinned to none and of these services or handlers (service and name). `within` is that of `pending`.
+        """
+        place = literal(deployment_id)
+        unpinned = [f"(status = 'running' AND last_attempt_deployment_id = {place})"]
         if services:
-            place += f" OR (pinned_deployment_id IS NULL AND target_service_name IN {in_list(services)})"
+            unpinned.append(f"target_service_name IN {in_list(services)}")
+        unpinned += [
+            f"(target_service_name = {literal(service)} AND target_handler_name = {literal(handler)})"
+            for service, handler in handlers
+        ]
+        is_there = (
+            f"pinned_deployment_id = {place} OR (pinned_deployment_id IS NULL AND ({' OR '.join(unpinned)}))"
+        )
         return Question(
             Invocation,
-            f"SELECT {_INVOCATION}, pinned_service_protocol_version FROM sys_invocation_status "
-            f"WHERE {_UNFINISHED} AND ({place}) ORDER BY created_at",
+            f"SELECT {_INVOCATION}, pinned_service_protocol_version, last_attempt_deployment_id, retry_count, "
+            "last_failure, last_failure_related_command_type, scheduled_at, scheduled_start_at, "
+            f"{_is_later(within)} AS is_later FROM sys_invocation WHERE {_UNFINISHED} AND ({is_there}) "
+            "ORDER BY created_at, id",
         )
 
     # Invocations
@@ -171,8 +205,8 @@ class Questions:
         return Question(
             Invocation,
             f"SELECT {_INVOCATION}, pinned_service_protocol_version, completion_result, completion_failure, "
-            "retry_count, last_start_at, last_attempt_deployment_id, last_failure, last_failure_error_code "
-            "FROM sys_invocation "
+            "retry_count, last_start_at, last_attempt_deployment_id, last_failure, last_failure_error_code, "
+            "last_failure_related_command_type FROM sys_invocation "
             f"WHERE id IN {in_list(ids)}",
         )
 
@@ -194,6 +228,14 @@ class Questions:
             Caller,
             "SELECT id, invoked_by_id FROM sys_invocation_status "
             f"WHERE id IN {in_list(ids)} AND invoked_by_id IS NOT NULL",
+        )
+
+    def cancelled(self, ids: t.Iterable[str]) -> Question[InvocationId]:
+        """List those of these invocations whose journal has a cancel (the signal with the index 1)."""
+        return Question(
+            InvocationId,
+            f"SELECT DISTINCT id FROM sys_journal WHERE id IN {in_list(ids)} "
+            """AND entry_type = 'Notification: Signal' AND entry_json LIKE '%"id":{"Index":1}%'""",
         )
 
     def one_way_calls(self, ids: t.Iterable[str]) -> Question[JournalCommand]:

@@ -51,6 +51,11 @@ class Invocation(t.NamedTuple):
     last_attempt_deployment_id: str | None = None
     last_failure: str | None = None
     last_failure_error_code: str | None = None
+    last_failure_related_command_type: str | None = None
+    scheduled_at: str | None = None
+    scheduled_start_at: str | None = None
+    is_later: bool | None = None
+    """Whether it is scheduled for a time after the wait that the question names."""
     invoked_by_id: str | None = None
     scope: str | None = None
 
@@ -86,6 +91,8 @@ class Failure(t.NamedTuple):
     code: str | int | None
     restate_code: str | None
     message: str | None
+    command_type: str | None = None
+    """The type of the step that failed, such as C(Run); None if the handler failed outside of its steps."""
 
 
 class JournalEvent(t.NamedTuple):
@@ -102,7 +109,17 @@ class JournalEvent(t.NamedTuple):
         event = json.loads(self.event_json)
         told = event.get("last_failure") or event
         restate_code = told.get("restate_doc_error_code")
-        return Failure(restate_code or told.get("error_code"), restate_code, told.get("error_message"))
+        return Failure(
+            restate_code or told.get("error_code"),
+            restate_code,
+            told.get("error_message"),
+            told.get("related_command_type"),
+        )
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether it tells of a failure; a pause by hand has none."""
+        return self.event_type != "Paused" or "last_failure" in json.loads(self.event_json)
 
 
 class Caller(t.NamedTuple):
@@ -185,13 +202,20 @@ class InvokedByActivity(t.NamedTuple):
 
 
 class PendingCount(t.NamedTuple):
-    """How many unfinished invocations of a service are pinned and were last tried at the same places."""
+    """How many unfinished invocations of a handler are pinned and were last tried at the same places.
+
+    `n_later` of them are scheduled for a time after the wait that the question names; the first of them is due at
+    `due_at`.
+    """
 
     target_service_name: str
     status: str
     n: int
     pinned_deployment_id: str | None = None
     last_attempt_deployment_id: str | None = None
+    target_handler_name: str = ""
+    n_later: int = 0
+    due_at: str | None = None
 
 
 class PinnedKind(t.NamedTuple):

@@ -61,6 +61,36 @@ def invocation_ids(option: str, texts: list[str]) -> list[str]:
     return list(dict.fromkeys(texts))
 
 
+def refuse_broken_text(params: t.Mapping[str, t.Any]) -> None:
+    """Raise RESTATE_INVALID_ARGUMENT for an option with half a character in it, which cannot be sent."""
+    for option, value in sorted(params.items()):
+        if _is_broken(value):
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                f"{option} holds bytes that are no UTF-8. Nothing was touched.",
+                remedy=f"Give {option} as UTF-8 text; names and keys of Restate are such text.",
+            )
+
+
+def refuse_nul(paths: t.Mapping[str, str | None]) -> None:
+    """Raise RESTATE_INVALID_ARGUMENT for a path with a NUL."""
+    for option, path in paths.items():
+        if "\0" in (path or ""):
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                f"{option} holds a NUL character, which no path can have. Nothing was touched.",
+            )
+
+
+def _is_broken(value: t.Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_is_broken, value)) or any(map(_is_broken, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_is_broken, value))
+    # Half of a pair that stands for a character, alone: bytes that are no UTF-8 become such, too.
+    return isinstance(value, str) and any("\ud800" <= each <= "\udfff" for each in value)
+
+
 def string_values(option: str, values: t.Mapping[str, t.Any]) -> dict[str, str]:
     """Return a dictionary with strings as its values, of numbers too; refuse what could be meant otherwise.
 

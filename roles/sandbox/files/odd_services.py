@@ -5,6 +5,7 @@
 """Services of one quirk each, which only variants of the sandbox's service have."""
 
 # No `from __future__ import annotations`: the SDK reads the annotations of handlers at run time.
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any, Literal
@@ -29,6 +30,13 @@ RETRY_FOREVER = InvocationRetryPolicy(
     exponentiation_factor=1.0,
     max_interval=timedelta(milliseconds=300),
     max_attempts=1_000_000,
+)
+
+PAUSE_AFTER_TWO = InvocationRetryPolicy(
+    initial_interval=timedelta(milliseconds=10),
+    exponentiation_factor=1.0,
+    max_attempts=2,
+    on_max_attempts="pause",
 )
 
 
@@ -72,8 +80,73 @@ def invoices() -> Service:
     return service
 
 
+def slow_starter(release: Literal[1, 2]) -> Service:
+    """Make `SlowStarter`, whose handler `begin` does nothing for as many seconds as asked on release 1, and then
+    enters its first step.
+    """
+    service = Service("SlowStarter", invocation_retry_policy=RETRY_FOREVER)
+
+    @service.handler("begin")
+    async def begin(ctx: Context, seconds: float) -> str:
+        if release == 1:
+            await asyncio.sleep(seconds)
+        await ctx.sleep(timedelta(milliseconds=1))
+        return f"begun by release {release}"
+
+    return service
+
+
+def failing_step() -> Service:
+    """Make `FailingStep`, whose handler `take` fails in its only step, or, if asked, before it, again and again."""
+    service = Service("FailingStep", invocation_retry_policy=RETRY_FOREVER)
+
+    @service.handler("take")
+    async def take(ctx: Context, where: str) -> str:
+        def fail() -> None:
+            raise RuntimeError("the step fails")
+
+        if where == "before":
+            raise RuntimeError("the handler fails")
+        await ctx.run("step", fail)
+        return "taken"
+
+    return service
+
+
+def compensating() -> Service:
+    """Make `Compensating`, whose handler `take` waits for an hour and, if cancelled, for as many seconds as asked."""
+    service = Service("Compensating")
+
+    @service.handler("take")
+    async def take(ctx: Context, seconds: float) -> None:
+        try:
+            await ctx.sleep(timedelta(hours=1))
+        except TerminalError:
+            await ctx.sleep(timedelta(seconds=seconds))
+            raise
+
+    return service
+
+
+def cron(handler: str) -> Service:
+    """Make `Cron`, whose one handler, of this name, calls itself again every hour; `other` is there always."""
+    service = Service("Cron", invocation_retry_policy=PAUSE_AFTER_TWO)
+
+    @service.handler(handler)
+    async def tick(ctx: Context, number: int) -> int:
+        argument = json.dumps(number + 1).encode()
+        ctx.generic_send("Cron", handler, argument, send_delay=timedelta(hours=1))
+        return number
+
+    @service.handler("other")
+    async def other(_ctx: Context) -> str:
+        return "other"
+
+    return service
+
+
 def caller() -> Service:
-    """Make `Caller`, whose handlers call a run of `OrderWorkflow`, attach to one, or send it a one-way call."""
+    """Make `Caller`, whose handlers call a run of `OrderWorkflow`, attach to one, or send one-way calls."""
     service = Service("Caller")
     order = {"mode": "wait"}
 
@@ -87,6 +160,12 @@ def caller() -> Service:
         ctx.generic_send("OrderWorkflow", "run", json.dumps(order).encode(), key)
         await ctx.sleep(timedelta(hours=1))
         return "told"
+
+    @service.handler("start")
+    async def start(ctx: Context, order: Order) -> str:
+        payload, headers = str(order["payload"]).encode(), order.get("headers")
+        ctx.generic_send(order["service"], "run", payload, order["key"], headers=headers)
+        return "started"
 
     @service.handler("attach")
     async def attach(ctx: Context, invocation_id: str) -> str:
@@ -107,11 +186,33 @@ def forgetful_workflow() -> Workflow:
     return workflow
 
 
-def blob_workflow() -> Workflow:
-    """Return a workflow that takes any bytes of any content type, and fails for good."""
+def picky_workflow(name: str, accept: str) -> Workflow:
+    """Make a workflow that accepts one content type, which may have a wildcard, and fails for good."""
+    workflow = Workflow(name)
+
+    @workflow.main("run", accept=accept, input_serde=BytesSerde())
+    async def run(_ctx: WorkflowContext, _content: bytes) -> None:
+        raise TerminalError("picky")
+
+    return workflow
+
+
+def inputless_workflow() -> Workflow:
+    """Make `InputlessWorkflow`, which accepts no input, and fails for good."""
+    workflow = Workflow("InputlessWorkflow")
+
+    @workflow.main("run")
+    async def run(_ctx: WorkflowContext) -> None:
+        raise TerminalError("nothing to do")
+
+    return workflow
+
+
+def blob_workflow(accept: str = "*/*") -> Workflow:
+    """Return a workflow that takes any bytes, by default of any content type, and fails for good."""
     workflow = Workflow("BlobWorkflow")
 
-    @workflow.main("run", accept="*/*", content_type="application/octet-stream", input_serde=BytesSerde())
+    @workflow.main("run", accept=accept, content_type="application/octet-stream", input_serde=BytesSerde())
     async def run(ctx: WorkflowContext, blob: bytes) -> None:
         ctx.set("size", len(blob))
         raise TerminalError("no room for blobs")

@@ -24,18 +24,24 @@ import restate
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from odd_services import (
+    PAUSE_AFTER_TWO,
     RETRY_FOREVER,
     Order,
     basket,
     blob_workflow,
     caller,
+    compensating,
+    cron,
+    failing_step,
     forgetful_workflow,
+    inputless_workflow,
     invoices,
+    picky_workflow,
+    slow_starter,
     wide_service,
 )
 from restate import (
     Context,
-    InvocationRetryPolicy,
     ObjectContext,
     Service,
     TerminalError,
@@ -47,13 +53,6 @@ from restate import (
 
 AnyService = Service | VirtualObject | Workflow
 Release = Literal[1, 2]
-
-PAUSE_AFTER_TWO = InvocationRetryPolicy(
-    initial_interval=timedelta(milliseconds=10),
-    exponentiation_factor=1.0,
-    max_attempts=2,
-    on_max_attempts="pause",
-)
 
 ledger = Service("Ledger")
 
@@ -177,10 +176,25 @@ VARIANTS: dict[str, Callable[[], list[AnyService]]] = {
     "zero-retention": lambda: [forgetful_workflow()],
     "journal-changed": lambda: _release(2, order_workflow(2, other_journal=True)),
     "callers": lambda: [*_release(2), caller()],
+    "started-by-handlers": lambda: [
+        caller(),
+        order_workflow(1),
+        blob_workflow(),
+        inputless_workflow(),
+        picky_workflow("VendorWorkflow", "application/vnd.shop+json"),
+        picky_workflow("ImageWorkflow", "image/*"),
+    ],
     "blobs": lambda: [blob_workflow()],
+    "blobs-as-json": lambda: [blob_workflow("application/json")],
     "basket-object": lambda: [basket("object"), ledger],
     "basket-shared": lambda: [basket("shared"), ledger],
     "basket-workflow": lambda: [basket("workflow"), ledger],
+    "slow-start-1": lambda: [slow_starter(1)],
+    "slow-start-2": lambda: [slow_starter(2)],
+    "cron": lambda: [cron("tick")],
+    "cron-renamed": lambda: [cron("tock")],
+    "compensating": lambda: [compensating()],
+    "failing-step": lambda: [failing_step()],
     "private": lambda: _release(2, order_workflow(2, private=True)),
 }
 """What each variant serves, by name."""

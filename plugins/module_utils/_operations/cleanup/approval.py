@@ -50,5 +50,6 @@ def _removal(removal: Removal, plan: Plan) -> dict[str, t.Any]:
             # Whatever of these is there holds the deployment.
             content["held_by"] = sorted(removal.migration.remaining)
     elif removal.at_end != "stays" and not removal.waits:
-        content["ends"] = sorted((row.id, row.created_at) for row in removal.unfinished)
+        ended = removal.cancellation.to_cancel if removal.cancellation else removal.unfinished
+        content["ends"] = sorted((row.id, row.created_at) for row in ended)
     return content

@@ -58,6 +58,7 @@ class DeletedDeployments:
         """Find what got pinned between the last count and the delete, and move it where that is possible."""
         rows = self._admin.query(self._admin.questions.unfinished_on(deployment_id, ()))
         rows = [row for row in rows if row.id not in expected]
+        self._journal.services.update((row.id, row.target_service_name) for row in rows)
         stranded = [row.id for row in rows]
         if rows and self._admin.capabilities.can_pause:
             plan = plan_migration(rows, self._moving.offer, began_on=None, move_paused=False)

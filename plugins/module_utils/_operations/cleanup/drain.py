@@ -12,17 +12,21 @@ import typing as t
 from ..._errors import OperatorError
 from ..._restate.rows import Invocation
 from ..._restate.server import Restate
-from ..deployments.pending import read_pending
+from ..deployments.pending import Pending, read_pending, read_unfinished
 from ..deployments.registry import STALE_READ_SECONDS, Registry
+from ..invocations.cancellation import plan_cancellation
 from ..invocations.fit import offer_of
+from ..invocations.migration import ATTEMPT_RUNNING
 from ..invocations.migration_plan import plan_migration
 from ..invocations.termination import kill
-from ..journal import NOT_DONE, UNKNOWN, Entry, Journal
+from ..journal import UNKNOWN, Entry, Journal
+from ..open_actions import PAUSE, OpenActions
+from ..report import count
 from ..waiting import wait_until
 from .deleted import DeletedDeployments
 from .moving import MoveToKept
 from .plan import Plan, Removal
-from .prediction import note_remaining
+from .prediction import OLDER_RETURNS, held_by_cancelled, note_remaining
 
 _SHOWN = 5
 _SETTLE_SECONDS = 5
@@ -38,8 +42,11 @@ class Drain:
         self._plan = plan
         self._journal = journal
         self._waiting = list(plan.removals)
-        self._pending: dict[str, int] = {}
-        """What was pending when it was last looked at, by deployment."""
+        self._pending = Pending({})
+        """What was pending when it was last looked at."""
+        self._in_doubt: OperatorError | None = None
+        """The first removal of which no answer tells whether it was, or will be, carried out."""
+        self._open_actions = OpenActions.of(restate)
         self._moving = MoveToKept(restate.admin, plan.kept, journal)
         self._deleted = DeletedDeployments(restate.admin, journal, self._moving)
 
@@ -54,30 +61,32 @@ class Drain:
 
     def _run(self) -> None:
         request = self._plan.request
-        wait_until(
-            self._remove_drained,
-            clock=self._clock,
-            seconds=request.drain_timeout,
-            pause=0.5,
-            growth=1.5,
-            progress=lambda: draining({each.id: self._pending[each.id] for each in self._waiting}),
-        )
+        started = self._clock.now()
+        try:
+            wait_until(
+                self._remove_drained,
+                clock=self._clock,
+                seconds=request.drain_timeout,
+                pause=0.5,
+                growth=1.5,
+                progress=lambda: draining({each.id: self._pending[each.id] for each in self._waiting}),
+            )
+        finally:
+            self._journal.learn(self._plan.kept.id, waited_seconds=round(self._clock.now() - started))
         if request.force_drain:
-            for removal in list(self._waiting):
-                self._end_pending(removal)
-        undecided = [each for each in self._waiting if self._journal.state("remove", each.id) is None]
-        registry = Registry.read(self._admin) if undecided else self._plan.registry
-        for removal in undecided:
-            ids = [row.id for row in self._unfinished_on(removal, registry)]
-            note_remaining(self._journal, removal.id, {"drain_timeout": ids})
+            self._end_all_pending()
+        self._note_undecided()
+        if self._in_doubt:
+            raise self._in_doubt
 
     def _remove_drained(self) -> bool:
         """Remove what nothing pends on, and return whether nothing waits any more."""
-        pending = read_pending(self._admin, Registry.read(self._admin))
+        registry = Registry.read(self._admin)
+        pending = self._pending = read_pending(self._admin, registry)
         try:
             for removal in list(self._waiting):
-                self._pending[removal.id] = pending.get(removal.id, 0)
-                if not self._pending[removal.id]:
+                is_elsewhere = self._plan.kept.id in registry.ids and self._is_gone(removal, registry)
+                if not is_elsewhere and not pending[removal.id]:
                     self._remove(removal)
         except OperatorError:
             with contextlib.suppress(OperatorError):
@@ -86,28 +95,67 @@ class Drain:
         self._deleted.look()
         return not self._waiting
 
+    def _undecided(self) -> list[Removal]:
+        return [each for each in self._waiting if self._journal.state("remove", each.id) is None]
+
+    def _note_undecided(self) -> None:
+        """Note why what is neither removed nor held stays."""
+        undecided = self._undecided()
+        registry = Registry.read(self._admin) if undecided else self._plan.registry
+        for removal in undecided:
+            if self._is_gone(removal, registry):
+                continue
+            reason = self._why_latest_is_kept(removal, registry)
+            ids = [] if reason else [row.id for row in self._unfinished_on(removal, registry)]
+            note_remaining(self._journal, removal.id, {reason or "drain_timeout": ids})
+
     # What is still pending at the end
+
+    def _end_all_pending(self) -> None:
+        """Do with all that is still pending as was asked, then remove what has ended."""
+        for removal in self._plan.in_order_of_ending:
+            if removal in self._waiting:
+                self._end_pending(removal)
+        wait_until(
+            lambda: self._remove_drained() or not self._undecided(),
+            clock=self._clock,
+            seconds=_SETTLE_SECONDS,
+            pause=0.2,
+        )
 
     def _end_pending(self, removal: Removal) -> None:
         # Who is the latest is read again: it may be this one by now, and its work alive.
         registry = self._read_with_kept()
-        if self._is_gone(removal, registry) or self._has_become_latest(removal, registry):
+        if self._is_gone(removal, registry):
             return
-        how = removal.at_end
+        if reason := self._why_latest_is_kept(removal, registry):
+            note_remaining(self._journal, removal.id, {reason: []})
+            return
+        if removal.at_end == "abandon":
+            self._remove(removal, abandon=True)
+            self._deleted.look()
+            return
         rows = self._unfinished_on(removal, registry)
-        if how == "migrate":
-            self._migrate(removal, rows)
-        elif how == "cancel":
-            self._cancel(rows)
-        elif how == "kill":
-            self._kill(removal, rows)
-        if how != "abandon" and not self._is_held(removal):
-            self._wait_until_drained(removal)
-        self._remove(removal, abandon=how == "abandon")
-        self._deleted.look()
+        self._note_services(rows)
+        try:
+            if removal.at_end == "migrate":
+                self._migrate(removal, rows)
+            elif removal.at_end == "cancel":
+                self._cancel(removal, rows, registry)
+            else:
+                self._kill(removal, rows)
+        except OperatorError:
+            unknown = [row.id for row in rows if self._journal.state(removal.at_end, row.id) == UNKNOWN]
+            if unknown:
+                note_remaining(self._journal, removal.id, {UNKNOWN: unknown})
+            raise
 
-    def _cancel(self, rows: t.Iterable[Invocation]) -> None:
-        for row in rows:
+    def _note_services(self, rows: t.Iterable[Invocation]) -> None:
+        self._journal.services.update((row.id, row.target_service_name) for row in rows)
+
+    def _cancel(self, removal: Removal, rows: t.Sequence[Invocation], registry: Registry) -> None:
+        plan = plan_cancellation(self._admin, registry, rows)
+        for row in plan.to_cancel:
             self._clock.progress()
             try:
                 with self._journal.attempt("cancel", row.id):
@@ -121,6 +169,8 @@ class Drain:
                 continue
             if not is_there:
                 self._journal.not_done("cancel", [row.id], "completed", "there is nothing left to cancel")
+        if plan.not_received:
+            note_remaining(self._journal, removal.id, held_by_cancelled(plan))
 
     def _kill(self, removal: Removal, rows: list[Invocation]) -> None:
         kill(self._admin, rows, self._journal)
@@ -134,11 +184,14 @@ class Drain:
             note_remaining(self._journal, removal.id, remaining)
 
     def _migrate(self, removal: Removal, rows: list[Invocation]) -> None:
+        of_tasks = self._open_actions.paused()
+        paused_by_task = {row.id for row in rows if row.status == "paused" and row.id in of_tasks}
         plan = plan_migration(
             rows,
             self._moving.offer,
             began_on=offer_of(removal.id, self._admin.deployment(removal.id)),
             move_paused=self._plan.request.migrate_paused,
+            paused_by_task=paused_by_task,
         )
         for warning in plan.warnings:
             self._journal.warn(warning)
@@ -149,43 +202,60 @@ class Drain:
             remaining["migrate_unsupported"] = [row.id for row in movable]
             movable = ()
         for invocation_id, entry in self._moving.move(movable).items():
-            reason = UNKNOWN if entry.state == UNKNOWN else "migration_failed"
+            reason = _why_not_moved(entry)
             remaining[reason] = [*remaining.get(reason, ()), invocation_id]
             self._journal.warn(f"{invocation_id} {_was_not('moved', entry)}: {entry.message}")
+        # What goes on is paused by no earlier task any more; what this one leaves paused is kept at its end.
+        left = {each for each in paused_by_task if not self._journal.is_done("migrate", each)}
+        self._open_actions.settle(PAUSE, of_tasks & {row.id for row in rows} - left)
         if remaining:
             note_remaining(self._journal, removal.id, remaining)
-
-    def _is_held(self, removal: Removal) -> bool:
-        """Whether it was noted that the deployment stays."""
-        return self._journal.state("remove", removal.id) == NOT_DONE
-
-    def _wait_until_drained(self, removal: Removal) -> None:
-        wait_until(
-            lambda: not self._unfinished_on(removal, self._plan.registry),
-            clock=self._clock,
-            seconds=max(self._plan.request.drain_timeout, _SETTLE_SECONDS),
-            pause=0.2,
-        )
 
     # The removal
 
     def _remove(self, removal: Removal, *, abandon: bool = False) -> None:
         """Delete a deployment, unless what was read just before forbids it."""
         registry = self._read_with_kept()
-        pending = read_pending(self._admin, registry)
+        pending = self._pending = read_pending(self._admin, registry)
         # What is read before a removal shows what became of the one before it, too.
-        self._deleted.look(registry.ids, pending.keys())
+        self._deleted.look(registry.ids, pending.numbers.keys())
         if self._is_gone(removal, registry) or (pending[removal.id] and not abandon):
             return
-        if self._has_become_latest(removal, registry):
+        reason = self._why_latest_is_kept(removal, registry)
+        if reason == "became_latest":
+            note_remaining(self._journal, removal.id, {reason: []})
+        if reason:
             return
-        abandoned = [row.id for row in self._unfinished_on(removal, registry)] if abandon else []
-        with self._journal.attempt("remove", removal.id, reason="interrupted"):
-            self._admin.delete_deployment(removal.id)
-        self._journal.done("abandon", abandoned)
+        abandoned = self._unfinished_on(removal, registry) if abandon else []
+        self._note_services(abandoned)
+        ids = [row.id for row in abandoned]
+        try:
+            with self._journal.attempt("remove", removal.id, reason="interrupted"):
+                self._admin.delete_deployment(removal.id)
+        except OperatorError as exc:
+            if not exc.outcome_unknown:
+                raise
+            if not self._is_removed_after_all(removal, exc):
+                self._journal.unknown("abandon", ids, exc.message, exc.http)
+                return
+        self._journal.done("abandon", ids)
         self._waiting.remove(removal)
-        self._deleted.add(removal.id, abandoned=abandoned)
+        self._deleted.add(removal.id, abandoned=ids)
         self._clock.progress()
+
+    def _is_removed_after_all(self, removal: Removal, error: OperatorError) -> bool:
+        """Read whether a removal whose answer never came was carried out; if it was not, it may be later."""
+
+        def is_gone() -> bool:
+            return removal.id not in Registry.read(self._admin).ids
+
+        if wait_until(is_gone, clock=self._clock, seconds=STALE_READ_SECONDS, pause=0.5):
+            self._journal.done("remove", [removal.id])
+            return True
+        self._journal.unknown("remove", [removal.id], error.message, error.http)
+        self._waiting.remove(removal)
+        self._in_doubt = self._in_doubt or error
+        return False
 
     def _is_gone(self, removal: Removal, registry: Registry) -> bool:
         """Whether somebody else has removed the deployment meanwhile; that is noted."""
@@ -193,6 +263,11 @@ class Drain:
             return False
         self._journal.not_done("remove", [removal.id], "already_gone", "somebody else removed it meanwhile")
         self._waiting.remove(removal)
+        if self._pending[removal.id]:
+            self._journal.warn(
+                f"Somebody else removed {removal.id} meanwhile, with {count(self._pending[removal.id], 'invocation')} "
+                "pending on it. What is pinned to it cannot go on (RT0011): resume it on the latest deployment."
+            )
         return True
 
     def _read_with_kept(self) -> Registry:
@@ -217,9 +292,11 @@ class Drain:
             deployment_ids=[self._plan.kept.id],
         )
 
-    def _has_become_latest(self, removal: Removal, registry: Registry) -> bool:
-        """Whether a service would lose its latest deployment, which no plan allowed; it is noted that it stays."""
-        latest = registry.latest_at(removal.id)
+    def _why_latest_is_kept(self, removal: Removal, registry: Registry) -> str | None:
+        """Return why a deployment that is the latest for a service stays now, or None.
+
+        Nobody allowed that the service vanishes, or an older revision of it would be the latest again.
+        """
         others = {
             service.name
             for other in registry.deployments
@@ -227,14 +304,21 @@ class Drain:
             for service in other.services
         }
         may_vanish = self._plan.request.allow_service_removal
-        if not any(name in others or not may_vanish for name in latest):
-            return False
-        note_remaining(self._journal, removal.id, {"became_latest": []})
-        return True
+        latest = registry.latest_at(removal.id)
+        lost = {name for name in latest if name in others or not may_vanish}
+        if not lost:
+            return None
+        was_latest = lost <= set(self._plan.registry.latest_at(removal.id))
+        return OLDER_RETURNS if was_latest else "became_latest"
 
     def _unfinished_on(self, removal: Removal, registry: Registry) -> list[Invocation]:
-        latest = registry.latest_at(removal.id)
-        return self._admin.query(self._admin.questions.unfinished_on(removal.id, latest))
+        return read_unfinished(self._admin, registry, removal.id, self._pending)
+
+
+def _why_not_moved(entry: Entry) -> str:
+    if entry.state == UNKNOWN:
+        return UNKNOWN
+    return ATTEMPT_RUNNING if entry.reason == ATTEMPT_RUNNING else "migration_failed"
 
 
 def draining(pending: t.Mapping[str, int]) -> str:

@@ -11,7 +11,9 @@ import typing as t
 from ..._errors import OperatorError
 from ..._restate.wire import Subscription
 from ..commands import restate_cli
+from ..deployments.pending import Pending
 from ..deployments.registry import Registry
+from ..report import count
 
 
 class Losses:
@@ -73,6 +75,41 @@ class Losses:
             reason=reason,
             deployment_ids=ids,
         )
+
+
+def refuse_only_code(
+    going: t.Container[str], pending: Pending, *, allow_service_removal: bool
+) -> OperatorError | None:
+    """Return why the only code that unfinished invocations can run on must not be removed, or None."""
+    held = {each: handlers for each, handlers in pending.only_code.items() if each in going}
+    if not held or allow_service_removal:
+        return None
+    shown = [
+        _shown_unserved(service, handler, pending)
+        for handlers in held.values()
+        for service, handler in handlers
+    ]
+    is_scheduled = any(pending.unserved[each].due_at for handlers in held.values() for each in handlers)
+    again = (
+        " A call that schedules itself again never ends by itself: serve its handler in the next release, too."
+        if is_scheduled
+        else ""
+    )
+    return OperatorError(
+        "RESTATE_SERVICE_REMOVAL_REFUSED",
+        f"{', '.join(held)} has the only code that serves {', '.join(shown)}; nothing was touched.",
+        remedy="List what stays under keep, or serve code that has the handler again (restate_redeploy)."
+        f"{again} To end these invocations with it, set allow_service_removal to true, force_drain to true, and "
+        "pending to cancel, kill or abandon.",
+        reason="handler_removed",
+        deployment_ids=list(held),
+    )
+
+
+def _shown_unserved(service: str, handler: str, pending: Pending) -> str:
+    unserved = pending.unserved[service, handler]
+    due = f", the next due at {unserved.due_at}" if unserved.due_at else ""
+    return f"{count(unserved.n, 'unfinished invocation')} of {service}/{handler}{due}"
 
 
 def _serving(registry: Registry) -> dict[str, set[str]]:

@@ -13,11 +13,13 @@ from ..._errors import OperatorError
 from ..._http import urls
 from ..._restate.rows import Invocation
 from ..._restate.wire import Deployment, Subscription
+from ..deployments.pending import Pending
 from ..deployments.registry import Registry, ambiguous
+from ..invocations.cancellation import CancellationPlan
 from ..invocations.fit import Offer
 from ..invocations.migration_plan import MigrationPlan, plan_migration
 from ..operation import DURATION
-from .losses import Losses
+from .losses import Losses, refuse_only_code
 from .refusals import not_registered, too_many
 
 ASSUMED_ID = "dp_assumed"
@@ -36,6 +38,7 @@ class CleanupRequest:
     remove: str
     allow_service_removal: bool = False
     keep: list[str]
+    keep_revisions: int = 0
     min_age: int = field(default=0, metadata=DURATION)
     max_removed: int
     assume_registered: dict[str, t.Any] | None = None
@@ -45,18 +48,21 @@ class CleanupRequest:
 class Observed:
     """What is registered, what pends where, and how old deployments are (seconds by id).
 
-    O(unfinished) are the invocations that pend, by deployment id, where nothing will be waited for, or where they are
-    to be moved. Then O(offer) is what the kept deployment offers, and O(began_on) what those offer, by id, that work
-    would be moved from. O(error) forbids the whole plan: the kept deployment does not answer, or the server cannot do
-    what was asked.
+    O(unfinished) are the invocations that pend, by deployment id, where nothing will be waited for, where some of them
+    cannot end by then, or where they are to be moved. Then O(offer) is what the kept deployment offers, O(began_on)
+    what those offer, by id, that work would be moved from, and O(paused_by_task) are those that an earlier task paused
+    for a move. O(cancellations) tell, by deployment id, which of them receive a cancel. O(error) forbids the whole
+    plan: the kept deployment does not answer, or the server cannot do what was asked.
     """
 
     registry: Registry
-    pending: t.Mapping[str, int]
+    pending: Pending
     ages: t.Mapping[str, float]
     unfinished: t.Mapping[str, t.Sequence[Invocation]] = field(default_factory=dict)
     offer: Offer | None = None
     began_on: t.Mapping[str, Offer] = field(default_factory=dict)
+    paused_by_task: t.Container[str] = ()
+    cancellations: t.Mapping[str, CancellationPlan] = field(default_factory=dict)
     error: OperatorError | None = None
     subscriptions: tuple[Subscription, ...] = ()
     """The Kafka subscriptions, where services would be gone."""
@@ -84,7 +90,8 @@ class Removal:
     """A deployment that is to go, once it is drained; O(at_end) is the rule for what is still pending at the end.
 
     That is V(stays), or how pending work is ended: V(migrate), V(cancel), V(kill) or V(abandon). O(unfinished) is
-    known where nothing is waited for, O(migration) where what pends is to be moved.
+    known where nothing is waited for or some of it cannot end by then, O(migration) where what pends is to be moved,
+    and O(cancellation) where it is to be cancelled. O(services) counts what pends by service.
     """
 
     deployment: Deployment
@@ -93,6 +100,15 @@ class Removal:
     at_end: str
     unfinished: tuple[Invocation, ...] = ()
     migration: MigrationPlan | None = None
+    cancellation: CancellationPlan | None = None
+    services: t.Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def certain(self) -> tuple[Invocation, ...]:
+        """The pending invocations that are there at the end of the wait for sure, as far as nobody interferes."""
+        if not self.waits:
+            return self.unfinished
+        return tuple(row for row in self.unfinished if row.status == "paused" or row.is_later)
 
     @property
     def id(self) -> str:
@@ -116,7 +132,7 @@ class Removal:
     @property
     def is_conditional(self) -> bool:
         """Whether what becomes of it depends on whether it drains in time."""
-        return self.waits and self.pending > 0
+        return self.waits and self.pending > len(self.certain)
 
 
 @dataclass(frozen=True)
@@ -132,6 +148,14 @@ class Plan:
     error: OperatorError | None
 
     @property
+    def in_order_of_ending(self) -> list[Removal]:
+        """The removals in the order in which their pending work is ended.
+
+        What is the latest can only go once the older revisions of its services are gone.
+        """
+        return sorted(self.removals, key=lambda each: bool(self.registry.latest_at(each.id)))
+
+    @property
     def is_assumed(self) -> bool:
         """Whether the kept deployment is not registered yet."""
         return self.kept.id == ASSUMED_ID
@@ -142,10 +166,13 @@ def choose(registry: Registry, ages: t.Mapping[str, float], request: CleanupRequ
     listed = _listed(registry, request.keep)
     kept = _kept(registry, request, listed)
     going, staying = [], []
+    revisions = _newest_replaced(registry, kept, request.keep_revisions)
     for deployment in sorted(registry.deployments, key=lambda each: each.created):
         if deployment.id == kept.id:
             continue
-        reason = _why_it_stays(deployment, listed, registry, ages, request)
+        reason = _why_it_stays(deployment, listed, registry, kept, ages, request)
+        if reason is None and deployment.id in revisions:
+            reason = "keep_revisions"
         if reason:
             staying.append(Staying(deployment, reason))
         else:
@@ -173,10 +200,28 @@ def _kept(registry: Registry, request: CleanupRequest, listed: t.Container[str])
     return found[0]
 
 
+def _is_replaced(deployment: Deployment, registry: Registry, kept: Deployment) -> bool:
+    """Whether the kept deployment now serves every service of a deployment."""
+    served = registry.latest_at(kept.id)
+    return all(service.name in served for service in deployment.services)
+
+
+def _newest_replaced(registry: Registry, kept: Deployment, number: int) -> set[str]:
+    """Return the ids of the newest deployments, by created_at, that the kept one has replaced."""
+    replaced = [
+        each
+        for each in registry.deployments
+        if each.id != kept.id and each.services and _is_replaced(each, registry, kept)
+    ]
+    newest = sorted(replaced, key=lambda each: each.created, reverse=True)[: max(number, 0)]
+    return {each.id for each in newest}
+
+
 def _why_it_stays(
     deployment: Deployment,
     listed: t.Container[str],
     registry: Registry,
+    kept: Deployment,
     ages: t.Mapping[str, float],
     request: CleanupRequest,
 ) -> str | None:
@@ -184,8 +229,10 @@ def _why_it_stays(
         return "keep"
     if deployment.uri is None:
         return "lambda"
-    if request.remove == "superseded" and registry.latest_at(deployment.id):
+    if request.remove != "all" and registry.latest_at(deployment.id):
         return "latest"
+    if request.remove == "replaced" and not _is_replaced(deployment, registry, kept):
+        return "not_replaced"
     return "min_age" if ages[deployment.id] < request.min_age else None
 
 
@@ -224,7 +271,8 @@ def make_plan(observed: Observed, request: CleanupRequest) -> Plan:
         removals=tuple(_removal(each, observed, request) for each in choice.going),
         staying=choice.staying,
         warnings=tuple(warnings),
-        error=refusal(choice, observed.registry, request, observed.subscriptions) or observed.error,
+        error=refusal(choice, observed.registry, request, observed.subscriptions, observed.pending)
+        or observed.error,
     )
 
 
@@ -238,6 +286,7 @@ def _removal(deployment: Deployment, observed: Observed, request: CleanupRequest
             observed.offer,
             began_on=observed.began_on.get(deployment.id),
             move_paused=request.migrate_paused,
+            paused_by_task=observed.paused_by_task,
         )
     return Removal(
         deployment,
@@ -246,6 +295,8 @@ def _removal(deployment: Deployment, observed: Observed, request: CleanupRequest
         at_end=at_end,
         unfinished=unfinished,
         migration=migration,
+        cancellation=observed.cancellations.get(deployment.id),
+        services=observed.pending.services.get(deployment.id, {}),
     )
 
 
@@ -258,13 +309,18 @@ def refusal(
     choice: Choice,
     registry: Registry,
     request: CleanupRequest,
-    subscriptions: t.Iterable[Subscription] = (),
+    subscriptions: t.Iterable[Subscription],
+    pending: Pending,
 ) -> OperatorError | None:
     """Return why what was chosen must not be removed, or None."""
-    return losses(choice, registry).refusal(
-        subscriptions, allow_service_removal=request.allow_service_removal
-    ) or too_many(
-        [deployment.id for deployment in choice.going],
-        request.max_removed,
-        remedy="Check that service_url is right; then raise max_removed, or narrow with keep, min_age or remove.",
+    going = [deployment.id for deployment in choice.going]
+    allow_service_removal = request.allow_service_removal
+    return (
+        losses(choice, registry).refusal(subscriptions, allow_service_removal=allow_service_removal)
+        or refuse_only_code(going, pending, allow_service_removal=allow_service_removal)
+        or too_many(
+            going,
+            request.max_removed,
+            remedy="Check that service_url is right; then raise max_removed, or narrow with keep, min_age or remove.",
+        )
     )

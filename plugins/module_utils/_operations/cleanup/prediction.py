@@ -8,16 +8,33 @@ from __future__ import annotations
 
 import typing as t
 
+from ..._restate.rows import Invocation
+from ..invocations.cancellation import NOT_RECEIVED, CancellationPlan
 from ..journal import Journal
 from ..report import count
 from .plan import Plan, Removal
+
+OLDER_RETURNS = "older_revision_returns"
+"""The reason of a deployment that stays since an older one of its service does, which would be the latest again."""
+
+
+class _End(t.NamedTuple):
+    """What is done to invocations at the end of the wait, and which ones hold their deployment then, by reason."""
+
+    ended: t.Sequence[Invocation]
+    remaining: t.Mapping[str, t.Sequence[str]]
 
 
 def predict(plan: Plan) -> Journal:
     """Return the journal that applying the plan would leave, if what must drain does so in time."""
     journal = Journal(is_prediction=True)
-    for removal in plan.removals:
-        _predict_removal(removal, journal)
+    ends = {removal.id: _end_of(removal) for removal in plan.removals}
+    blocked = _blocked(plan, {each for each, end in ends.items() if end.remaining})
+    for removal in plan.in_order_of_ending:
+        if removal.id in blocked:
+            note_remaining(journal, removal.id, {OLDER_RETURNS: []})
+        else:
+            _predict_removal(removal, ends[removal.id], journal)
     conditional = sum(removal.is_conditional for removal in plan.removals)
     if conditional:
         rest = (
@@ -32,22 +49,68 @@ def predict(plan: Plan) -> Journal:
     return journal
 
 
-def _predict_removal(removal: Removal, journal: Journal) -> None:
+def _blocked(plan: Plan, held: set[str]) -> set[str]:
+    """Return the removals that would bring back an older revision, since its deployment stays."""
+    registry = plan.registry
+    services = {each.id: {service.name for service in each.services} for each in registry.deployments}
+    blocked: set[str] = set()
+    while True:
+        removed = {each.id for each in plan.removals} - held - blocked
+        staying = [names for id_, names in services.items() if id_ not in removed]
+        more = {
+            each
+            for each in removed
+            if any(name in names for name in registry.latest_at(each) for names in staying)
+        }
+        if not more:
+            return blocked
+        blocked |= more
+
+
+def _end_of(removal: Removal) -> _End:
+    """Return what becomes, at the end of the wait, of the invocations that are there then for sure."""
+    rows = removal.certain
+    if removal.at_end == "stays":
+        stays = rows or (removal.pending and not removal.waits)
+        return _End((), {"drain_timeout": [row.id for row in rows]} if stays else {})
+    if removal.migration:
+        ids = {row.id for row in rows}
+        found = {
+            reason: [each for each in of_reason if each in ids]
+            for reason, of_reason in removal.migration.remaining.items()
+        }
+        return _End(
+            [row for row in removal.migration.movable if row.id in ids],
+            {reason: of_reason for reason, of_reason in found.items() if of_reason},
+        )
+    if removal.cancellation:
+        cancellation = removal.cancellation.of(rows)
+        return _End(cancellation.to_cancel, held_by_cancelled(cancellation))
+    return _End(rows, {})
+
+
+def held_by_cancelled(plan: CancellationPlan) -> dict[str, list[str]]:
+    """Return which invocations a cancel does not end at once: they do not receive it, or were cancelled before."""
+    found = {
+        NOT_RECEIVED: [row.id for row in plan.not_received],
+        "drain_timeout": [row.id for row in plan.cancelled_before],
+    }
+    return {reason: ids for reason, ids in found.items() if ids}
+
+
+def _predict_removal(removal: Removal, end: _End, journal: Journal) -> None:
     for warning in removal.migration.warnings if removal.migration else []:
         journal.warn(warning)
-    ids = [row.id for row in removal.unfinished]
-    if not removal.pending or removal.waits:
-        journal.done("remove", [removal.id])
-    elif removal.migration:
-        journal.done("migrate", [row.id for row in removal.migration.movable])
-        if removal.migration.remaining:
-            note_remaining(journal, removal.id, removal.migration.remaining)
-        else:
-            journal.done("remove", [removal.id])
-    elif removal.at_end == "stays":
-        note_remaining(journal, removal.id, {"drain_timeout": ids})
+    journal.services.update((row.id, row.target_service_name) for row in end.ended)
+    if end.ended:
+        journal.done(removal.at_end, [row.id for row in end.ended])
+    if removal.is_conditional and removal.at_end != "stays":
+        certain = [row.target_service_name for row in removal.certain]
+        rest = {name: number - certain.count(name) for name, number in removal.services.items()}
+        journal.learn(removal.id, may_end={name: number for name, number in rest.items() if number > 0})
+    if end.remaining:
+        note_remaining(journal, removal.id, end.remaining)
     else:
-        journal.done(removal.at_end, ids)
         journal.done("remove", [removal.id])
 
 

@@ -25,6 +25,11 @@ _REMEDIES = {
     "abandon.",
     "kill_failed": "Read in the warnings why each was not killed, then run the same task again.",
     "unknown": "Wait a minute and run the same task again: it reads what there is, and goes on from there.",
+    "cancel_not_received": "They do not receive a cancel: they fail before they get as far as a step, or their service "
+    "does not answer. Repair that and run the same task again, or choose pending: kill.",
+    "attempt_running": "Wait until their attempts have ended, and run the same task again: it moves them then.",
+    "older_revision_returns": "An older deployment of its services stays, and would be the latest again: remove that "
+    "one first.",
     "became_latest": "Another release was registered meanwhile: run restate_doctor.",
 }
 

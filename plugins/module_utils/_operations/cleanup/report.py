@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from ..._errors import OperatorError
@@ -24,8 +25,11 @@ def make_report(plan: Plan, journal: Journal) -> Report:
     """Return what was done, or would be, what remains and why."""
     is_gone = {removal.id for removal in plan.removals if _is_gone(_entry(removal, journal))}
     error = plan.error or journal.ended_by or _what_holds(plan, journal)
+    impact = _told_impact(plan, journal)
+    if error and impact:
+        error = dataclasses.replace(error, message=f"{error.message.rstrip('.')}.{impact}")
     return Report(
-        message=error.message if error else _sentence(plan, journal),
+        message=error.message if error else f"{_sentence(plan, journal)}{impact}",
         subject=urls.without_secrets(plan.request.service_url),
         changed=journal.changed,
         details=_details(plan, journal),
@@ -54,13 +58,44 @@ def _details(plan: Plan, journal: Journal) -> dict[str, t.Any]:
     staying = [_remaining(each.deployment, each.reason, **_latest(each, plan)) for each in plan.staying]
     return {
         "kept": kept,
-        "removed": journal.subjects("remove"),
+        "removed": [each.id for each in plan.removals if journal.is_done("remove", each.id)],
         "already_gone": [id_ for id_, (_each, entry) in entries.items() if entry.reason == "already_gone"],
         "remaining": staying
         + [_held(each, entry) for each, entry in entries.values() if not _is_gone(entry)],
         **{key: journal.subjects(action) for action, key in _DISPOSALS.items()},
+        "impact": _impact(plan, journal),
+        "waited_seconds": journal.learned(plan.kept.id, "waited_seconds") or 0,
         "steps": [] if plan.error else [removal.step for removal in plan.removals],
     }
+
+
+def _impact(plan: Plan, journal: Journal) -> dict[str, dict[str, int]]:
+    """Return, by service, how many invocations were ended or moved and how; a prediction counts all that may be."""
+    impact: dict[str, dict[str, int]] = {}
+
+    def add(service: str, key: str, number: int) -> None:
+        counts = impact.setdefault(service, dict.fromkeys(_DISPOSALS.values(), 0))
+        counts[key] += number
+
+    for action, key in _DISPOSALS.items():
+        for invocation_id in journal.subjects(action):
+            add(journal.services.get(invocation_id, "?"), key, 1)
+    for removal in plan.removals:
+        for service, number in (journal.learned(removal.id, "may_end") or {}).items():
+            add(service, _DISPOSALS[removal.at_end], number)
+    return dict(sorted(impact.items()))
+
+
+def _told_impact(plan: Plan, journal: Journal) -> str:
+    """Return the impact as a sentence; empty if there is none."""
+    parts = [
+        f"{service} ({', '.join(f'{number} {key}' for key, number in counts.items() if number)})"
+        for service, counts in _impact(plan, journal).items()
+    ]
+    if not parts:
+        return ""
+    is_most = any(journal.learned(removal.id, "may_end") for removal in plan.removals)
+    return f" Invocations by service{', at most' if is_most else ''}: {', '.join(parts)}."
 
 
 def _remaining(deployment: Deployment, reason: str, **more: t.Any) -> dict[str, t.Any]:
@@ -68,8 +103,13 @@ def _remaining(deployment: Deployment, reason: str, **more: t.Any) -> dict[str, 
 
 
 def _latest(staying: Staying, plan: Plan) -> dict[str, t.Any]:
-    """Return the services that keep a deployment, where it is the latest of some."""
-    return {"services": plan.registry.latest_at(staying.deployment.id)} if staying.reason == "latest" else {}
+    """Return the services that keep a deployment: it is the latest of some, or the kept one does not serve them."""
+    if staying.reason == "latest":
+        return {"services": plan.registry.latest_at(staying.deployment.id)}
+    if staying.reason == "not_replaced":
+        served = plan.registry.latest_at(plan.kept.id)
+        return {"services": sorted({each.name for each in staying.deployment.services} - set(served))}
+    return {}
 
 
 def _held(removal: Removal, entry: Entry) -> dict[str, t.Any]:

@@ -17,10 +17,12 @@ from ..._restate.rows import Invocation
 from ..._restate.server import Restate
 from ..._restate.wire import Deployment, Handler, Service
 from ..deployments.node_lists import ask_as_most_do
-from ..deployments.pending import read_pending
+from ..deployments.pending import Pending, read_pending, read_unfinished
 from ..deployments.registration import OF_THE_SERVICE, as_registered
 from ..deployments.registry import Registry
+from ..invocations.cancellation import plan_cancellation
 from ..invocations.fit import Offer, offer_of
+from ..open_actions import OpenActions
 from ..operation import Backend
 from .approval import subjects
 from .drain import Drain
@@ -39,10 +41,10 @@ def observe(restate: Restate, request: CleanupRequest) -> Observed:
     if request.assume_registered:
         registry = _assuming(registry, request.assume_registered, request.service_url)
     ages = _ages(admin, registry, request.min_age)
-    pending = read_pending(admin, registry)
+    pending = read_pending(admin, registry, within=request.drain_timeout)
     choice = choose(registry, ages, request)
     subscriptions = admin.subscriptions() if losses(choice, registry).gone else ()
-    if not choice.going or refusal(choice, registry, request, subscriptions):
+    if not choice.going or refusal(choice, registry, request, subscriptions, pending):
         return Observed(registry, pending, ages, subscriptions=subscriptions)
     holding = [each for each in choice.going if pending[each.id]]
     error = _why_not_now(restate, request, choice, holding)
@@ -53,21 +55,39 @@ def observe(restate: Restate, request: CleanupRequest) -> Observed:
     if _migrates(request):
         offer = _offer(restate, registry, choice.kept, request)
         began_on = {each.id: offer_of(each.id, admin.deployment(each.id)) for each in holding}
-    unfinished: dict[str, list[Invocation]] = {}
-    if offer or not request.drain_timeout:
-        unfinished = {each.id: unfinished_on(restate, registry, each) for each in holding}
-    return Observed(registry, pending, ages, unfinished, offer, began_on, subscriptions=subscriptions)
+    unfinished = {
+        each.id: read_unfinished(admin, registry, each.id, pending, within=request.drain_timeout)
+        for each in holding
+        if offer or _is_read(each, pending, request)
+    }
+    paused = OpenActions.of(restate).paused() if offer and _is_any_paused(unfinished) else set()
+    cancellations = {}
+    if request.force_drain and request.pending == "cancel":
+        cancellations = {each: plan_cancellation(admin, registry, rows) for each, rows in unfinished.items()}
+    return Observed(
+        registry,
+        pending,
+        ages,
+        unfinished,
+        offer,
+        began_on,
+        paused,
+        cancellations,
+        subscriptions=subscriptions,
+    )
+
+
+def _is_read(deployment: Deployment, pending: Pending, request: CleanupRequest) -> bool:
+    """Whether the plan needs to know what pends: nothing is waited for, or some of it cannot end by then."""
+    return not request.drain_timeout or bool(pending.lasting.get(deployment.id))
+
+
+def _is_any_paused(unfinished: t.Mapping[str, t.Iterable[Invocation]]) -> bool:
+    return any(row.status == "paused" for rows in unfinished.values() for row in rows)
 
 
 def _migrates(request: CleanupRequest) -> bool:
     return request.force_drain and request.pending == "migrate"
-
-
-def unfinished_on(restate: Restate, registry: Registry, deployment: Deployment) -> list[Invocation]:
-    """Return the invocations that pend on a deployment, the oldest first."""
-    admin = restate.admin
-    latest = registry.latest_at(deployment.id)
-    return admin.query(admin.questions.unfinished_on(deployment.id, latest))
 
 
 def _assuming(registry: Registry, assumed: dict[str, t.Any], service_url: str) -> Registry:

@@ -105,6 +105,16 @@ class Registry:
         """Return the names of the services whose latest revision is on this deployment."""
         return sorted(name for name, service in self.latest.items() if service.deployment_id == deployment_id)
 
+    def places_of(self, service: str) -> list[str]:
+        """Return the ids of the registered deployments that have a service, the newest revision first."""
+        revisions = [
+            (each.revision, deployment.id)
+            for deployment in self.deployments
+            for each in deployment.services
+            if each.name == service
+        ]
+        return [deployment_id for _revision, deployment_id in sorted(revisions, reverse=True)]
+
     def once_registered(self, own: Deployment, services: t.Iterable[Service]) -> Registry:
         """Return what is registered once a deployment offers these services and no others.
 

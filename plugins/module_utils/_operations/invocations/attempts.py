@@ -20,6 +20,7 @@ _FIRST_ATTEMPT_SECONDS = 5
 _LASTING_SECONDS = 1
 """How long an attempt must run before it is taken for one that its journal fits."""
 _POLL_SECONDS = 0.2
+_SECOND_LOOK_SECONDS = 0.5
 
 
 def failure_codes(admin: AdminClient, rows: t.Iterable[Invocation]) -> dict[str, str]:
@@ -33,6 +34,24 @@ def failure_codes(admin: AdminClient, rows: t.Iterable[Invocation]) -> dict[str,
             for event in admin.query(admin.questions.last_events(chunk)):
                 codes[event.id] = event.failure.restate_code or ""
     return {invocation_id: code for invocation_id, code in codes.items() if code in FAILURES}
+
+
+def look_twice(admin: AdminClient, rows: dict[str, Invocation]) -> dict[str, Invocation]:
+    """Forget the last failure of what is in the middle of an attempt that lasts.
+
+    One that keeps failing reads as running only now and then; one that runs again keeps its last failure for a while.
+    """
+    running = [each for each, row in rows.items() if row.status == "running" and row.last_failure is not None]
+    if not running:
+        return rows
+    admin.clock.sleep(_SECOND_LOOK_SECONDS)
+    now = {row.id: row for row in rows_about(admin, admin.questions.invocations, running)}
+    return {**rows, **{each: _without_old_failure(rows[each], row) for each, row in now.items()}}
+
+
+def _without_old_failure(before: Invocation, now: Invocation) -> Invocation:
+    is_lasting = now.status == "running" and now.retry_count == before.retry_count
+    return now._replace(last_failure=None) if is_lasting else now
 
 
 class FirstAttempts:

@@ -11,7 +11,7 @@ import typing as t
 
 from ..._errors import OperatorError
 from ..commands import runbook
-from ..journal import NOT_DONE, UNKNOWN, Journal
+from ..journal import DONE, NOT_DONE, UNKNOWN, Journal
 from ..report import count
 from ..waiting import wait_until
 from .attempts import FirstAttempts
@@ -21,8 +21,14 @@ if t.TYPE_CHECKING:
     from ..._restate.admin import AdminClient
     from ..._restate.rows import Invocation
 
+ATTEMPT_RUNNING = "attempt_running"
+"""The reason of what was not moved since its attempt had not ended by then."""
+
 _AT_ONCE = 10
 _PAUSE_SECONDS = 15
+_LEAST_PAUSE_SECONDS = 1
+_LEAST_LOOKS = 3
+_TOLD_OF_ATTEMPT = "Its attempt has not ended yet. It is paused when it ends; the same task moves it then."
 _POLL_SECONDS = 0.2
 
 
@@ -63,10 +69,8 @@ class _Migration:
         self._journal = journal
         self._failed = failed
         self._open: list[str] = []
-        self._paused: list[str] = []
-        """What is paused by this, or may be."""
-        self._pausing: set[str] = set()
-        """What the server has acknowledged that it pauses."""
+        self._seconds_left = float(_PAUSE_SECONDS)
+        """For how long attempts that do not end are waited for."""
 
     def send(self, ids: t.Sequence[str]) -> None:
         """Ask for each to go on at its new place; those that must be paused first are paused and asked again.
@@ -75,15 +79,16 @@ class _Migration:
         Raises OperatorError where there is no connection any more: the rest is not tried.
         """
         for first in range(0, len(ids), _AT_ONCE):
-            self._open = list(ids[first : first + _AT_ONCE])
+            batch = list(ids[first : first + _AT_ONCE])
+            self._open = batch
+            started = self._admin.clock.now()
             try:
                 # Completed ones are busy, too: the verification tells them apart.
-                wait_until(
-                    self._have_all_been_asked,
-                    clock=self._admin.clock,
-                    seconds=_PAUSE_SECONDS,
-                    pause=_POLL_SECONDS,
+                have_all_been_asked = self._repeat(
+                    self._have_all_been_asked, seconds=max(self._seconds_left, _LEAST_PAUSE_SECONDS)
                 )
+                if not have_all_been_asked:
+                    self._seconds_left -= self._admin.clock.now() - started
             except OperatorError:
                 untried = [each for each in ids if self._journal.state("migrate", each) is None]
                 self._journal.not_done("migrate", untried, "not_tried", "there was no connection any more")
@@ -94,7 +99,7 @@ class _Migration:
                     )
                 raise
             finally:
-                self._let_paused_go_on()
+                self._let_paused_go_on(batch)
             self._admin.clock.progress()
 
     def how_far(self, ids: t.Sequence[str]) -> str:
@@ -102,8 +107,37 @@ class _Migration:
         done = sum(self._journal.is_done("migrate", each) for each in ids)
         return f"moving: {done:,} of {len(ids):,} were asked to go on at {self._deployment_id}"
 
+    def _repeat(self, look: t.Callable[[], bool], *, seconds: float, growth: float = 1.0) -> bool:
+        """Look until it is so, and return True; look again at least twice, however long a node hangs."""
+        looks = 0
+        clock = self._admin.clock
+
+        def is_so() -> bool:
+            nonlocal looks
+            looks += 1
+            return look()
+
+        if wait_until(is_so, clock=clock, seconds=seconds, pause=_POLL_SECONDS, growth=growth):
+            return True
+        while looks < _LEAST_LOOKS:
+            if is_so():
+                return True
+        return False
+
     def _have_all_been_asked(self) -> bool:
-        self._open = [each for each in self._open if not self._ask(each)]
+        is_silent = False
+        remaining = []
+        for each in self._open:
+            try:
+                if is_silent or not self._ask(each):
+                    remaining.append(each)
+            except OperatorError as exc:
+                if exc.reason != "timeout":
+                    raise
+                # Another node may answer, which the read below tells; of this one, the others would wait as long.
+                is_silent = True
+                remaining.append(each)
+        self._open = remaining
         if self._open:
             try:
                 now = {row.id: row for row in self._read(self._open)}
@@ -112,9 +146,9 @@ class _Migration:
                     raise
                 # It is asked again, and the verification tells.
                 return False
-            settled = {each for each in self._open if each not in now or self._is_settled(now[each])}
+            settled = [each for each in self._open if each not in now or self._is_settled(now[each])]
             self._open = [each for each in self._open if each not in settled]
-            self._paused = [each for each in self._paused if each not in settled]
+            self._note_resumed(settled)
         return not self._open
 
     def _is_settled(self, row: Invocation) -> bool:
@@ -126,7 +160,7 @@ class _Migration:
         self._journal.sending("migrate", [invocation_id])
         try:
             is_busy = self._admin.resume(invocation_id, self._deployment_id) == "busy"
-            if is_busy and invocation_id not in self._pausing:
+            if is_busy and not self._journal.is_done("pause", invocation_id):
                 self._pause(invocation_id)
         except OperatorError as exc:
             if exc.status is None:
@@ -139,37 +173,53 @@ class _Migration:
         if not is_busy:
             # What was acknowledged is done; the verification sees whether it lasts.
             self._journal.done("migrate", [invocation_id])
-            self._paused = [each for each in self._paused if each != invocation_id]
+            self._note_resumed([invocation_id])
         return not is_busy
 
     def _pause(self, invocation_id: str) -> None:
         # Noted before it is sent: whatever ends the task, what may be paused is let go on.
-        was_sent = invocation_id in self._paused
-        if not was_sent:
-            self._paused.append(invocation_id)
+        was_sent = self._journal.state("pause", invocation_id) == UNKNOWN
+        self._journal.sending("pause", [invocation_id])
         if self._admin.pause(invocation_id):
-            self._pausing.add(invocation_id)
+            self._journal.done("pause", [invocation_id])
         elif not was_sent:
-            self._paused.remove(invocation_id)
+            self._journal.not_done("pause", [invocation_id], "not_running")
 
-    def _let_paused_go_on(self) -> None:
+    def _paused(self, ids: t.Iterable[str]) -> list[str]:
+        """Return those that are paused by this, or may be."""
+        return [each for each in ids if self._journal.state("pause", each) in (DONE, UNKNOWN)]
+
+    def _note_resumed(self, ids: t.Iterable[str]) -> None:
+        self._journal.not_done("pause", self._paused(ids), "resumed")
+
+    def _let_paused_go_on(self, ids: t.Sequence[str]) -> None:
         """Let go on where they are those that were paused here and were not moved, whatever ends the task."""
-        if not wait_until(self._do_paused_go_on, clock=self._admin.clock, seconds=_PAUSE_SECONDS, growth=2.0):
-            ids = ",".join(self._paused)
-            command = runbook("resume", restate_invocation_ids=ids, restate_deployment=self._deployment_id)
-            self._journal.warn(
-                f"{count(len(self._paused), 'invocation')} may have been left paused by this task: "
-                f"{', '.join(self._paused)}. Move them: {command}"
+        self._repeat(lambda: self._do_paused_go_on(ids), seconds=_PAUSE_SECONDS, growth=2.0)
+        paused = self._paused(ids)
+        if paused:
+            command = runbook(
+                "resume", restate_invocation_ids=",".join(paused), restate_deployment=self._deployment_id
             )
-        self._paused = []
+            self._journal.warn(
+                f"{count(len(paused), 'invocation')} may have been left paused by this task: "
+                f"{', '.join(paused)}. Move them: {command}"
+            )
 
-    def _do_paused_go_on(self) -> bool:
-        for invocation_id in list(self._paused):
-            # One that is busy goes on, or is about to be paused still: then it is asked again.
+    def _do_paused_go_on(self, ids: t.Sequence[str]) -> bool:
+        """Resume those that are paused; return whether all go on, or are paused only once their attempt ends."""
+        attempted = set()
+        for invocation_id in self._paused(ids):
             with contextlib.suppress(OperatorError):
-                if self._admin.resume(invocation_id, "keep") != "busy" or self._goes_on(invocation_id):
-                    self._paused.remove(invocation_id)
-        return not self._paused
+                rows = self._read([invocation_id])
+                if rows and rows[0].status == "running" and self._is_attempted_elsewhere(rows[0]):
+                    # The server answers that it resumes it, and pauses it all the same when its attempt ends.
+                    attempted.add(invocation_id)
+                elif self._admin.resume(invocation_id, "keep") != "busy" or self._goes_on(invocation_id):
+                    self._note_resumed([invocation_id])
+        return attempted.issuperset(self._paused(ids))
+
+    def _is_attempted_elsewhere(self, row: Invocation) -> bool:
+        return row.last_attempt_deployment_id not in (None, self._deployment_id)
 
     def _goes_on(self, invocation_id: str) -> bool:
         return all(self._is_settled(row) for row in self._read([invocation_id]))
@@ -192,8 +242,10 @@ class _Migration:
             self._journal.done("migrate", [invocation_id])
         else:
             pinned = row.pinned_deployment_id if row else None
-            message = f"It is still pinned to {pinned}."
-            self._journal.not_done("migrate", [invocation_id], self._failed, message)
+            reason, message = self._failed, f"It is still pinned to {pinned}."
+            if row and row.status == "running" and self._is_attempted_elsewhere(row):
+                reason, message = ATTEMPT_RUNNING, _TOLD_OF_ATTEMPT
+            self._journal.not_done("migrate", [invocation_id], reason, message)
 
     def _read(self, ids: t.Sequence[str]) -> list[Invocation]:
         return rows_about(self._admin, self._admin.questions.invocations, ids)

@@ -32,9 +32,17 @@ class MigrationPlan:
 
 
 def plan_migration(
-    rows: t.Iterable[Invocation], offer: Offer, *, began_on: Offer | None, move_paused: bool
+    rows: t.Iterable[Invocation],
+    offer: Offer,
+    *,
+    began_on: Offer | None,
+    move_paused: bool,
+    paused_by_task: t.Container[str] = (),
 ) -> MigrationPlan:
-    """Tell what of a deployment's work (O(began_on)) can be moved to another one (O(offer)). A pure function."""
+    """Tell what of a deployment's work (O(began_on)) can be moved to another one (O(offer)). A pure function.
+
+    What an earlier task paused for a move (`paused_by_task`) was not paused on purpose.
+    """
     movable: list[Invocation] = []
     remaining: dict[str, list[str]] = {}
     unfit: dict[Misfit, list[str]] = {}
@@ -43,7 +51,7 @@ def plan_migration(
         if misfit:
             unfit.setdefault(misfit, []).append(row.id)
             remaining.setdefault(misfit.reason, []).append(row.id)
-        elif row.status == "paused" and not move_paused:
+        elif row.status == "paused" and not move_paused and row.id not in paused_by_task:
             remaining.setdefault("paused_invocations", []).append(row.id)
         else:
             movable.append(row)

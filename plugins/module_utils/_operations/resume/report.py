@@ -21,6 +21,7 @@ _REMEDIES = {
     **{failure.reason: failure.cure for failure in FAILURES.values()},
     "deployment_gone": "Set deployment to latest, or to the id of a deployment that serves it.",
     "service_not_registered": "Register the service first (restate_redeploy).",
+    "attempt_running": "Wait until its attempt has ended, and run the same task again: it moves it then.",
     "unknown": "Run the same task again: what goes on already is left.",
     "latest_does_not_fit": "It has not begun, so it goes to the latest of its service: register code that fits it "
     "(restate_redeploy), or cancel it.",

@@ -14,20 +14,18 @@ from ..._restate.admin import AdminClient
 from ..._restate.rows import Invocation
 from ..._restate.server import Restate
 from ..deployments.registry import Registry
-from ..invocations.attempts import FirstAttempts, failure_codes
+from ..invocations.attempts import FirstAttempts, failure_codes, look_twice
 from ..invocations.chunks import rows_about
 from ..invocations.fit import offer_of
 from ..invocations.migration import migrate
 from ..invocations.selection import select_runs
 from ..journal import UNKNOWN, Journal
+from ..open_actions import PAUSE, OpenActions
 from ..operation import Backend
 from ..waiting import repeat_while_lost
 from .approval import subjects
 from .plan import Observed, Places, Plan, ResumeRequest, destination, is_stuck, make_plan, predict
 from .report import make_report
-
-_SECOND_LOOK_SECONDS = 0.5
-
 
 # Observe
 
@@ -36,7 +34,7 @@ def observe(restate: Restate, request: ResumeRequest) -> Observed:
     """Return the invocations that are meant and what is registered."""
     admin = restate.admin
     ids, beyond_limit = _ids(admin, request)
-    rows = _look_twice(admin, _read(admin, ids))
+    rows = look_twice(admin, _read(admin, ids))
     registry = _registry(admin, request.deployment)
     stuck = [row for row in rows.values() if is_stuck(row, registry)]
     return Observed(
@@ -61,24 +59,6 @@ def _ids(admin: AdminClient, request: ResumeRequest) -> tuple[list[str], int]:
 
 def _read(admin: AdminClient, ids: t.Sequence[str]) -> dict[str, Invocation]:
     return {row.id: row for row in rows_about(admin, admin.questions.invocations, ids)}
-
-
-def _look_twice(admin: AdminClient, rows: dict[str, Invocation]) -> dict[str, Invocation]:
-    """Forget the last failure of what is in the middle of an attempt that lasts.
-
-    One that keeps failing reads as running only now and then; one that runs again keeps its last failure for a while.
-    """
-    running = [each for each, row in rows.items() if row.status == "running" and row.last_failure is not None]
-    if not running:
-        return rows
-    admin.clock.sleep(_SECOND_LOOK_SECONDS)
-    now = _read(admin, running)
-    return {**rows, **{each: _without_old_failure(rows[each], row) for each, row in now.items()}}
-
-
-def _without_old_failure(before: Invocation, now: Invocation) -> Invocation:
-    is_lasting = now.status == "running" and now.retry_count == before.retry_count
-    return now._replace(last_failure=None) if is_lasting else now
 
 
 def _unfinished_of(admin: AdminClient, workflows: t.Iterable[dict[str, str]]) -> list[str]:
@@ -141,6 +121,8 @@ def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
             rows = [step.row for step in plan.going if step.move_to == place]
             _move(admin, rows, place, journal)
     _look_at_doubtful(admin, plan, journal)
+    resumed = [step.row.id for step in plan.going if journal.is_done(step.action, step.row.id)]
+    OpenActions.of(restate).settle(PAUSE, resumed)
 
 
 def _how_far(plan: Plan, journal: Journal) -> str:

@@ -24,6 +24,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.approval 
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup import approval as of_cleanup
 from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup import plan as cleanup
+from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments.pending import Pending
 from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations.fit import Offer
 from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery import approval as of_recovery
 from ansible_collections.dalp.restate.plugins.module_utils._operations.recovery import plan as recovery
@@ -77,7 +78,7 @@ def cleaning(
     knows_rows = asked.get("drain_timeout") == 0
     observed = cleanup.Observed(
         seen,
-        pending,
+        Pending(pending),
         {each.id: A_DAY for each in seen.deployments},
         unfinished={"dp_old": rows} if knows_rows else {},
         offer=Offer("new", seen.latest) if asked.get("pending") == "migrate" else None,

@@ -44,11 +44,12 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "zombies": {"limit": 7},
     "pending": {},
     "pinned_kinds": {"deployment_id": "TEXT"},
-    "unfinished_on": {"deployment_id": "TEXT", "services": ["TEXT"]},
+    "unfinished_on": {"deployment_id": "TEXT", "services": ["TEXT"], "handlers": [("TEXT", "TEXT")]},
     "invocations": {"ids": ["TEXT", "TEXT"]},
     "held_by_invoker": {"ids": ["TEXT"]},
     "children": {"ids": ["TEXT"]},
     "callers": {"ids": ["TEXT"]},
+    "cancelled": {"ids": ["TEXT"]},
     "one_way_calls": {"ids": ["TEXT"]},
     "attachments": {},
     "invocations_of_keys": {"service": "TEXT", "keys": ["TEXT", "TEXT"]},
@@ -170,9 +171,16 @@ def test_completed_invocations_never_count_as_pending(question: str) -> None:
     assert "status != 'completed'" in asked(NEW, question)
 
 
-def test_what_is_unpinned_is_asked_for_only_where_services_are_named() -> None:
-    assert "pinned_deployment_id IS NULL" in NEW.unfinished_on("dp_1", ["A"]).sql
-    assert "IS NULL" not in NEW.unfinished_on("dp_1", []).sql
+def test_unpinned_work_is_listed_if_it_is_attempted_there_or_of_a_service_or_handler() -> None:
+    attempted = (
+        "(pinned_deployment_id IS NULL AND ((status = 'running' AND last_attempt_deployment_id = 'dp_1')"
+    )
+    assert f"{attempted}))" in NEW.unfinished_on("dp_1", []).sql
+    assert f"{attempted} OR target_service_name IN ('A')" in NEW.unfinished_on("dp_1", ["A"]).sql
+    assert (
+        "OR (target_service_name = 'A' AND target_handler_name = 'run')"
+        in NEW.unfinished_on("dp_1", [], [("A", "run")]).sql
+    )
     # The alternative must not escape from the condition that it is unfinished.
     assert re.search(
         r"WHERE status != 'completed' AND \(.* OR .*\) ORDER", NEW.unfinished_on("dp_1", ["A"]).sql

@@ -103,7 +103,7 @@ def test_the_counts_are_waited_for_that_follow_what_was_ended(pending: str, serv
     script = ScriptedAdmin(pinned="dp_1", behind=2)
     report = cleaned(serve, script, force_drain=True, pending=pending)
     assert report.error is None
-    assert report.details["removed"] == ["dp_2", "dp_1"]
+    assert report.details["removed"] == ["dp_1", "dp_2"]
     assert 2 <= sum(script.clock.sleeps) < 3
 
 

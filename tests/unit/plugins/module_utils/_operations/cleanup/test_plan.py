@@ -18,6 +18,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup.p
     make_plan,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments.pending import (
+    Pending,
     count_pending,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments.registry import Registry
@@ -68,7 +69,7 @@ def plan_of(
     **asked: Any,
 ) -> Plan:
     hours = {one.id: 24.0 * HOUR for one in seen.deployments}
-    pending = count_pending(seen, [])
+    pending = Pending(count_pending(seen, []))
     observed = Observed(seen, pending, {**hours, **(ages or {})}, subscriptions=subscriptions)
     return make_plan(observed, cleanup_request(**asked))
 

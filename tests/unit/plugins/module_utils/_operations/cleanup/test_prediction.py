@@ -18,6 +18,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup.p
 )
 from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup.prediction import predict
 from ansible_collections.dalp.restate.plugins.module_utils._operations.cleanup.report import make_report
+from ansible_collections.dalp.restate.plugins.module_utils._operations.deployments.pending import Pending
 from ansible_collections.dalp.restate.plugins.module_utils._operations.invocations.fit import Offer
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
@@ -49,7 +50,7 @@ def plan_of(**asked: Any) -> Plan:
     unfinished = {"dp_busy": ROWS} if migrates or not request.drain_timeout else {}
     ages = dict.fromkeys(pending, 86_400.0)
     offer = Offer("dp_new", {"Flow": service("Flow", "dp_new")}) if migrates else None
-    return make_plan(Observed(RELEASED, pending, ages, unfinished, offer), request)
+    return make_plan(Observed(RELEASED, Pending(pending), ages, unfinished, offer), request)
 
 
 @pytest.mark.parametrize(("asked", "action", "is_conditional"), [

@@ -98,7 +98,7 @@ def test_what_was_abandoned_is_said_and_not_moved_also_where_the_removals_answer
     asked = cleanup_request(drain_timeout=0, force_drain=True, pending="abandon")
     report = operate(BACKEND, restate, asked)
     assert report.error is None
-    assert report.details["removed"] == ["dp_2", "dp_1"]
+    assert report.details["removed"] == ["dp_1", "dp_2"]
     assert report.details["abandoned"] == ["inv_1", "inv_2"]
     assert [write for write in script.writes if write.startswith("PATCH")] == []
     assert report.warnings == []
