@@ -17,6 +17,7 @@ description:
   - With O(backend=dalp) it shows what DALP's doctor tells; the rest is absent. It fails where DALP itself lets nobody
     in or does not answer.
   - Never changes anything. It costs a fixed number of requests, whatever the number of invocations.
+  - Warns if the clock of Restate and that of the host on which the module runs differ by more than a few seconds.
   - This is not the C(restate-doctor) of the Restate project, which analyses a server's files offline.
 extends_documentation_fragment:
   - dalp.restate.attributes

@@ -112,3 +112,13 @@ def test_an_age_and_a_time_in_the_wrong_order_are_refused(server: Server) -> Non
 
     assert result["error"]["code"] == "RESTATE_INVALID_ARGUMENT"
     assert "select.failed_after must be earlier" in result["msg"]
+
+
+def test_doctor_warns_of_a_clock_that_differs(server: Server, skew: Any) -> None:
+    right = server.task("doctor")
+    skew(THREE_HOURS)
+    wrong = server.task("doctor")
+
+    assert "warnings" not in right
+    (warning,) = wrong["warnings"]
+    assert warning.startswith("The clock of this host is 3 h ahead of the clock of Restate.")
