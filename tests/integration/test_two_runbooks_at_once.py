@@ -69,10 +69,8 @@ class Engine:
     def _run(self, name: str, more: dict[str, Any], connection: dict[str, str]) -> Results:
         folder = self.folder / name
         folder.mkdir()
-        variables = {
-            f"restate_{key}": value for key, value in {**self.server.connection, **connection}.items()
-        }
-        variables["restate_request_timeout"] = 60
+        options = {**self.server.connection, **connection, "request_timeout": 60}
+        variables = {f"restate_{key}": value for key, value in options.items()}
         _status, results = playbook_results(name, folder, {**variables, **more})
         return {module.rpartition("restate_")[2]: result for module, result in results.items()}
 
