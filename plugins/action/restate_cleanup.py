@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from ..modules.restate_cleanup import OPERATION
-from ..plugin_utils.in_process import action_of
+from ..plugin_utils.in_process import action_of, options_check
 
 ActionModule = action_of(OPERATION)
+main = options_check(OPERATION)

@@ -6,23 +6,24 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from ansible import context
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible.utils.color import stringc
-from ansible.utils.display import Display
 
 from ..module_utils._errors import OperatorError
+from ..module_utils._redact import Patterns, visible
 from ..module_utils._task.options import AUDIT_SPEC
+from ..module_utils._task.redaction import Redactor, patterns_of
 from ..plugin_utils.command_line import Command
+from ..plugin_utils.display import show
 from ..plugin_utils.job_template import JobTemplate
+from ..plugin_utils.lines import Line
 from ..plugin_utils.option_values import read_option
 from ..plugin_utils.report.files import VARIABLE, report_path, write_page
 from ..plugin_utils.report.of_run import page_of_run
-from ..plugin_utils.summary import Line, Run, Step, lines
+from ..plugin_utils.summary import Run, Step, lines
 
 _SPEC = {
     "title": {"type": "str", "required": True},
@@ -40,18 +41,20 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         variables = task_vars or {}
         result: dict[str, t.Any] = super().run(tmp, variables)
         _validated, args = self.validate_argument_spec(_SPEC)
-        command = self._command(variables)
+        patterns = self._patterns(variables)
+        command = self._command(variables, patterns)
         names = ["doctor", *args["steps"], "doctor"]
-        found = _of_this_run(args["results"], args["records"])
+        shown = Redactor.of_site(patterns).for_people
+        found = map(shown, _of_this_run(args["results"], args["records"]))
         before, *steps, after = map(Step, names, found)
         run = Run(args["title"], variables["inventory_hostname"], before, tuple(steps), after, command)
         error = _nothing_selected(run, variables.get("ansible_run_tags", ["all"]))
         if error:
             return {**result, "failed": True, "msg": error}
         report, warnings = self._report(run, variables)
-        summary = [*lines(run), *(Line(text) for text in (["", "REPORT", *report] if report else []))]
-        # At once, so that the lines of two hosts do not mix.
-        Display().display("\n".join(["", *map(_coloured, summary)]))
+        told = [*lines(run), *(Line(text) for text in (["", "REPORT", *report] if report else []))]
+        summary = [line._replace(text=visible(line.text)) for line in told]
+        show([Line(""), *summary])
         result |= {"changed": False, "lines": [line.text for line in summary], "report": report}
         if warnings:
             result["warnings"] = warnings
@@ -71,20 +74,21 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return [], [f"The report was not written: {type(exc).__name__}: {exc}"]
         return [str(file) for file in files], []
 
-    def _command(self, variables: dict[str, t.Any]) -> Command | JobTemplate:
+    def _command(self, variables: dict[str, t.Any], patterns: Patterns) -> Command | JobTemplate:
         template = variables.get("awx_job_template_name")
         if template:
             return JobTemplate(template, variables.get("awx_workflow_job_name") or "")
-        return Command(context.CLIARGS, variables["inventory_hostname"], self._hidden(variables))
+        return Command(context.CLIARGS, variables["inventory_hostname"], patterns)
 
-    def _hidden(self, variables: dict[str, t.Any]) -> tuple[re.Pattern[str], ...]:
+    def _patterns(self, variables: dict[str, t.Any]) -> Patterns:
         """Return the patterns of what must not be shown; where they cannot be read, one that matches all."""
+        name = "restate_redact_patterns"
         try:
-            given = self._templar.template(variables.get("restate_redact_patterns"))
-            patterns = read_option("restate_redact_patterns", given, AUDIT_SPEC["redact_patterns"]) or ()
-            return tuple(re.compile(pattern) for pattern in patterns)
-        except (AnsibleError, OperatorError, re.error):
-            return (re.compile(".+", re.DOTALL),)
+            given = self._templar.template(variables.get(name))
+            read = read_option(name, given, AUDIT_SPEC["redact_patterns"])
+        except (AnsibleError, OperatorError):
+            read = [r"(?s).+"]
+        return patterns_of({"redact_patterns": read})[0]
 
 
 def _of_this_run(
@@ -106,7 +110,3 @@ def _nothing_selected(run: Run, tags: t.Sequence[str]) -> str | None:
         f"RESTATE_INVALID_ARGUMENT: --tags {','.join(tags)} selects no step of this runbook; nothing was done. "
         f"What to do: Use one of doctor, {', '.join(names)}."
     )
-
-
-def _coloured(line: Line) -> str:
-    return str(stringc(line.text, line.colour)) if line.colour else line.text

@@ -53,8 +53,15 @@ options:
     default: false
   redact_patterns:
     description:
-      - Regular expressions of what a site calls secret. What matches is hidden in everything that leaves the module,
-        results, diffs, warnings, errors and records, but not in the files of C(snapshot_dir).
+      - Regular expressions of what a site calls secret. Matches are hidden in values that came from outside, such as
+        failures, the messages of servers, O(reason) and O(audit_context).
+      - Names of results, codes, numbers, the collection's own sentences, ids of invocations and deployments, and the
+        scheme and authority of URLs are never changed.
+      - The key of a workflow is hidden in messages, diffs, summaries, pages and records. It stays whole in the result's
+        lists, such as C(results), which later tasks need. The files of C(snapshot_dir) hold everything.
+      - All matching of a task together may take two seconds. After that, texts from outside are hidden as a whole, with
+        a warning.
+      - The patterns are not shown; arguments and records have their number.
     type: list
     elements: str
     default: []

@@ -29,8 +29,11 @@ options:
       - URL of Restate's admin API, with a base path where a proxy wants one. A Unix socket is C(unix:/path).
       - It is reached through the proxy that C(HTTP_PROXY), C(HTTPS_PROXY) or C(ALL_PROXY) names where the module runs,
         unless C(NO_PROXY) lists its host; so are O(ingress_url) and O(dalp_url).
-      - Of a cluster, several nodes may be named, as a list or as a text with commas. Where one cannot be connected to,
-        the next is asked, also in the middle of a task; the C(source) of the audit record is the last one asked.
+      - For a cluster, list several nodes, as a list or as a text with commas. If one cannot be connected to, the module
+        asks the next one, also in the middle of a task. The C(source) of the audit record is the last one asked.
+      - A read also goes to the next node if one does not answer within O(request_timeout), or keeps failing for
+        3 seconds. A write does not, since the first node may still carry it out.
+      - A node that failed is asked last for the rest of the task.
       - Userinfo in it is used for the requests and never shown.
       - If not set, the environment variable E(RESTATE_ADMIN_URL) is used, where the module runs.
     type: list
@@ -79,7 +82,9 @@ options:
     type: bool
     default: true
   request_timeout:
-    description: How long to wait for an answer to a request, in seconds.
+    description:
+      - How long to wait for an answer to a request, in seconds, from the connection to the end of the answer.
+      - A node that does not answer costs a task this time once if another node answers.
     type: float
     default: 10
   retries:
@@ -88,9 +93,10 @@ options:
       - A connection that is refused is tried again so often, for a write, too, since nothing was sent. What is not
         there or not answered within O(request_timeout) is not tried again, nor is a connection, since TCP itself has
         tried several times by then.
-      - An answer that a node of a cluster may soon give otherwise (503, an external error of a query), or that was
-        lost, is waited for up to 15 seconds in all, whatever this number; V(0) switches that off, too. A write is
-        repeated only after it was read whether it had happened. With O(backend=dalp), what may have happened never is.
+      - Whatever this number, a read that a server failed (an error of 500 and above), and an outcome that is unknown,
+        are waited for up to 15 seconds in each outage, and 60 seconds in a task; V(0) switches that off, too. A write
+        is repeated only after it was read whether it had happened. With O(backend=dalp), what may have happened never
+        is.
     type: int
     default: 3
   write_grace:

@@ -103,7 +103,8 @@ class LookupModule(LookupBase):  # type: ignore[misc]
             Display().warning(warning)
         try:
             check_old_names(given)
-            check_report_path(value_of(VARIABLE))
+            hosts = given.get("ansible_play_hosts_all") or []
+            check_report_path(value_of(VARIABLE), given.get("inventory_hostname", ""), hosts)
             if len(terms) > 1:
                 return [sub_options_of(terms[0], terms[1], value_of, kwargs)]
             return [options_of(terms[0], value_of, os.environ, kwargs)]

@@ -21,8 +21,12 @@ if t.TYPE_CHECKING:
     from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 else:
     # Where click and rich are installed, httpx imports a command line that takes longer than all the rest of it. What
-    # is None here cannot be imported, and httpx goes without.
-    sys.modules.setdefault("httpx._main", None)
+    # is None here cannot be imported, and httpx goes without. It is so for no longer than that: in Ansible's process,
+    # other plugins may import it.
+    _command_line = "httpx._main"
+    _is_mine = _command_line not in sys.modules
+    if _is_mine:
+        sys.modules[_command_line] = None
     try:
         # httpx imports it with its first client, which each task in process would do anew.
         import httpcore  # noqa: F401
@@ -31,6 +35,9 @@ else:
         INSTALLED["httpx"] = httpx.__version__
     except ImportError:
         httpx = None
+    finally:
+        if _is_mine:
+            del sys.modules[_command_line]
     try:
         import pydantic
 

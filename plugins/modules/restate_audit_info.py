@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+# Mitogen takes a file for a module of Ansible by the words "from ansible.module_utils.", wherever they stand.
+
 DOCUMENTATION = r"""
 module: restate_audit_info
 short_description: Read and verify an audit log

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+# Mitogen takes a file for a module of Ansible by the words "from ansible.module_utils.", wherever they stand.
+
 DOCUMENTATION = r"""
 module: restate_recover_workflow
 short_description: Give stuck workflows a fresh start
@@ -108,6 +110,9 @@ options:
       - A folder on the host that runs the module. Before anything of a key is destroyed, a file (mode 0600) with its
         invocations, state, promises, original input and failure is written there, or the key is left.
       - The files hold what the workflows hold, secrets included. The folder is made (mode 0700) where it is missing.
+      - The folder and its parents must belong to you or to root, and must not be writable by everyone or by a group
+        that you are not in. In a job of AWX a mounted volume can have any mode. A snapshot that is to be submitted
+        must be yours, and no other user may read or write it. Anything else is refused before anything is touched.
       - In a job of AWX, a folder that vanishes with the job's container is refused before anything is touched.
       - Not with O(backend=dalp).
     type: path
@@ -122,16 +127,20 @@ options:
   resubmit:
     description:
       - Submit each recovered workflow again. V(original_input) takes the run's own input, byte for byte with its
-        content type and headers, from the journal before the purge.
+        content type and headers, from the journal before the purge. A run that a handler started has no content type,
+        and gets the one that the run handler declares.
       - Needs O(snapshot_dir). A task that was cut off and is run again submits what it still owed, and nothing twice.
         What the folder owes to another cluster is left, with a warning (see O(snapshot_cluster)).
       - Where O(auth_token) or O(headers) go to O(ingress_url), they stand before the input's own of the same name.
-      - A key whose input is no longer retained is left, as is everything where the ingress does not answer.
+      - A key whose input is no longer retained, or would be refused by the ingress, is left, as is everything where the
+        ingress does not answer.
+      - A key that a request destroyed that timed out is not submitted again in that task, but by the next.
       - Not with O(backend=dalp).
     type: str
     choices: [original_input]
   skip_blocked:
-    description: Whether the task succeeds although keys were blocked. What failed half-way always fails the task.
+    description: Whether the task succeeds although keys were blocked. A key that was touched and is not finished, or
+      that is in doubt, always fails the task.
     type: bool
     default: false
 seealso:
@@ -189,11 +198,16 @@ outcome:
 results:
   description:
     - What became of each key; in check mode what would.
-    - C(outcome) is V(recovered), V(blank) where there was nothing to do, V(blocked), or V(failed) where it was cut off.
+    - C(outcome) is V(recovered), V(blank) where there was nothing to do, V(blocked), or V(failed) where it was cut
+      off or is in doubt.
     - For V(blocked), C(reason) is V(active_invocation), V(already_succeeded), V(run_unknown), V(promise_without_run),
       V(query_failed), V(kill_failed), V(purge_failed), V(clear_failed), V(snapshot_failed), V(input_unavailable)
       or V(resubmission_unknown).
-    - For V(failed), it is V(unknown), V(resubmission_failed), V(interrupted) or V(not_tried).
+    - For V(failed), it is V(unknown), V(write_in_doubt), V(resubmission_failed), V(interrupted) or V(not_tried). It is
+      one of those for V(blocked) if something of the key was destroyed, or if its resubmission is pending.
+    - With V(write_in_doubt), a kill or a purge of an earlier task timed out and may still be delivered, and would then
+      destroy the next run of the key. The key is left until C(retry_after); see O(write_grace).
+    - C(retry_after) is from when a key with a write in doubt can be taken up. Not with O(backend=dalp).
     - With O(backend=dalp) a key that DALP acknowledged is V(recovered), C(reason) is DALP's own or, for V(failed),
       V(unknown), V(refused) or V(not_tried); what was killed and purged is not told.
     - C(failure) is how the run had failed, in the words of its service. Not with O(backend=dalp).
@@ -221,6 +235,7 @@ results:
       resubmitted: null
       resubmitted_at: null
       unknown: []
+      retry_after: null
 summary:
   description: How many keys had which outcome.
   returned: when the keys were looked at
@@ -240,13 +255,20 @@ summary:
       type: int
       returned: always
     failed:
-      description: They were cut off.
+      description: They were cut off, or are in doubt.
       type: int
       returned: always
     unknown:
       description: What would become of them cannot be predicted.
       type: int
       returned: in check mode with O(backend=dalp)
+retry_after:
+  description:
+    - From when all keys with a write in doubt can be taken up by the same task, which finds out then what became of the
+      write.
+  returned: when a kill or a purge was not answered, and may be delivered late
+  type: str
+  sample: "2026-11-22T18:42:01.512Z"
 left_over:
   description: How many more runs match O(select), beyond its limit.
   returned: with O(select)

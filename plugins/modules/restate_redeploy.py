@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+# Mitogen takes a file for a module of Ansible by the words "from ansible.module_utils.", wherever they stand.
+
 DOCUMENTATION = r"""
 module: restate_redeploy
 short_description: Register a release with Restate, or make an older one the latest again
@@ -38,6 +40,8 @@ options:
   force:
     description:
       - Whether a registered deployment may be overwritten where it differs or is not the latest of its services.
+      - A deployment whose removal timed out is not used until O(write_grace) has passed since then. The server may
+        still remove it, with what was registered there meanwhile.
     type: bool
     default: true
   breaking:
@@ -155,6 +159,11 @@ steps:
       description: The settings, under Restate's own names.
       type: dict
       returned: with V(apply_settings)
+retry_after:
+  description: From when a deployment can be used again whose removal was not answered, and may be carried out late.
+  returned: when the task is refused for that (C(reason) V(write_in_doubt))
+  type: str
+  sample: "2026-11-22T18:42:01.512Z"
 # What modules have in common: scripts/return_docs.py writes it.
 changed_reason:
   description: Why the result says changed or not, where what DALP tells before and after is no proof of it.

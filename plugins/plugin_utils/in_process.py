@@ -16,6 +16,7 @@ import typing as t
 from pathlib import Path
 
 from ansible import constants
+from ansible.module_utils import basic
 from ansible.module_utils.common.arg_spec import ModuleArgumentSpecValidator
 from ansible.module_utils.common.json import Direction, get_module_decoder, get_module_encoder
 from ansible.module_utils.errors import UnsupportedError
@@ -26,10 +27,16 @@ from ansible.utils.display import Display
 from ..module_utils._operations.operation import Operation
 from ..module_utils._task.execute import execute, unmet_requirement
 from ..module_utils._task.options import argument_spec, shown_options
+from .display import show
+from .lines import Line
 
 SWITCH = "dalp_restate_in_process"
 """The variable that, when it is false, has the modules sent as those of others are."""
 
+_TIMED_OUT = (
+    "{0} was ended by the time-out of its task. What it had done is not known here: it is in the record that the "
+    "module keeps before it ends, where audit_log or audit_webhook is set. Run restate_doctor to see what is left."
+)
 _SECONDS_TO_LEAVE = 10
 _DISCOVERED = ("auto", "auto_silent", "auto_legacy", "auto_legacy_silent")
 
@@ -44,7 +51,7 @@ class TaskInProcess:
         self.params = params
         self.check_mode = check_mode
         self.wants_diff = wants_diff
-        self.tell = (lambda line: Display().display(f"[{host}] {line}")) if host else None
+        self.tell = (lambda line: show([Line(f"[{host}] {line}")])) if host else None
 
     def warn(self, warning: str) -> None:
         """Show a warning, and put it into the result of the task."""
@@ -67,8 +74,7 @@ class ActionInProcess(SendingAction):  # type: ignore[misc]
         """Carry the task out here or, where it is not for this process, send the module."""
         variables = task_vars or {}
         if not self._is_for_here(variables):
-            sent: dict[str, t.Any] = super().run(tmp, variables)
-            return sent
+            return self._sent(tmp, variables)
         if ActionInProcess.ended_by:
             return {"failed": True, "msg": "Nothing was sent.", "error": ActionInProcess.ended_by}
         self._spare_what_ansible_holds()
@@ -88,6 +94,17 @@ class ActionInProcess(SendingAction):  # type: ignore[misc]
         if result.get("error", {}).get("reason") == "signal":
             self._leave_soon(result["error"])
         return {"invocation": {"module_args": self._params}, **result}
+
+    def _sent(self, tmp: str | None, variables: dict[str, t.Any]) -> dict[str, t.Any]:
+        try:
+            sent: dict[str, t.Any] = super().run(tmp, variables)
+        except (Exception, KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:
+            # Ansible raises the time-out of a task as one, and makes the result, with what is warned of in it.
+            Display().warning(_TIMED_OUT.format(self._task.action.rpartition(".")[2]))
+            raise
+        return sent
 
     @staticmethod
     def _spare_what_ansible_holds() -> None:
@@ -155,6 +172,21 @@ def action_of(operation: Operation) -> type[ActionInProcess]:
             return execute(task, operation)
 
     return ActionModule
+
+
+def options_check(operation: Operation) -> t.Callable[[], None]:
+    """Return what ansible-lint calls to check the options of a task.
+
+    It takes an action plugin for the module of its name, calls its C(main), and puts a class of its own in the place of
+    AnsibleModule. Whoever else calls it, nothing is carried out.
+    """
+
+    def main() -> None:
+        basic.AnsibleModule(
+            argument_spec=argument_spec(operation), supports_check_mode=True, **operation.constraints
+        )
+
+    return main
 
 
 def _place(python: str) -> tuple[Path, Path]:

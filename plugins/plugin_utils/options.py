@@ -13,7 +13,7 @@ import re
 import typing as t
 
 from ..module_utils._errors import OperatorError
-from ..module_utils._operations.approval import nothing_approved
+from ..module_utils._operations.approval import PlanDigest, nothing_approved
 from ..module_utils._operations.operation import Operation
 from ..module_utils._task.options import AUDIT_SPEC, argument_spec
 from .option_values import PREFIX, Spec, absolute, example_of, is_unset, read_option
@@ -156,8 +156,23 @@ def _approved(operation: Operation, value_of: ValueOf) -> dict[str, str]:
     digests = read_option(name, value_of(name), {"type": "dict"})
     if not digests or not operation.is_write:
         return {}
-    given = read_option(f"{name}.{operation.name}", digests.get(operation.name), {"type": "str"})
+    entry = f"{name}.{operation.name}"
+    given = read_option(entry, digests.get(operation.name), {"type": "str"})
+    if given:
+        _check_digest(entry, given, operation.name)
     return {"plan_digest": given or nothing_approved(operation.name)}
+
+
+def _check_digest(entry: str, given: str, operation: str) -> None:
+    """Raise RESTATE_INVALID_ARGUMENT for a digest that a later step would refuse after the earlier ones were done."""
+    try:
+        PlanDigest.read(given, operation)
+    except OperatorError as exc:
+        raise OperatorError(
+            exc.code,
+            f"{entry} is not what a dry run of restate_{operation} returned. Nothing was touched.",
+            remedy="Make a new dry run, and give the digests that it returns as they are.",
+        ) from None
 
 
 def _set(spec: Spec, value_of: ValueOf, environment: t.Mapping[str, str]) -> dict[str, t.Any]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from .advice import with_variables
 from .command_line import Command
 from .job_template import JobTemplate
+from .lines import Line
 
 Result = t.Mapping[str, t.Any]
 
@@ -23,13 +24,6 @@ _SUBJECTS = ("deployment_id", "invocation_id", "workflow", "service", "service_u
 """What a step is about, by the first of these that it has."""
 _SHOWN = 20
 _SEVERITY_COLOURS = {"critical": "red", "warning": "yellow", "info": "blue"}
-
-
-class Line(t.NamedTuple):
-    """A line of a summary, and the colour in which a terminal shows it."""
-
-    text: str
-    colour: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,7 +51,9 @@ class Step:
     @property
     def message(self) -> str:
         """What the step says of itself; a result of Ansible's own may say nothing."""
-        told = str(self.result.get("msg") or ("failed" if self.has_failed else "done"))
+        said = str(self.result.get("msg") or ("failed" if self.has_failed else "done"))
+        # Ansible's own errors have several lines.
+        told = " ".join(said.splitlines())
         # Ansible puts its own words before the error of a lookup.
         code = _CODE.search(told)
         return told[code.start() :] if code else told
@@ -156,7 +152,17 @@ def health(examination: Result) -> tuple[str, str]:
     )
     if not examination.get("healthy"):
         return f"Restate is NOT healthy{f' ({shown})' if shown else ''}", "red"
-    return (f"Restate needs attention ({shown})", "yellow") if shown else ("Restate is healthy", "green")
+    if shown:
+        return f"Restate needs attention ({shown})", "yellow"
+    if _is_empty(examination):
+        return "Restate is healthy, and no deployment is registered", "yellow"
+    return "Restate is healthy", "green"
+
+
+def _is_empty(examination: Result) -> bool:
+    """Return whether a server was found that has no deployments, so that nothing could be wrong with them."""
+    deployments = examination.get("deployments") or {}
+    return deployments.get("status") == "ok" and not deployments.get("items")
 
 
 def _finding(finding: Result) -> Line:
@@ -168,7 +174,17 @@ def _found(run: Run) -> list[Line]:
     first = next((step for step in (run.before, *run.steps) if step.has_run), None)
     if first is None or not (first is run.before or "findings" in first.result):
         return [Line("  - nothing: it was not examined")]
-    return [_finding(each) for each in first.result.get("findings", [])] or [Line(f"  - {first.message}")]
+    told = [_finding(each) for each in first.result.get("findings", [])] or [Line(f"  - {first.message}")]
+    return [*told, *_not_asked(first.result)]
+
+
+def _not_asked(examination: Result) -> list[Line]:
+    """Return what an examination left out; where DALP is in front, services cannot be asked."""
+    arguments = examination.get("audit", {}).get("data", {}).get("arguments", {})
+    if "findings" not in examination or arguments.get("probe_services", True):
+        return []
+    why = "DALP asks none" if arguments.get("backend") == "dalp" else "restate_probe_services: false"
+    return [Line(f"  - services were not asked whether they answer ({why})", "yellow")]
 
 
 def _done(run: Run) -> list[Line]:
@@ -277,7 +293,11 @@ def _advice(finding: Result) -> str:
 
 def _code(step: Step) -> str | None:
     error = step.result.get("error")
-    return error.get("code") if isinstance(error, dict) else None
+    if isinstance(error, dict):
+        return error.get("code")
+    # A gate of the runbook has a message and no more.
+    found = _CODE.match(step.message)
+    return found[0].removesuffix(": ") if found else None
 
 
 def _remedy(step: Step) -> str:

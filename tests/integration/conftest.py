@@ -115,6 +115,12 @@ def way(request: pytest.FixtureRequest) -> Iterator[str]:
         yield request.param
 
 
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a folder for what its tasks leave open: IDs of workflow runs repeat on a shared server."""
+    monkeypatch.setenv("ANSIBLE_HOME", str(tmp_path_factory.mktemp("home")))
+
+
 @pytest.fixture(scope="session")
 def services() -> Iterator[Services]:
     with Services(Path(os.environ["SANDBOX_CACHE"])) as running:

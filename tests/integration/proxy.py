@@ -180,6 +180,33 @@ def changed(change: Callable[[Any], Any], **headers: str) -> Fault:
     return fault
 
 
+class Held:
+    """A request that is held, as a frozen node does, and is delivered when nobody waits for it any more."""
+
+    def __init__(self) -> None:
+        self._release = threading.Event()
+        self._delivered = threading.Event()
+        self._is_dropped = False
+
+    def hold(self, _request: Request, forward: Forward) -> Answer:
+        """Hold the request: the fault for the proxy."""
+        assert self._release.wait(120)
+        if not self._is_dropped:
+            forward()
+        self._delivered.set()
+        raise LostError
+
+    def deliver(self) -> None:
+        """Deliver the request, and wait until it was carried out."""
+        self._release.set()
+        assert self._delivered.wait(60)
+
+    def drop(self) -> None:
+        """Forget the request, unless it was delivered."""
+        self._is_dropped = True
+        self._release.set()
+
+
 class _ProxyServer(ThreadingHTTPServer):
     """Forwards what comes to a server, with the faults that its proxy holds."""
 

@@ -20,8 +20,10 @@ from tests.integration.returned_keys import COLLECTION, keep
 class TaskProcess:
     """A task under way."""
 
-    def __init__(self, module: str, args: dict[str, Any], *, timeout: int = 0) -> None:
-        """Start it. O(timeout) is Ansible's own for the task, in seconds; 0 is none."""
+    def __init__(
+        self, module: str, args: dict[str, Any], *, timeout: int = 0, options: tuple[str, ...] = ()
+    ) -> None:
+        """Start it. O(timeout) is Ansible's own for the task, in seconds; 0 is none. O(options) are for C(ansible)."""
         self._module = f"restate_{module}"
         environment = {name: text for name, text in os.environ.items() if not name.startswith("RESTATE_")}
         environment |= {
@@ -38,6 +40,7 @@ class TaskProcess:
                 *("-a", json.dumps(args)),
                 *("-e", json.dumps(ways.variables())),
                 *("--task-timeout", str(timeout)),
+                *options,
             ],
             env=environment,
             stdout=subprocess.PIPE,
@@ -47,8 +50,13 @@ class TaskProcess:
 
     def result(self) -> dict[str, Any]:
         """Wait for the end, and give the result."""
-        output, _errors = self._process.communicate(timeout=120)
+        output = self.output()
         assert "=> {" in output, output
         result: dict[str, Any] = json.loads(output[output.index("=> {") + 3 :])
         keep(self._module, result)
         return result
+
+    def output(self) -> str:
+        """Wait for the end, and give what was printed."""
+        output, _errors = self._process.communicate(timeout=120)
+        return output

@@ -96,7 +96,7 @@ def test_a_key_is_named_whatever_is_in_it_and_hidden_where_it_is_to_be(server: S
 
     message = refused(server, "recover_workflow", digest, **asked)
 
-    assert "OrderWorkflow/{{ 7*7 }},a=b:c %7B ü\n" in message
+    assert "OrderWorkflow/{{ 7*7 }},a=b:c %7B ü\\n(hidden)" in message
     server.order(key, "fail")
     done(server, "recover_workflow", planned(server, "recover_workflow", **asked), **asked)
 

@@ -11,6 +11,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.integration.playbook import environment, playbook
 from tests.integration.server import Server
 
@@ -41,6 +43,11 @@ def typed(command: str, tmp_path: Path) -> Ran:
             ANSIBLE_SHOW_CUSTOM_STATS="1", ANSIBLE_CALLBACK_RESULT_FORMAT="json", ANSIBLE_NOCOLOR="1"
         ),
     )
+
+
+def printed_last(ran: Ran) -> str:
+    """Return the last command of a summary."""
+    return [line for line in ran.stdout.splitlines() if line.startswith("ansible-playbook")][-1]
 
 
 def artifact(ran: Ran) -> dict[str, str]:
@@ -154,14 +161,80 @@ def test_a_clearing_up_is_done_as_it_was_told_whatever_the_keys_are(server: Serv
     assert server.row(late) is None
 
 
-def test_a_step_that_was_not_approved_is_not_done(server: Server, tmp_path: Path) -> None:
+def test_a_step_that_was_not_approved_is_not_done_nor_what_comes_before_it(
+    server: Server, tmp_path: Path
+) -> None:
     server.release("release-1")
     failed = server.order("order-1", "fail")
+    paused = server.payment("payment-1")
+    server.serve("release-1", "release-2")
     variables = {"restate_limit": 10, "restate_snapshot_dir": "snapshots"}
     dry = run(server, "recover_failed", tmp_path, "--check", restate_kinds="paused", **variables)
+    assert artifact(dry).keys() == {"resume"}
 
     ran = run(server, "recover_failed", tmp_path, restate_plan_digests=artifact(dry), **variables)
 
     assert ran.returncode == 2
-    assert "it is no step of what was approved" in ran.stdout
+    assert "recover_workflow is no step of what was approved. Nothing was touched." in ran.stdout
     assert server.row(failed) is not None
+    row = server.row(paused)
+    assert row is not None
+    assert row["status"] == "paused"
+
+
+@pytest.mark.parametrize("tags", [("--tags", "redeploy"), ("--skip-tags", "cleanup")], ids=" ".join)
+def test_a_tagged_plan_is_applied_as_printed_and_no_other_step_is_run(
+    server: Server, tmp_path: Path, tags: tuple[str, ...]
+) -> None:
+    old = server.release("release-1")
+    url = server.serve("release-2", "release-2")
+    dry = run(server, "release", tmp_path, "--check", *tags, restate_service_url=url)
+    assert dry.returncode == 0, dry.stdout + dry.stderr
+    assert artifact(dry).keys() == {"redeploy"}
+    command = printed(dry)
+    before = server.snapshot()
+
+    untagged = typed(command.replace(" ".join(tags), ""), tmp_path)
+
+    assert untagged.returncode == 2
+    assert "RESTATE_PLAN_CHANGED" in untagged.stdout
+    assert "cleanup is no step of what was approved. Nothing was touched." in untagged.stdout
+    assert server.snapshot() == before
+    assert "--check" in printed(untagged)
+
+    real = typed(command, tmp_path)
+
+    assert real.returncode == 0, real.stdout + real.stderr
+    assert server.service("OrderWorkflow")["deployment_id"] != old.id
+    assert old.id in server.deployment_ids()
+
+
+def test_a_rerun_after_a_failure_does_no_step_that_was_left_out(server: Server, tmp_path: Path) -> None:
+    old = server.release("release-1")
+    url = server.serve("release-2", None)
+    variables = {"restate_service_url": url, "restate_wait_timeout": 0}
+
+    ran = run(server, "release", tmp_path, "--skip-tags", "cleanup", **variables)
+
+    assert ran.returncode == 2, ran.stdout
+    server.serve("release-2", "release-2")
+    again = typed(printed_last(ran), tmp_path)
+    assert again.returncode == 0, again.stdout
+    assert server.service("OrderWorkflow")["deployment_id"] != old.id
+    assert old.id in server.deployment_ids()
+
+
+def test_digests_that_cannot_be_read_are_refused_before_anything_is_registered(
+    server: Server, tmp_path: Path
+) -> None:
+    server.release("release-1")
+    url = server.serve("release-2", "release-2")
+    dry = run(server, "release", tmp_path, "--check", restate_service_url=url)
+    before = server.snapshot()
+    plans = {**artifact(dry), "cleanup": "redeploy,1,zz"}
+
+    ran = run(server, "release", tmp_path, restate_service_url=url, restate_plan_digests=plans)
+
+    assert ran.returncode == 2
+    assert "RESTATE_INVALID_ARGUMENT" in ran.stdout
+    assert server.snapshot() == before

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -113,6 +115,49 @@ def test_a_task_whose_play_has_ended_removes_nothing_any_more(
     assert records(log)[-1]["data"]["error_code"] == "RESTATE_INTERRUPTED"
     assert proxy.writes == []
     assert old.id in server.deployment_ids()
+
+
+AS_MODULE = ("-e", "dalp_restate_in_process=false")
+
+
+def test_a_time_out_of_a_module_that_is_sent_is_warned_of(server: Server, proxy: Proxy, log: Path) -> None:
+    _old, new = superseded(server, ("order-1", "wait"))
+    asked = cleanup(proxy.url, log, service_url=new.url, drain_timeout=300)
+    told = TaskProcess("cleanup", asked, timeout=4, options=AS_MODULE).output()
+    assert "Timed out" in told
+    [warning] = [line for line in told.splitlines() if line.startswith("[WARNING]") and "time-out" in line]
+    assert "restate_cleanup was ended by the time-out of its task." in warning
+    assert "audit_log" in warning
+    wait_until("the record that it names", lambda: log.exists() and outcomes(log) == ["failed"])
+
+
+def processes_of_this_test() -> list[Path]:
+    """Return the processes that were started since this test is under way, save what it was set up with."""
+    mark = f"PYTEST_CURRENT_TEST={os.environ['PYTEST_CURRENT_TEST']}".encode()
+    found = []
+    for environ in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            found += [environ.parent] if mark in environ.read_bytes() else []
+    return found
+
+
+def test_the_limit_of_async_leaves_the_attempt_in_the_log(server: Server, proxy: Proxy, log: Path) -> None:
+    _old, new = superseded(server)
+    held = Held()
+    proxy.once("DELETE", "", held)
+    asked = cleanup(proxy.url, log, service_url=new.url)
+    task = TaskProcess("cleanup", asked, options=("-B", "6", "-P", "1"))
+    assert held.arrived.wait(30)
+    # It is on disk before the first write is sent, and nothing else will be.
+    assert outcomes(log) == ["attempted"]
+
+    assert "did not complete within the requested time" in task.output()
+    wait_until("the module is killed", lambda: not processes_of_this_test())
+    held.let_go()
+
+    assert outcomes(log) == ["attempted"]
+    found = run_task("dalp.restate.restate_audit_info", {"path": str(log)})
+    assert [each["data"]["operation"] for each in found["without_outcome"]] == ["cleanup"]
 
 
 def find_python(release: str) -> str | None:

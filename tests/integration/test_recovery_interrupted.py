@@ -17,7 +17,7 @@ import pytest
 from waiting import wait_until
 
 from tests.integration.audit_log import module_process
-from tests.integration.proxy import LostError, Proxy, lose, proxy_of
+from tests.integration.proxy import LostError, Proxy, after, answer, lose, proxy_of
 from tests.integration.recovery_of_many import created_at_by_key, of_order, outcomes
 from tests.integration.server import Server
 from tests.integration.task_process import TaskProcess
@@ -53,6 +53,34 @@ def test_a_batch_call_that_was_cut_off_is_read_again_before_anything_is_repeated
     assert outcomes(result) == {"one": ("recovered", None), "two": ("recovered", None)}
     assert [len(each["purged"]) for each in result["results"]] == [1, 1]
     assert sum(BATCH_PURGE in write for write in admin.writes) == 1
+
+
+def test_purged_runs_that_cannot_be_read_again_fail_the_task_and_are_submitted_by_the_next(
+    server: Server, admin: Proxy, tmp_path: Path
+) -> None:
+    server.release("release-1")
+    for key in ("one", "two"):
+        server.order(key, "fail")
+    earlier = created_at_by_key(server)
+    lost = answer(500, {"message": "No such scanner"})
+    admin.once("POST", BATCH_PURGE, after(lambda: admin.once("POST", "/query$", *[lost] * 99)))
+    args: dict[str, Any] = {
+        "workflows": of_order("one", "two"),
+        "snapshot_dir": str(tmp_path),
+        "resubmit": "original_input",
+        "skip_blocked": True,
+    }
+
+    first = server.task("recover_workflow", **args, admin_url=admin.url, retries=0)
+
+    assert first["failed"]
+    assert {each["outcome"] for each in first["results"]} == {"failed"}
+    assert len(list(tmp_path.glob("*.open.json"))) == 2
+    assert created_at_by_key(server) == {}
+    second = server.task("recover_workflow", **args)
+    assert outcomes(second) == {"one": ("recovered", None), "two": ("recovered", None)}
+    new = created_at_by_key(server)
+    assert all(new[key] > earlier[key] for key in earlier)
 
 
 KEYS = ("one", "two", "three")
@@ -100,6 +128,13 @@ def test_a_task_that_was_killed_and_is_run_again_forgets_nobody_and_submits_nobo
     by_then = created_at_by_key(server, "PaymentWorkflow")
     submitted_by_then = {key: time for key, time in by_then.items() if time != earlier[key]}
 
+    if where == "before the purge":
+        # For all that the next task can know, the purge is still under way.
+        careful = server.task("recover_workflow", **args)
+        assert careful["failed"]
+        assert outcomes(careful) == dict.fromkeys(KEYS, ("failed", "write_in_doubt"))
+        assert created_at_by_key(server, "PaymentWorkflow") == earlier
+        args["write_grace"] = "0"
     result = server.task("recover_workflow", **args)
 
     assert not result["failed"], result["msg"]
@@ -184,3 +219,41 @@ def _failed(server: Server) -> list[dict[str, Any]]:
     return server.query(
         "SELECT id, completion_failure FROM sys_invocation_status WHERE completion_result = 'failure'"
     )
+
+
+def test_two_tasks_with_one_folder_submit_each_key_once(server: Server, tmp_path: Path) -> None:
+    server.release("release-1")
+    keys = [f"key-{number}" for number in range(60)]
+    for key in keys:
+        server.api.submit("OrderWorkflow", key, "run", {"mode": "retry"})
+    wait_until("all there", lambda: len(created_at_by_key(server)) == len(keys), 60)
+    server.serve("release-1", None)
+    server.api.kill(row["id"] for row in server.query("SELECT id FROM sys_invocation_status"))
+    server.serve("release-1", "release-2")
+    args: dict[str, Any] = {
+        **server.connection,
+        "workflows": of_order(*keys),
+        "snapshot_dir": str(tmp_path),
+        "resubmit": "original_input",
+        "skip_blocked": True,
+    }
+
+    tasks = [TaskProcess("recover_workflow", args) for _each in range(2)]
+    results = [task.result() for task in tasks]
+
+    # A task that finds a key submitted, and not yet noted, says that it was so already.
+    by = [
+        {
+            each["service_key"]
+            for each in result["results"]
+            if each["resubmitted"] and each["message"] != "was submitted again already"
+        }
+        for result in results
+    ]
+    assert by[0] | by[1] == set(keys)
+    assert not by[0] & by[1]
+    assert not list(tmp_path.glob("*.open.json")) + list(tmp_path.glob("*.submitting.json"))
+    after = created_at_by_key(server)
+    again = server.task("recover_workflow", **args)
+    assert not any(each["resubmitted"] for each in again["results"])
+    assert created_at_by_key(server) == after

@@ -104,3 +104,22 @@ def test_nothing_is_touched_where_it_could_not_be_submitted_again(server: Server
     assert reason(dead.real)[0] == "RESTATE_ADMIN_UNREACHABLE"
     assert reason(private.real)[0] == "RESTATE_UNSUPPORTED"
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_is_touched_where_a_snapshot_may_be_forged(server: Server, tmp_path: Path) -> None:
+    server.release("release-1")
+    server.order("bad", "fail")
+    args: dict[str, Any] = {"snapshot_dir": str(tmp_path), "resubmit": "original_input"}
+    server.task("recover_workflow", workflows=of_order("bad"), **args)
+    (kept,) = tmp_path.iterdir()
+    planted = kept.rename(kept.with_name(kept.name.replace(".json", ".open.json")))
+    planted.chmod(0o644)
+
+    forged = recover(server, workflows=of_order("bad"), **args)
+    planted.unlink()
+    tmp_path.chmod(0o777)
+    open_to_all = recover(server, workflows=of_order("bad"), **args)
+    tmp_path.chmod(0o700)
+
+    assert reason(forged.real) == ("RESTATE_INVALID_ARGUMENT", "snapshot_not_trusted")
+    assert reason(open_to_all.real) == ("RESTATE_INVALID_ARGUMENT", "snapshot_dir_not_trusted")

@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -35,7 +34,7 @@ def typed(server: Server, command: str, directory: Path) -> subprocess.Completed
     tool = str(Path(sys.executable).with_name("ansible-playbook"))
     text = command.replace("ansible-playbook", f"{tool} {local}", 1)
     return subprocess.run(
-        ["bash", "-c", text.replace("/var/tmp/restate-snapshots", shlex.quote(str(directory / "kept")))],
+        ["bash", "-c", text.replace("~/restate-snapshots", str(directory / "kept"))],
         cwd=directory,
         env=environment(
             RESTATE_ADMIN_URL=server.admin_url,

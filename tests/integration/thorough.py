@@ -15,6 +15,7 @@ LONG = {
     "awx",
     "awx_jobs",
     "dying_node",
+    "frozen_node",
     "guides",
     "in_process",
     "lambda",

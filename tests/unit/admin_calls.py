@@ -21,7 +21,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._http.guard import (
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import Question
 from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
-from ansible_collections.dalp.restate.tests.unit.loopback import answer
+from ansible_collections.dalp.restate.tests.unit.loopback import NOT_FOUND, answer
 
 
 @dataclass(frozen=True)
@@ -69,23 +69,30 @@ READS: dict[str, tuple[Callable[[AdminClient], object], bytes, str]] = {
     "version": (lambda admin: admin.version, answer(200, {"version": "1.7.12"}), "GET /version"),
     "questions": (lambda admin: admin.questions, answer(200, {"version": "1.7.12"}), "GET /version"),
     "deployments": (AdminClient.deployments, answer(200, {"deployments": []}), "GET /deployments"),
-    "deployment": (lambda admin: admin.deployment("dp_1"), answer(404), "GET /deployments/dp_1"),
+    "deployment": (lambda admin: admin.deployment("dp_1"), NOT_FOUND, "GET /deployments/dp_1"),
     "cluster_name": (AdminClient.cluster_name, answer(404), "GET /cluster-health"),
     "services": (AdminClient.services, answer(200, {"services": []}), "GET /services"),
     "subscriptions": (AdminClient.subscriptions, answer(200, {"subscriptions": []}), "GET /subscriptions"),
-    "service": (lambda admin: admin.service("A"), answer(404), "GET /services/A"),
+    "service": (lambda admin: admin.service("A"), NOT_FOUND, "GET /services/A"),
+    "openapi": (lambda admin: admin.openapi(".."), NOT_FOUND, "GET /services/%2E%2E/openapi"),
     "capabilities": (lambda admin: admin.capabilities, answer(200, {"version": "1.7.12"}), "GET /version"),
     "query": (lambda admin: admin.query(Question(Number, "SELECT 1")), ROWS, "POST /query"),
+    "now": (AdminClient.now, answer(200, {"rows": [{"now": "2026-12-01T03:00:00Z"}]}), "POST /query"),
     "queries": (lambda admin: admin.queries(Question(Number, "SELECT 1")), ROWS, "POST /query"),
     "discover": (lambda admin: admin.discover(BODY), OFFER, "POST /deployments"),
 }
 
 
 def client(
-    url: str, *, check_mode: bool = False, retries: int = 1, request_timeout: float = 2.0
+    url: str,
+    *,
+    check_mode: bool = False,
+    retries: int = 1,
+    request_timeout: float = 2.0,
+    alternatives: tuple[str, ...] = (),
 ) -> AdminClient:
     return AdminClient(
-        Connection(url=url, request_timeout=request_timeout, retries=retries),
+        Connection(url=url, alternatives=alternatives, request_timeout=request_timeout, retries=retries),
         WriteGuard(check_mode=check_mode),
         FakeClock(),
     )

@@ -114,6 +114,7 @@ def _questions(server: Capture, trouble: dict[str, Any]) -> None:
     keys = list(planted)
     release_1 = trouble["deployments"]["release-1"]["id"]
     of_keys = {"service": "OrderWorkflow", "keys": keys}
+    server.ask("clock", "clock")
     server.ask("invocations_by_place", "invocations_by_place")
     server.ask("invoked_by_activity", "invoked_by_activity", retries=3)
     failed = server.ask("latest_terminal_failures", "latest_terminal_failures", limit=20)

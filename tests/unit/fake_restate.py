@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
@@ -27,7 +28,12 @@ from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import 
     StateEntry,
 )
 from ansible_collections.dalp.restate.plugins.module_utils._restate.versions import capabilities_of
-from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import Deployment, Service, Version
+from ansible_collections.dalp.restate.plugins.module_utils._restate.wire import (
+    Deployment,
+    OpenApi,
+    Service,
+    Version,
+)
 from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 from ansible_collections.dalp.restate.tests.unit.wire_objects import (
     deployment,
@@ -75,7 +81,12 @@ class FakeRestate:
     """An admin API. O(hooks) are called with the name of each write before and after it takes effect."""
 
     def __init__(
-        self, *rows: Invocation, check_mode: bool = False, retries: int = 2, version: str = "1.7.12"
+        self,
+        *rows: Invocation,
+        check_mode: bool = False,
+        retries: int = 2,
+        version: str = "1.7.12",
+        write_grace: float = 0,
     ) -> None:
         self.rows = {row.id: row for row in rows}
         self.state: dict[str, dict[str, bytes]] = {}
@@ -91,7 +102,9 @@ class FakeRestate:
         self.check_mode = check_mode
         self.guard = WriteGuard(check_mode=check_mode)
         self.clock = FakeClock()
-        self.connection = Connection(url="http://fake:9070", retries=retries)
+        # A write that was cut off is taken up at once, unless a test is about that.
+        self.connection = Connection(url="http://fake:9070", retries=retries, write_grace=write_grace)
+        self.transport = SimpleNamespace(each=[self.connection])
         self.version = Version(version=version)
         self.questions = FakeQuestions()
         self.capabilities = capabilities_of(self.version.release)
@@ -136,6 +149,11 @@ class FakeRestate:
         """Say of any name that it is a workflow."""
         self.reach(f"before service {name}")
         return service(name, workflow_completion_retention=self.retention)
+
+    def openapi(self, name: str) -> OpenApi:
+        """Say of any workflow that its run takes JSON, or nothing."""
+        body = {"requestBody": {"content": {"application/json": {}}, "required": False}}
+        return OpenApi(paths={f"/{name}/{{key}}/run/send": {"post": body}})
 
     def queries(self, *questions: Question) -> list[list[Any]]:
         """Answer questions."""

@@ -42,6 +42,10 @@ def answer(
     return f"HTTP/1.1 {status} Whatever\r\n{head}\r\n".encode() + content
 
 
+NOT_FOUND = answer(404, {"message": "The requested one does not exist", "restate_code": None})
+"""What Restate answers where there is nothing under an id or a name; a 404 of anything else has other content."""
+
+
 def chunked(*chunks: bytes, ends: bool) -> bytes:
     """Return the bytes of a streamed answer, with its end or without."""
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
@@ -70,7 +74,8 @@ Answer = bytes | Callable[[Request], bytes]
 class LoopbackServer:
     """Gives its answers in their order, the last again and again, and keeps the requests.
 
-    An answer is bytes, or what makes them of the request: several that come side by side have no order.
+    An answer is bytes, or what makes them of the request: several that come side by side have no order. With
+    `stays_open` a connection stays open after its answer, also after half of one.
     """
 
     def __init__(
@@ -81,7 +86,9 @@ class LoopbackServer:
         port: int = 0,
         socket_path: Path | None = None,
         tls: ssl.SSLContext | None = None,
+        stays_open: bool = False,
     ) -> None:
+        self._stays_open = stays_open
         self.requests: list[Request] = []
         self._answers = list(answers)
         self._tls = tls
@@ -106,6 +113,10 @@ class LoopbackServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Refuse all connections from now on."""
         self._stopped.set()
         self._thread.join()
         self._listener.close()
@@ -149,6 +160,8 @@ class LoopbackServer:
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         else:
             connection.sendall(content)
+            if self._stays_open:
+                self._stopped.wait(10)
 
 
 def _read(connection: socket.socket) -> Request | None:

@@ -41,12 +41,14 @@ class Task:
         kill: str = "never",
         clear: bool = False,
         retention: str = "1d",
+        skip_blocked: bool = False,
     ) -> None:
         self.restate = restate
         self.folder = folder
         self.ingress = FakeIngress(restate)
         self.report: Report | None = None
         self._asked: dict[str, Any] = {"kill_active": kill, "clear_orphaned_state": clear}
+        self._asked["skip_blocked"] = skip_blocked
         self._asked["resubmit"] = "original_input" if resubmit else None
         restate.retention = retention
 
@@ -66,9 +68,10 @@ class Task:
         return {name.removeprefix("Flow/"): state for name, state in self.report.after.items()}
 
     def files(self) -> list[str]:
-        """The files by what their names say is pending."""
+        """The snapshots by what their names say is pending."""
         assert self.folder
-        return sorted(path.name.partition("Z")[2] for path in self.folder.iterdir())
+        kept = [path for path in self.folder.iterdir() if not path.name.endswith(".open-actions.json")]
+        return sorted(path.name.partition("Z")[2] for path in kept)
 
 
 def outcomes(results: dict[str, Any]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import 
 from ansible_collections.dalp.restate.plugins.module_utils._restate.versions import capabilities_of
 from ansible_collections.dalp.restate.tests.unit import wire_objects
 from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
-from ansible_collections.dalp.restate.tests.unit.loopback import Request, answer
+from ansible_collections.dalp.restate.tests.unit.loopback import NOT_FOUND, Request, answer
 
 KILL = "/internal/invocations_batch_operations/kill"
 HANDLERS = [{"name": "run", "ty": "Workflow"}]
@@ -83,7 +83,7 @@ class ScriptedAdmin:
             return answer(200, {"deployments": [self._deployment(each) for each in self.ids]})
         id_ = target.rpartition("/")[2]
         detail = {**self._deployment(id_), "http_version": "HTTP/2.0", "services": [self._flow()]}
-        return answer(200, detail) if id_ in self.ids else answer(404)
+        return answer(200, detail) if id_ in self.ids else NOT_FOUND
 
     def _flow(self) -> dict[str, Any]:
         return {
@@ -147,7 +147,7 @@ class ScriptedAdmin:
         if request.method == "DELETE":
             id_ = path.rpartition("/")[2]
             if id_ not in self.ids:
-                return answer(404)
+                return NOT_FOUND
             self.ids.remove(id_)
             return answer(202)
         invocation_id, verb = re.findall(r"^/invocations/(\w+)/(\w+)$", path)[0]

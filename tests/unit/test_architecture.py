@@ -25,9 +25,9 @@ SHARED = ("_operations", *BELOW_OPERATIONS)
 # Where a file is, and what it may import besides what is in the same place. The first place that fits is its own.
 ARROWS: dict[str, tuple[str, ...]] = {
     "modules": ("_task", "_operations", *(f"_operations.{name}" for name in OPERATIONS)),
-    "action": ("plugin_utils", "modules", "_task", "_errors"),
+    "action": ("plugin_utils", "modules", "_task", "_redact", "_errors"),
     "lookup": ("plugin_utils", "_errors"),
-    "plugin_utils": ("_task", "_operations", "_http.urls", "_errors"),
+    "plugin_utils": ("_task", "_operations", "_http.urls", "_redact", "_errors"),
     "doc_fragments": (),
     "_task": (
         "_audit",
@@ -37,6 +37,7 @@ ARROWS: dict[str, tuple[str, ...]] = {
         "_http",
         "_http.clock",
         "_http.urls",
+        "_redact",
         "_thirdparty",
         "_timestamps",
         "_errors",
@@ -53,7 +54,8 @@ ARROWS: dict[str, tuple[str, ...]] = {
     "_dalp": ("_http", "_http.clock", "_http.urls", "_thirdparty", "_timestamps", "_errors"),
     "_http.clock": (),
     "_http.urls": (),
-    "_http": ("_http.clock", "_http.urls", "_thirdparty", "_errors"),
+    "_http": ("_http.clock", "_http.urls", "_redact", "_thirdparty", "_errors"),
+    "_redact": (),
     "_timestamps": (),
     "_thirdparty": (),
     "_errors": (),

@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 import fcntl
+import glob
 import hashlib
 import json
 import os
+import re
 import stat
 import typing as t
 from pathlib import Path
@@ -17,6 +19,7 @@ from pathlib import Path
 from .._errors import OperatorError
 
 _TAIL = 65536
+_NUMBER_OR_DATE = re.compile(r"[.-]\d[\d._:T-]*Z?")
 _LOOKED_AT = ("attempt", "operation", "actor", "outcome")
 FIRST = ""
 """What the first line of a chain has for the hash of the line before it."""
@@ -147,11 +150,15 @@ def is_record(line: bytes) -> bool:
 
 
 def rotated(path: Path) -> list[Path]:
-    """Return the files that a log was rotated to (C(audit.log.1), C(audit.log-20261122)), the oldest first."""
+    """Return the files that a log was rotated to (C(audit.log.1), C(audit.log-20261122)), the oldest first.
+
+    A copy such as C(audit.log.bak) is none of them.
+    """
     siblings = [
         each
-        for each in path.parent.glob(f"{path.name}[.-]*")
-        if each.is_file() and not each.is_symlink() and each.suffix not in (".gz", ".xz", ".zst", ".bz2")
+        for each in path.parent.glob(f"{glob.escape(path.name)}[.-]*")
+        if _NUMBER_OR_DATE.fullmatch(each.name.removeprefix(path.name))
+        if each.is_file() and not each.is_symlink()
     ]
     return sorted(siblings, key=_first_time)
 

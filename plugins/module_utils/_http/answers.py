@@ -52,8 +52,11 @@ def acknowledge_head(response: httpx.Response) -> None:
 
 
 def is_refusal(response: httpx.Response) -> bool:
-    """Whether a status says that a write was not carried out; after any other, what became of it is unknown."""
-    return 400 <= response.status_code < 500 or response.status_code == 501
+    """Whether a status says that a write was not carried out; after any other, what became of it is unknown.
+
+    408 says so of none: gateways also give it after they have passed the request on.
+    """
+    return (400 <= response.status_code < 500 and response.status_code != 408) or response.status_code == 501
 
 
 def server_message(response: httpx.Response, secrets: Secrets = NO_SECRETS) -> tuple[str, str | None]:

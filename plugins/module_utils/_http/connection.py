@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from .._errors import OperatorError
 from .._thirdparty import httpx
 from . import urls
+from .clock import Patience
 from .credentials import NO_SECRETS, Secrets
 from .proxy import Proxy, proxy_of
 from .retry import Retry
@@ -30,6 +31,7 @@ class Connection:
 
     O(alternatives) are the URLs of other nodes, in the order in which they are tried. O(secrets) are hidden in whatever
     the other end says. `write_grace` is how long a write whose answer never came may still be delivered, in seconds.
+    O(patience) is the task's, once a transport uses the connection.
     """
 
     url: str
@@ -44,6 +46,7 @@ class Connection:
     retries: int = 3
     write_grace: float = 120.0
     secrets: Secrets = field(default=NO_SECRETS, repr=False)
+    patience: Patience | None = field(default=None, repr=False, compare=False)
 
     @property
     def each(self) -> list[Connection]:
@@ -67,11 +70,7 @@ class Connection:
     @property
     def retry(self) -> Retry:
         """When a request is repeated, and after how long."""
-        return Retry(retries=self.retries, request_timeout=self.request_timeout)
-
-    def back_off(self, tries_left: int) -> float:
-        """Return how long to wait before the next try, in seconds: longer each time, with jitter."""
-        return self.retry.back_off(1 + self.retries - tries_left)
+        return Retry(self.retries, self.request_timeout, patience=self.patience)
 
     @property
     def shown_url(self) -> str:
@@ -127,8 +126,11 @@ def _base_url(connection: Connection) -> str:
         if parts.query or parts.fragment:
             raise ValueError("it has a query or a fragment")
         try:
-            httpx.URL(connection.url)
-        except httpx.InvalidURL:
+            # httpx takes some names of hosts at which it, or the resolver, fails with each request.
+            url = httpx.URL(connection.url)
+            _ = url.host
+            url.raw_host.decode().encode("idna")
+        except (httpx.InvalidURL, UnicodeError):
             raise ValueError("it cannot be parsed as a URL") from None
     except ValueError as exc:
         raise OperatorError(
@@ -170,7 +172,7 @@ def _tls(connection: Connection) -> ssl.SSLContext | bool:
         context = ssl.create_default_context(cafile=connection.ca_path)
         if connection.client_cert:
             context.load_cert_chain(connection.client_cert, connection.client_key)
-    except (OSError, ssl.SSLError) as exc:
+    except (OSError, ValueError) as exc:
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT", f"ca_path, client_cert or client_key cannot be used: {exc}."
         ) from exc

@@ -10,10 +10,11 @@ import base64
 import functools
 import re
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote, urlsplit
 
-HIDDEN = "(hidden)"
+from .._redact import HIDDEN, NO_PATTERNS, Patterns
+
 SHORTEST_SECRET = 6
 """Shorter ones are hidden where they stand as words by themselves: within others, every C(1) would vanish."""
 
@@ -75,22 +76,23 @@ def secrets_of_url(url: str) -> set[str]:
 
 @dataclass(frozen=True)
 class Secrets:
-    """What must not be shown, and was given to this task."""
+    """What must not be shown, and was given to this task; O(patterns) are what its site calls secret."""
 
     texts: frozenset[str] = field(default=frozenset(), repr=False)
+    patterns: Patterns = field(default=NO_PATTERNS, repr=False, compare=False)
 
     def hidden(self, text: str) -> str:
         """Return a text that somebody else wrote, without these secrets. No text of ours is for this."""
-        return self._pattern.sub(HIDDEN, text) if self.texts else text
+        return self.patterns.replaced(self._pattern.sub(HIDDEN, text) if self.texts else text)
 
     def and_of(self, headers: t.Mapping[str, str]) -> Secrets:
         """Return these and what is secret of headers."""
-        return Secrets(self.texts | secrets_of_headers(headers))
+        return replace(self, texts=self.texts | secrets_of_headers(headers))
 
     @property
     def long_ones(self) -> Secrets:
         """Those that no other word is taken for."""
-        return Secrets(frozenset(text for text in self.texts if len(text) >= SHORTEST_SECRET))
+        return replace(self, texts=frozenset(text for text in self.texts if len(text) >= SHORTEST_SECRET))
 
     @functools.cached_property
     def _pattern(self) -> re.Pattern[str]:

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import threading
 import time
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from .._errors import OperatorError
 from .._thirdparty import httpx
@@ -17,15 +19,19 @@ from .answers import acknowledge_head, retry_after, server_message, whole
 from .clock import Clock
 from .connection import Connection, client_of
 from .proxy import Proxy
-from .retry import MAY_HAVE_BEEN_CARRIED_OUT, NOT_THERE, Event, Outcome
+from .retry import MAY_HAVE_BEEN_CARRIED_OUT, SILENT, Event, Outcome, is_for_others
 
-_TRANSIENT_STATUSES = (502, 503, 504)
+_GATEWAY_STATUSES = (502, 503, 504)
+_SHORTEST_WAIT_SECONDS = 0.001
 _DOUBT = " Whether the request was carried out is unknown."
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is sent: O(body) as JSON, or O(content) as it is."""
+    """What is sent: O(body) as JSON, or O(content) as it is.
+
+    `asks_others` says that the server asks a service before it answers: it may not be the server that takes too long.
+    """
 
     method: str
     path: str
@@ -33,6 +39,7 @@ class Request:
     content: bytes | None = None
     headers: dict[str, str] | None = None
     params: dict[str, str] | None = None
+    asks_others: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,6 +50,10 @@ class _Failure:
     response: httpx.Response | None
 
 
+if t.TYPE_CHECKING:
+    _Result = httpx.Response | _Failure
+
+
 @dataclass(frozen=True, eq=False)
 class _Node:
     """A node, and the client that reaches it."""
@@ -51,28 +62,62 @@ class _Node:
     client: httpx.Client
 
 
-class Transport:
-    """Sends requests to one endpoint, or to the first of several nodes that is there. Safe to share between threads."""
+@dataclass
+class _Tries:
+    """What came of a request so far, by node."""
 
-    def __init__(self, connection: Connection, clock: Clock, *, is_of_cluster: bool = False) -> None:
+    outcomes: dict[_Node, tuple[Outcome, _Result]] = field(default_factory=dict)
+    tried: set[_Node] = field(default_factory=set)
+    """The nodes that were left in this round, and those that will not be asked again."""
+
+    def begin_round(self) -> None:
+        """Let all nodes be asked again, but those that took too long."""
+        self.tried = {node for node, (outcome, _result) in self.outcomes.items() if outcome.event in SILENT}
+
+    def delay_after_round(self, attempt: int) -> float | None:
+        """Return the delay before the next round, or None if no node is worth it."""
+        for node, (outcome, _result) in self._most_telling_first():
+            delay = node.connection.retry.decide(outcome, attempt)
+            if delay is not None:
+                return delay
+        return None
+
+    @property
+    def most_telling(self) -> tuple[_Node, _Result]:
+        """Return the node whose last result explains most, and that result."""
+        node, (_outcome, result) = self._most_telling_first()[0]
+        return node, result
+
+    def _most_telling_first(self) -> list[tuple[_Node, tuple[Outcome, _Result]]]:
+        return sorted(self.outcomes.items(), key=lambda item: item[1][0].rank)
+
+
+class Transport:
+    """Send requests to one endpoint, or to the first of several nodes that answers. Safe to share between threads.
+
+    A node that failed is asked last from then on.
+    """
+
+    def __init__(self, connection: Connection, clock: Clock) -> None:
         self._clock = clock
-        self._is_of_cluster = is_of_cluster
-        self._nodes = [_Node(each, client_of(each)) for each in connection.each]
-        self._asked = self._nodes[0]
+        of_task = dataclasses.replace(connection, patience=clock.patience)
+        self._lock = threading.Lock()
+        self._nodes = [_Node(each, client_of(each)) for each in of_task.each]
+        self._given = tuple(self._nodes)
 
     @property
     def connection(self) -> Connection:
-        """How the node that is asked is reached: the first one, until it was not there."""
-        return self._asked.connection
+        """How the node that is asked is reached: the first one, until it failed."""
+        return self._nodes[0].connection
 
     @property
     def each(self) -> list[Connection]:
-        """How each node is reached."""
-        return [node.connection for node in self._nodes]
+        """How each node is reached, in the order that was given."""
+        return [node.connection for node in self._given]
 
     def close(self) -> None:
         """Close all connections."""
-        for node in self._nodes:
+        for node in self._given:
             node.client.close()
 
     def send(
@@ -81,50 +126,60 @@ class Transport:
         *,
         writes: bool = False,
         repeatable: bool = True,
-        transient: t.Callable[[httpx.Response], bool] | None = None,
+        may_pass: t.Callable[[httpx.Response], bool] | None = None,
     ) -> httpx.Response:
         """Return the answer, whatever its status.
 
-        Where a node cannot be connected to, the next one is asked at once. L(Retry.decide) says when a request is sent
-        again. O(repeatable) says whether it does no harm to carry it out
-        twice; O(transient) recognises answers, besides 502, 503 and 504, that are likely to be others soon.
+        If a node cannot be connected to, or takes too long for a read, the next one is asked at once. L(Retry.decide)
+        says when a request is sent again. `repeatable` says whether it does no harm to carry it out twice, `may_pass`
+        which answers are likely to be others soon; by default L(is_server_error) for reads, L(is_of_gateway) for
+        writes.
         Raises OperatorError: RESTATE_ADMIN_UNREACHABLE without an answer, RESTATE_UNEXPECTED_RESPONSE for one that is
         cut short; outcome_unknown where O(writes) and any try may have been carried out.
         """
+        may_pass = may_pass or (is_of_gateway if writes else is_server_error)
         attempt = 1
         unknown = False
-        away: list[_Node] = []
+        tries = _Tries()
         while True:
-            node = self._asked
+            node = next(each for each in self._nodes if each not in tries.tried)
             result = self._try(request, node)
-            outcome = self._outcome_of(result, repeatable=repeatable, transient=transient)
+            outcome = _outcome_of(request, result, repeatable=repeatable, writes=writes, may_pass=may_pass)
+            if outcome.event is Event.ANSWERED:
+                self._clock.patience.end_outage()
+                return t.cast("httpx.Response", result)
             unknown = unknown or (writes and outcome.event in MAY_HAVE_BEEN_CARRIED_OUT)
-            if outcome.event in NOT_THERE and self._go_on_after(node, away):
-                continue
-            delay = node.connection.retry.decide(outcome, attempt)
+            tries.outcomes[node] = outcome, result
+            retry = node.connection.retry
+            delay = retry.decide(outcome, attempt) if retry.is_given_time(outcome, attempt) else None
+            if delay is None and self._leaves(node, outcome):
+                tries.tried.add(node)
+                if len(tries.tried) < len(self._nodes):
+                    continue
+                delay = tries.delay_after_round(attempt)
             if delay is None:
                 break
             self._clock.sleep(delay)
             attempt += 1
+            tries.begin_round()
+        node, result = tries.most_telling
         if isinstance(result, _Failure):
             raise _no_answer(node.connection, request, result, unknown=unknown) from result.error
         return result
 
-    def _go_on_after(self, node: _Node, away: list[_Node]) -> bool:
-        """Ask another node from now on, unless all were tried in this round."""
-        away.append(node)
-        others = [each for each in self._nodes if each not in away]
-        if not others:
-            away.clear()
-            return False
-        self._asked = others[0]
-        return True
+    def _leaves(self, node: _Node, outcome: Outcome) -> bool:
+        """Put a node that failed last for all requests; return whether another node may be asked the same."""
+        is_left = is_for_others(outcome)
+        if is_left or outcome.event in SILENT:
+            with self._lock:
+                self._nodes = [*(each for each in self._nodes if each is not node), node]
+        return is_left
 
     def _try(self, request: Request, node: _Node) -> httpx.Response | _Failure:
         response = None
         deadline = time.monotonic() + node.connection.request_timeout
         try:
-            built = _built(request, node.client)
+            built = _built(request, node.client, deadline)
             response = node.client.send(built, stream=True)
             acknowledge_head(response)
             return whole(response, deadline)
@@ -133,23 +188,6 @@ class Transport:
         finally:
             if response is not None:
                 response.close()
-
-    def _outcome_of(
-        self,
-        result: httpx.Response | _Failure,
-        *,
-        repeatable: bool,
-        transient: t.Callable[[httpx.Response], bool] | None,
-    ) -> Outcome:
-        if isinstance(result, _Failure):
-            return Outcome(_event_of(result.error), repeatable, is_of_cluster=self._is_of_cluster)
-        if result.status_code == 429:
-            event = Event.RATE_LIMITED
-        elif result.status_code in _TRANSIENT_STATUSES or (transient and transient(result)):
-            event = Event.TRANSIENT
-        else:
-            event = Event.ANSWERED
-        return Outcome(event, repeatable, retry_after(result), self._is_of_cluster)
 
     def checked(self, response: httpx.Response) -> httpx.Response:
         """Return the answer of Restate, or of what stands in front of it, unless it lets nobody in.
@@ -195,7 +233,51 @@ class Transport:
         )
 
 
-def _built(request: Request, client: httpx.Client) -> httpx.Request:
+class _TimeLeft(dict[str, float]):
+    """The time-outs of a request, which httpcore reads before each step: what is left of the whole request's time."""
+
+    def __init__(self, deadline: float) -> None:
+        super().__init__()
+        self._deadline = deadline
+
+    def get(self, _step: str, _default: t.Any = None) -> float:
+        """Return the seconds until the deadline."""
+        return max(self._deadline - time.monotonic(), _SHORTEST_WAIT_SECONDS)
+
+
+def is_server_error(response: httpx.Response) -> bool:
+    """Whether an answer says that the server, or a gateway before it, failed: asked again, it may answer otherwise."""
+    return response.status_code >= 500 and response.status_code != 501
+
+
+def is_of_gateway(response: httpx.Response) -> bool:
+    """Whether an answer is one that gateways give while a server is away."""
+    return response.status_code in _GATEWAY_STATUSES
+
+
+def _outcome_of(
+    request: Request,
+    result: _Result,
+    *,
+    repeatable: bool,
+    writes: bool,
+    may_pass: t.Callable[[httpx.Response], bool],
+) -> Outcome:
+    if isinstance(result, _Failure):
+        event = _event_of(result.error)
+        if event is Event.TIMED_OUT and request.asks_others:
+            event = Event.OTHERS_TIMED_OUT
+        return Outcome(event, repeatable, writes=writes)
+    if result.status_code == 429:
+        event = Event.RATE_LIMITED
+    elif may_pass(result):
+        event = Event.TRANSIENT
+    else:
+        event = Event.ANSWERED
+    return Outcome(event, repeatable, retry_after(result), writes)
+
+
+def _built(request: Request, client: httpx.Client, deadline: float) -> httpx.Request:
     return client.build_request(
         request.method,
         request.path,
@@ -203,6 +285,7 @@ def _built(request: Request, client: httpx.Client) -> httpx.Request:
         content=request.content,
         headers=[(name.encode(), text.encode()) for name, text in (request.headers or {}).items()],
         params=request.params,
+        extensions={"timeout": _TimeLeft(deadline)},
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import typing as t
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 _BEGINS_A_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|unix:")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -87,3 +87,12 @@ def on_port(url: str, port: int) -> str:
     parts = urlsplit(url)
     host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
     return f"{parts.scheme}://{host}:{port}"
+
+
+def segment(text: str) -> str:
+    """Return a name or a key as one segment of a path.
+
+    A client resolves a dot segment before it sends the request, unless the dots are escaped: the request would arrive
+    at another path.
+    """
+    return quote(text, safe="").replace(".", "%2E") if text in (".", "..") else quote(text, safe="")

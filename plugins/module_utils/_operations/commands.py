@@ -10,13 +10,14 @@ import json
 import re
 import shlex
 
-_PLAIN = re.compile(r"[A-Za-z0-9_.,/:-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9_.,/:~-]+")
 
 
 def runbook(playbook: str, **variables: str) -> str:
     """Return the dry run of a playbook; JSON only for values that key=value would split or convert."""
     if all(_PLAIN.fullmatch(value) for value in variables.values()):
-        extra = "".join(f" -e {name}={value}" for name, value in variables.items())
+        # In quotes, a folder below ~ is that of the user on the host where the module runs.
+        extra = "".join(f" -e {shlex.quote(f'{name}={value}')}" for name, value in variables.items())
     else:
         content = ", ".join(f"{json.dumps(name)}: {_as_yaml(value)}" for name, value in variables.items())
         extra = f" -e {shlex.quote('{' + content + '}')}"

@@ -38,18 +38,49 @@ class _Server(t.Protocol):
 
 
 class OpenAction(t.NamedTuple):
-    """An action of an earlier task on a subject (the ID of an invocation or a deployment), and when it was sent."""
+    """An action of an earlier task on a subject (the ID of an invocation or a deployment), and when it was sent.
+
+    `key` is the workflow key that it is about. If the subject is gone before `retained_until`, the action was carried
+    out; None if its absence proves nothing.
+    """
 
     action: str
     subject: str
     sent_at: datetime.datetime
+    key: str = ""
+    retained_until: datetime.datetime | None = None
+
+    def to_json(self) -> list[str | None]:
+        """Return it as a file keeps it."""
+        until = _timestamps.write(self.retained_until) if self.retained_until else None
+        return [self.action, self.subject, _timestamps.write(self.sent_at), self.key, until]
+
+    @classmethod
+    def from_json(cls, content: list[t.Any]) -> OpenAction:
+        """Return it from a file; raise `ValueError` or `TypeError` for what is none."""
+        action, subject, sent_at, key, until = content
+        return cls(
+            str(action),
+            str(subject),
+            _timestamps.parse(sent_at),
+            str(key),
+            _timestamps.parse(until) if until else None,
+        )
 
 
 def open_actions_of(journal: Journal) -> list[OpenAction]:
     """Return what a task leaves open: destructive writes in doubt, and pauses that it did not end."""
     left = [(action, subject) for action in DESTRUCTIVE for subject in journal.subjects(action, UNKNOWN)]
     left += [(PAUSE, subject) for state in (DONE, UNKNOWN) for subject in journal.subjects(PAUSE, state)]
-    return [OpenAction(action, subject, journal.sent_at(action, subject)) for action, subject in left]
+    return [_open_action(journal, action, subject) for action, subject in left]
+
+
+def _open_action(journal: Journal, action: str, subject: str) -> OpenAction:
+    # Of several deliveries, only one was seen.
+    until = None if journal.learned(subject, "sent_again") else journal.learned(subject, "retained_until")
+    return OpenAction(
+        action, subject, journal.sent_at(action, subject), journal.learned(subject, "key") or "", until
+    )
 
 
 class OpenActions:
@@ -71,11 +102,15 @@ class OpenActions:
     def in_doubt(self, *, grace: float, now: datetime.datetime) -> dict[str, datetime.datetime]:
         """Return, by subject, from when it can be taken up again; `grace` is in seconds."""
         until: dict[str, datetime.datetime] = {}
-        for each in self._read():
+        for each in self.writes():
             end = each.sent_at + datetime.timedelta(seconds=grace)
-            if each.action in DESTRUCTIVE and end > now:
+            if end > now:
                 until[each.subject] = max(end, until.get(each.subject, end))
         return until
+
+    def writes(self) -> list[OpenAction]:
+        """Return the destructive writes that were not answered, whatever their age."""
+        return [each for each in self._read() if each.action in DESTRUCTIVE]
 
     def paused(self) -> set[str]:
         """Return the invocations that an earlier task paused for a move and may have left paused."""
@@ -88,15 +123,51 @@ class OpenActions:
         folder = self._folders[0]
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         _remove_old(folder)
+        self._write(self._new_path(), actions)
+
+    @contextlib.contextmanager
+    def noted(
+        self, actions: t.Sequence[OpenAction], is_open: t.Callable[[OpenAction], bool]
+    ) -> t.Iterator[None]:
+        """Note actions while the block sends them: a task that is ended by SIGKILL cannot note them any more.
+
+        Those that are open at the end of the block stay noted. If nothing can be noted here, the end of the task tells.
+        """
+        path = self._new_path()
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._write(path, actions)
+        try:
+            yield
+        finally:
+            left = [each for each in actions if is_open(each)]
+            with contextlib.suppress(OSError):
+                if left:
+                    self._write(path, left)
+                else:
+                    path.unlink(missing_ok=True)
+
+    def _new_path(self) -> Path:
         name = f"{_timestamps.write(_timestamps.now()).replace(':', '')}-{secrets.token_hex(4)}{_SUFFIX}"
-        self._write(folder / name, actions)
+        return self._folders[0] / name
 
     def settle(self, action: str, subjects: t.Collection[str]) -> None:
         """Forget an action on subjects, since it is no longer open."""
-        for path in self._paths() if subjects else ():
+        if subjects:
+            self._change(lambda each: None if (each.action == action and each.subject in subjects) else each)
+
+    def send_again(self, subjects: t.Collection[str]) -> None:
+        """Note that a task destroys subjects once more: that they are gone no longer proves anything."""
+        if subjects:
+            self._change(
+                lambda each: each._replace(retained_until=None) if each.subject in subjects else each
+            )
+
+    def _change(self, change: t.Callable[[OpenAction], OpenAction | None]) -> None:
+        for path in self._paths():
             kept = list(self._actions_in(path))
-            left = [each for each in kept if each.action != action or each.subject not in subjects]
-            if len(left) == len(kept):
+            left = [each for each in map(change, kept) if each]
+            if left == kept:
                 continue
             # A later task reads what cannot be changed here once more, which does no harm.
             with contextlib.suppress(OSError):
@@ -119,13 +190,12 @@ class OpenActions:
             content = json.loads(path.read_bytes())
             if content["format"] != _FORMAT or not set(content["admin_urls"]) & set(self._admin_urls):
                 return
-            for action, subject, sent_at in content["actions"]:
-                yield OpenAction(str(action), str(subject), _timestamps.parse(sent_at))
+            yield from [OpenAction.from_json(each) for each in content["actions"]]
         except (OSError, ValueError, KeyError, TypeError):
             return
 
     def _write(self, path: Path, actions: t.Iterable[OpenAction]) -> None:
-        listed = [(each.action, each.subject, _timestamps.write(each.sent_at)) for each in actions]
+        listed = [each.to_json() for each in actions]
         content = {"format": _FORMAT, "admin_urls": self._admin_urls, "actions": listed}
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
         try:

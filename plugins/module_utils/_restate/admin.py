@@ -7,17 +7,21 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
+import datetime
+import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import quote
 
 from .._errors import OperatorError
 from .._http.answers import server_message
+from .._http.clock import Clock
+from .._http.connection import Connection
+from .._http.guard import WriteGuard
 from .._http.transport import Request
+from .._http.urls import segment
 from .._thirdparty import ValidationError, httpx
 from . import wire
-from .calls import AdminCalls, is_unavailable
+from .calls import AdminCalls, is_unavailable, says_not_found, write_may_pass
 from .questions import Questions
 from .registration_remedies import registration_remedy
 from .rows import Question
@@ -36,11 +40,24 @@ class AdminClient(AdminCalls):
     for an answer that they do not know. Any call that writes passes the O(guard) first, which refuses it in check mode.
     """
 
+    def __init__(self, connection: Connection, guard: WriteGuard, clock: Clock) -> None:
+        super().__init__(connection, guard, clock)
+        # Not functools.cached_property: up to Python 3.11 the clients of all nodes would wait for each other.
+        self._reads_version = threading.Lock()
+        self.known_version: wire.Version | None = None
+        """The server's version if it was read."""
+
     # Reads
 
-    @functools.cached_property
+    @property
     def version(self) -> wire.Version:
         """The server's version, read once."""
+        with self._reads_version:
+            if self.known_version is None:
+                self.known_version = self._read_version()
+            return self.known_version
+
+    def _read_version(self) -> wire.Version:
         version = self.read(wire.Version, "/version")
         try:
             _ = version.numbers
@@ -51,20 +68,28 @@ class AdminClient(AdminCalls):
             ) from None
         return version
 
-    @functools.cached_property
+    @property
     def capabilities(self) -> Capabilities:
         """What this server can do."""
         return capabilities_of(self.version.release)
 
-    @functools.cached_property
+    @property
     def questions(self) -> Questions:
         """The questions in the SQL that this server understands."""
         return Questions(has_scopes=self.capabilities.has_scopes)
 
     def cluster_name(self) -> str | None:
         """Return the name of the cluster, or None from a server that does not tell it (it is deprecated since 1.6)."""
-        health = self.read_or_none(wire.ClusterHealth, "/cluster-health")
-        return health.cluster_name if health else None
+        try:
+            # It asks all metadata servers, and waits for one that is frozen.
+            response = self.send(Request("GET", "/cluster-health", asks_others=True))
+        except OperatorError as exc:
+            if exc.reason == "timeout":
+                return None
+            raise
+        if response.status_code == 404:
+            return None
+        return self.parsed(wire.ClusterHealth, self.expect(response, 200)).cluster_name
 
     def deployments(self) -> tuple[wire.Deployment, ...]:
         """Return every registered deployment. On a cluster the list can be 10 s old."""
@@ -72,7 +97,7 @@ class AdminClient(AdminCalls):
 
     def deployment(self, deployment_id: str) -> wire.DeploymentDetail | None:
         """Return a deployment with its own revision of each service, or None where it is not registered."""
-        return self.read_or_none(wire.DeploymentDetail, f"/deployments/{_segment(deployment_id)}")
+        return self.read_or_none(wire.DeploymentDetail, f"/deployments/{segment(deployment_id)}")
 
     def services(self) -> tuple[wire.Service, ...]:
         """Return the latest revision of each service. On a cluster the list can be 10 s old."""
@@ -80,7 +105,11 @@ class AdminClient(AdminCalls):
 
     def service(self, name: str) -> wire.Service | None:
         """Return the latest revision of a service, or None where it is not registered."""
-        return self.read_or_none(wire.Service, f"/services/{_segment(name)}")
+        return self.read_or_none(wire.Service, f"/services/{segment(name)}")
+
+    def openapi(self, name: str) -> wire.OpenApi | None:
+        """Return what can be sent to the handlers of a service, or `None` if it is not registered."""
+        return self.read_or_none(wire.OpenApi, f"/services/{segment(name)}/openapi")
 
     def subscriptions(self) -> tuple[wire.Subscription, ...]:
         """Return the Kafka subscriptions. A server keeps them when the service that they feed is gone."""
@@ -94,9 +123,7 @@ class AdminClient(AdminCalls):
         beginning cuts it off, and servers to come mark partial answers with warnings.
         """
         try:
-            response = self.send(
-                Request("POST", "/query", body={"query": question.sql}), transient=is_unavailable
-            )
+            response = self.send(Request("POST", "/query", body={"query": question.sql}))
         except OperatorError as exc:
             if exc.code != "RESTATE_UNEXPECTED_RESPONSE" or exc.reason == "rate_limited":
                 raise
@@ -128,6 +155,11 @@ class AdminClient(AdminCalls):
                 message=f"a row with other columns: {self.connection.secrets.hidden(str(exc))}",
             ) from None
 
+    def now(self) -> datetime.datetime:
+        """Return the time by the server's clock, by which Restate says when something was created or failed."""
+        (clock,) = self.query(Questions.clock())
+        return datetime.datetime.fromisoformat(clock.now).replace(tzinfo=datetime.UTC)
+
     def queries(self, *questions: Question[t.Any]) -> list[list[t.Any]]:
         """Return the rows of several questions, asked side by side, a few at a time; raises as L(query) does."""
         if len(questions) < 2:
@@ -141,37 +173,46 @@ class AdminClient(AdminCalls):
         Raises OperatorError: RESTATE_SERVICE_UNREACHABLE for META0003 and where the service is silent for longer than
         request_timeout, RESTATE_REGISTRATION_REFUSED where Restate refuses the deployment.
         """
-        try:
-            response = self.send(Request("POST", "/deployments", body={**registration, "dry_run": True}))
-        except OperatorError as exc:
-            if exc.reason != "timeout":
-                raise
-            # Where the admin API itself hangs, this raises, and the service is not to blame.
-            self.read(wire.Version, "/version")
-            raise dataclasses.replace(exc, code="RESTATE_SERVICE_UNREACHABLE", remedy="") from exc
+        body = {**registration, "dry_run": True}
+        request = Request("POST", "/deployments", body=body, asks_others=True)
+        nodes_left = len(self.transport.each)
+        while True:
+            asked = self.connection
+            nodes_left -= 1
+            try:
+                response = self.send(request)
+                break
+            except OperatorError as exc:
+                if exc.reason != "timeout":
+                    raise
+                # If no node answers this, it raises, and the service is not to blame.
+                self.read(wire.Version, "/version")
+                if self.connection is asked or not nodes_left:
+                    raise dataclasses.replace(exc, code="RESTATE_SERVICE_UNREACHABLE", remedy="") from exc
         return self._registered(response, registration, writes=False)
 
     # Writes
 
     def register(self, registration: dict[str, t.Any]) -> wire.Registration:
         """Register a deployment; raises as L(discover) does, and outcome_unknown where the answer was lost."""
-        response = self.send(Request("POST", "/deployments", body=registration), repeatable=False)
+        request = Request("POST", "/deployments", body=registration, asks_others=True)
+        response = self.send(request, repeatable=False)
         return self._registered(response, registration, writes=True)
 
     def delete_deployment(self, deployment_id: str) -> bool:
         """Delete a deployment (forced: no server can do it without); return False where it was gone already."""
-        path = f"/deployments/{_segment(deployment_id)}"
+        path = f"/deployments/{segment(deployment_id)}"
         request = Request("DELETE", path, params={"force": "true"})
-        response = self.send(request, transient=is_unavailable)
-        if response.status_code == 404:
+        response = self.send(request, may_pass=write_may_pass)
+        if says_not_found(response):
             return False
         self.expect(response, 200, 202)
         return True
 
     def patch_service(self, name: str, settings: dict[str, t.Any]) -> None:
         """Set settings of the latest revision of a service."""
-        request = Request("PATCH", f"/services/{_segment(name)}", body=settings)
-        response = self.send(request, transient=is_unavailable)
+        request = Request("PATCH", f"/services/{segment(name)}", body=settings)
+        response = self.send(request, may_pass=write_may_pass)
         self.expect(response, 200)
 
     def clear_state(self, service: str, key: str, version: str) -> None:
@@ -180,7 +221,7 @@ class AdminClient(AdminCalls):
         The server answers before it does so, and ignores another version silently: read again to know.
         """
         body = {"version": version, "object_key": key, "new_state": {}}
-        request = Request("POST", f"/services/{_segment(service)}/state", body=body)
+        request = Request("POST", f"/services/{segment(service)}/state", body=body)
         self.expect(self.send(request, repeatable=False), 202)
 
     def terminate(self, verb: str, ids: t.Sequence[str]) -> t.Iterator[tuple[str, str]]:
@@ -217,13 +258,13 @@ class AdminClient(AdminCalls):
         yield from ((invocation_id, "done") for invocation_id in answer.succeeded)
         hidden = self.connection.secrets.hidden
         for failure in answer.failed:
-            yield failure.invocation_id, _in_short(failure.error) or hidden(failure.error)
+            yield failure.invocation_id, _in_short(failure) or hidden(failure.error)
 
     def _terminate_one(self, verb: str, invocation_id: str) -> str:
         response = self.send(
-            Request("PATCH", f"/invocations/{_segment(invocation_id)}/{verb}"), repeatable=False
+            Request("PATCH", f"/invocations/{segment(invocation_id)}/{verb}"), repeatable=False
         )
-        if response.status_code == 404:
+        if says_not_found(response):
             return "gone"
         if response.status_code == 409:
             return "completed" if verb == "kill" else "unfinished"
@@ -232,11 +273,11 @@ class AdminClient(AdminCalls):
 
     def cancel(self, invocation_id: str) -> bool:
         """Ask an invocation to stop and to compensate; return False where there is nothing left to cancel."""
-        return self._on_invocation(invocation_id, "cancel", gone=(404, 409))
+        return self._on_invocation(invocation_id, "cancel")
 
     def pause(self, invocation_id: str) -> bool:
         """Ask an invocation to pause (servers from 1.6); return False where it is gone or not running."""
-        return self._on_invocation(invocation_id, "pause", gone=(404, 409))
+        return self._on_invocation(invocation_id, "pause")
 
     def resume(self, invocation_id: str, deployment: str) -> str:
         """Let an invocation go on, on the deployment with this id, on the V(latest) or on its own (V(keep)).
@@ -244,10 +285,12 @@ class AdminClient(AdminCalls):
         Returns V(resumed), V(busy) where it must be paused first (or has completed), or V(gone). The server resumes
         also where the deployment does not serve the invocation's handler: look before you call.
         """
-        path = f"/invocations/{_segment(invocation_id)}/resume"
+        path = f"/invocations/{segment(invocation_id)}/resume"
         response = self.send(Request("PATCH", path, params={"deployment": deployment}), repeatable=False)
-        if response.status_code in (404, 409):
-            return "gone" if response.status_code == 404 else "busy"
+        if says_not_found(response):
+            return "gone"
+        if response.status_code == 409:
+            return "busy"
         self.expect(response, 200, 202)
         return "resumed"
 
@@ -268,27 +311,28 @@ class AdminClient(AdminCalls):
         error.remedy = registration_remedy(restate_code) or error.remedy
         raise error
 
-    def _on_invocation(self, invocation_id: str, verb: str, *, gone: tuple[int, ...]) -> bool:
+    def _on_invocation(self, invocation_id: str, verb: str) -> bool:
         response = self.send(
-            Request("PATCH", f"/invocations/{_segment(invocation_id)}/{verb}"), repeatable=False
+            Request("PATCH", f"/invocations/{segment(invocation_id)}/{verb}"), repeatable=False
         )
-        if response.status_code in gone:
+        if says_not_found(response) or response.status_code == 409:
             return False
         self.expect(response, 200, 202)
         return True
 
 
-def _segment(text: str) -> str:
-    return quote(text, safe="")
+def _in_short(failure: wire.BatchFailure) -> str | None:
+    """Return the word for an error of a batch call, which has no codes, or None where there is none.
 
-
-def _in_short(error: str) -> str | None:
-    """Return the word for an error of a batch call, which has no codes, or None where there is none."""
+    Restate's own word on an invocation names it; any other error is one on the way there.
+    """
+    if f"'{failure.invocation_id}'" not in failure.error:
+        return None
     for text, short in (
         ("not found", "gone"),
         ("already completed", "completed"),
         ("not yet completed", "unfinished"),
     ):
-        if text in error:
+        if text in failure.error:
             return short
     return None

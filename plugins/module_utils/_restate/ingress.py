@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import typing as t
-from urllib.parse import quote
 
 from .._errors import OperatorError
 from .._http import urls
@@ -41,6 +40,7 @@ class Ingress:
         self._guard = guard
         self._clock = clock
         self._guessed_port = guessed_port
+        self._answered: str | None = None
 
     @property
     def shown_url(self) -> str:
@@ -55,7 +55,8 @@ class Ingress:
             else urls.on_port(each.url, self._guessed_port)
             for each in self._admin.each
         ]
-        return self._given or list(dict.fromkeys(guesses))
+        # The one that answered before comes first: those before it failed.
+        return sorted(self._given or dict.fromkeys(guesses), key=lambda url: url != self._answered)
 
     @property
     def each(self) -> list[Ingress]:
@@ -109,6 +110,7 @@ class Ingress:
         except OperatorError:
             client.close()
             raise
+        self._answered = client.url
         return client
 
 
@@ -120,6 +122,11 @@ class IngressClient:
         self._own_headers |= {name.lower() for name in connection.headers}
         self._guard = guard
         self._transport = Transport(connection, clock)
+
+    @property
+    def url(self) -> str:
+        """Where the ingress is that is asked. It is not for showing."""
+        return self._transport.connection.url
 
     @property
     def shown_url(self) -> str:
@@ -145,7 +152,7 @@ class IngressClient:
 
         It is the id of the run that is there, where the key was submitted before.
         """
-        path = f"/{quote(service, safe='')}/{quote(key, safe='')}/{quote(handler, safe='')}/send"
+        path = "/" + "/".join(urls.segment(name) for name in (service, key, handler)) + "/send"
         self._guard.authorize_write(f"POST {path}")
         # What the operator sends to get in stands before what somebody once sent to get in.
         own = self._own_headers

@@ -29,6 +29,7 @@ from .rows import (
     PinnedKind,
     Promise,
     Question,
+    ServerClock,
     ServiceKey,
     ServiceType,
     StateEntry,
@@ -64,6 +65,11 @@ class Questions:
     has_scopes: bool
 
     # The whole server
+
+    @staticmethod
+    def clock() -> Question[ServerClock]:
+        """Ask what time it is."""
+        return Question(ServerClock, "SELECT now() AS now")
 
     def invocations_by_place(self) -> Question[InvocationsByPlace]:
         """Count invocations by what they are and where they are: as many rows as there are kinds, not invocations."""

@@ -60,6 +60,12 @@ class Invocation(t.NamedTuple):
     scope: str | None = None
 
 
+class ServerClock(t.NamedTuple):
+    """The time by the clock of the server that was asked, in UTC; only 1.5 writes its zone."""
+
+    now: str
+
+
 class InvocationStatus(t.NamedTuple):
     """What tells whether an invocation still is what it was."""
 

@@ -76,7 +76,7 @@ class Restate:
     @property
     def known_version(self) -> str | None:
         """The server's version where it was read; nothing is asked for it."""
-        version = self.admin.__dict__.get("version")
+        version = self.admin.known_version
         return version.version if version else None
 
     def close(self) -> None:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 import typing as t
 
 from .. import _timestamps
@@ -44,8 +45,8 @@ class Version(Wire):
 
     @property
     def numbers(self) -> tuple[int, ...]:
-        """Major, minor and patch; a pre-release counts as its release."""
-        return tuple(int(part) for part in self.version.split("-")[0].split("."))
+        """Major, minor and patch; a pre-release and a build count as their release."""
+        return tuple(int(part) for part in re.split("[-+]", self.version)[0].split("."))
 
     @property
     def release(self) -> tuple[int, int]:
@@ -101,6 +102,34 @@ class Service(Wire):
     def run_handlers(self) -> frozenset[str]:
         """The names of the handlers whose invocation is a workflow's run; empty unless this is a Workflow."""
         return frozenset(handler.name for handler in self.handlers if handler.ty == "Workflow")
+
+
+class _RequestBody(Wire):
+    content: dict[str, t.Any] = Field(default_factory=dict)
+    required: bool = False
+
+
+class _Operation(Wire):
+    request_body: _RequestBody | None = Field(default=None, alias="requestBody")
+
+
+class OpenApi(Wire):
+    """GET /services/{name}/openapi: the calls that the ingress takes for a service.
+
+    Only this document tells the content types of a handler: its `input_description` says `JSON object` for any of them
+    that comes with a schema (seen on 1.5.3, 1.6.2 and 1.7.12).
+    """
+
+    paths: dict[str, dict[str, t.Any]]
+
+    def input_of(self, service: str, handler: str) -> tuple[tuple[str, ...], bool] | None:
+        """Return the content types that a keyed handler accepts, and whether it needs an input, or `None`."""
+        ending = f"/{service}/{{key}}/{handler}"
+        for path, operations in self.paths.items():
+            if path.removesuffix("/send").endswith(ending) and "post" in operations:
+                body = _Operation.model_validate(operations["post"]).request_body
+                return (tuple(body.content), body.required) if body else ((), False)
+        return None
 
 
 class ServiceRevision(Wire):

@@ -18,6 +18,7 @@ from .values import seconds, string_values
 
 _SHORTEST_GRACE = 120.0
 _OWN_URL = {"restate": "admin_url", "dalp": "dalp_url"}
+_LONGEST_TIME_OUT = 86_400
 
 
 def shown_server(params: dict[str, t.Any]) -> str:
@@ -31,9 +32,11 @@ def connection_of(params: dict[str, t.Any], secrets: Secrets) -> Connection:
 
     Raises RESTATE_INVALID_ARGUMENT where that cannot be right.
     """
-    if params["request_timeout"] <= 0 or params["retries"] < 0:
+    # Written so that what is not a number is refused, too.
+    if not 0 < params["request_timeout"] <= _LONGEST_TIME_OUT or params["retries"] < 0:
         raise OperatorError(
-            "RESTATE_INVALID_ARGUMENT", "request_timeout must be above 0 seconds, and retries 0 or more."
+            "RESTATE_INVALID_ARGUMENT",
+            f"request_timeout must be above 0 seconds and at most {_LONGEST_TIME_OUT} (a day), and retries 0 or more.",
         )
     endpoint = _to_dalp(params) if params["backend"] == "dalp" else _to_restate(params)
     return Connection(

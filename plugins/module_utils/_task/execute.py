@@ -21,10 +21,29 @@ from .._operations.operation import Operation
 from .._operations.report import Report
 from .connection import connection_of, server_of, shown_server
 from .ending import EndedBySignal, ended_by, ending_by_signal, steps_told, timed_out, unexpected
-from .options import URL_OPTIONS, approval_of, argument_spec, backend_of, read_request, secret_options
-from .recorder import Recorder, Redactor
-from .redaction import hidden_in, in_short, secrets_of, shown_arguments, without_secrets_of_services
+from .options import (
+    AUDIT_SPEC,
+    URL_OPTIONS,
+    approval_of,
+    argument_spec,
+    backend_of,
+    closed_options,
+    path_options,
+    read_request,
+    secret_options,
+)
+from .recorder import Recorder
+from .redaction import (
+    PATTERNS_TOOK_TOO_LONG,
+    Redactor,
+    hidden_in,
+    in_short,
+    patterns_of,
+    secrets_of,
+    shown_arguments,
+)
 from .requirements import Unmet, unmet_library, unmet_python
+from .values import refuse_broken_text, refuse_nul
 
 
 class Task(t.Protocol):
@@ -80,9 +99,11 @@ class _Door:
         self._task = task
         self._operation = operation
         params = task.params
-        self._secret_options = secret_options(argument_spec(operation))
-        self._secrets = secrets_of(params, self._secret_options, URL_OPTIONS)
-        self._redactor = Redactor()
+        spec = argument_spec(operation)
+        secret = secret_options(spec)
+        self._patterns, self._refused_patterns = patterns_of(params)
+        self._secrets = secrets_of(params, secret, URL_OPTIONS, self._patterns)
+        self._redactor = Redactor(self._secrets, params)
         self._recorder = Recorder(params, self._redactor, task.warn)
         self._guard = WriteGuard(check_mode=task.check_mode, before_first_write=self._before_first_write)
         self._server: t.Any = None
@@ -90,8 +111,8 @@ class _Door:
         self._attempt = Attempt(
             operation=operation.name,
             source=shown_server(params),
-            arguments=shown_arguments(params, self._secret_options, URL_OPTIONS),
-            actor=params["actor"] or user(),
+            arguments=shown_arguments(params, secret, URL_OPTIONS, self._patterns, closed_options(spec)),
+            actor=self._patterns.replaced(params["actor"] or user()),
             reason=hidden_in(params["reason"], self._secrets.long_ones),
             context=hidden_in(params["audit_context"], self._secrets.long_ones),
             check_mode=task.check_mode,
@@ -106,7 +127,12 @@ class _Door:
     def go_through(self) -> None:
         """Read the options and carry the operation out; what is refused is refused before anything is sent."""
         params = self._task.params
-        self._redactor.read_patterns(params["redact_patterns"])
+        spec = argument_spec(self._operation)
+        # What only the record tells is written there as it came.
+        refuse_broken_text({name: params[name] for name in spec.keys() - AUDIT_SPEC.keys()})
+        refuse_nul({name: params[name] for name in path_options(spec)})
+        if self._refused_patterns:
+            raise self._refused_patterns
         self._recorder.open_log()
         _require_libraries()
         connection = connection_of(params, self._secrets)
@@ -114,7 +140,7 @@ class _Door:
         self._recorder.open_webhook(connection, clock)
         backend = backend_of(self._operation, params)
         request = read_request(self._operation, backend, params)
-        approval = approval_of(self._operation, backend, params, self._redactor.scrubbed)
+        approval = approval_of(self._operation, backend, params, self._redactor.name)
         shows_all = self._task.wants_diff or self._attempt.full_detail
         self._server = server_of(params, connection, self._guard, clock, shows_all=shows_all)
         self._execution = Execution(backend, self._server, request, approval)
@@ -134,6 +160,7 @@ class _Door:
         report = self._report(error)
         if self._execution:
             self._execution.keep_open_actions()
+        self._redactor.learn([report.details, report.steps])
         execution_warnings, plan_digest = self._let_go_of_plan()
         record = self._begun().outcome(report, wrote=self.wrote, restate_version=self._version)
         try:
@@ -147,13 +174,13 @@ class _Door:
         if report.error:
             result["failed"] = True
         for warning in (*report.warnings, *execution_warnings):
-            self._task.warn(self._redactor.scrubbed(warning))
+            self._task.warn(self._redactor.text(warning))
         result["invocation"] = {"module_args": in_short(self._attempt.arguments)}
-        result = without_secrets_of_services(result, self._secrets)
-        shown = {**self._redactor.scrubbed(result), "audit": self._redactor.scrubbed_record(record)}
+        shown = {**self._redactor.result(result), "audit": self._redactor.record(record)}
         if plan_digest:
-            # A pattern that matched its digits would make another digest of it.
             shown["plan_digest"] = plan_digest
+        if self._patterns.ran_out:
+            self._task.warn(PATTERNS_TOOK_TOO_LONG)
         return shown
 
     def _let_go_of_plan(self) -> tuple[list[str], str | None]:
@@ -176,7 +203,7 @@ class _Door:
 
     def _tell(self, line: str) -> None:
         if self._task.tell:
-            self._task.tell(self._redactor.scrubbed(line))
+            self._task.tell(self._redactor.text(line))
 
     def _before_first_write(self) -> None:
         self._recorder.keep_attempted(self._begun(), self._target(), self._version)

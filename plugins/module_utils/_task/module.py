@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import sys
@@ -65,6 +66,11 @@ class _Module(AnsibleModule):  # type: ignore[misc]
         The door hides what is secret. Ansible would take a "1" or an address out of all other texts, too.
         """
         self.no_log_values: set[str] = set()
+
+    def _log_invocation(self) -> None:
+        """Log the options; those that cannot be logged are refused by the door."""
+        with contextlib.suppress(UnicodeEncodeError):
+            super()._log_invocation()
 
     def fail_json(self, *args: t.Any, **kwargs: t.Any) -> t.NoReturn:
         """Leave with an error."""

@@ -15,7 +15,7 @@ from ansible.module_utils.errors import AnsibleFallbackNotFound
 from .._errors import OperatorError
 from .._operations.operation import Backend, Operation
 from . import values
-from .redaction import shown_arguments
+from .redaction import patterns_of, shown_arguments
 
 if t.TYPE_CHECKING:
     from .._operations.approval import Approval
@@ -68,7 +68,8 @@ AUDIT_SPEC: dict[str, dict[str, t.Any]] = {
         "fallback": (set_in_environment, ["RESTATE_AUDIT_WEBHOOK"]),
     },
     "audit_required": {"type": "bool", "default": False},
-    "redact_patterns": {"type": "list", "elements": "str", "default": []},
+    # A secret may be escaped into a pattern.
+    "redact_patterns": {"type": "list", "elements": "str", "default": [], "no_log": True},
 }
 
 PLAN_SPEC: dict[str, dict[str, t.Any]] = {"plan_digest": {"type": "str"}}
@@ -95,10 +96,21 @@ def secret_options(spec: t.Mapping[str, dict[str, t.Any]]) -> set[str]:
     return {name for name, option in spec.items() if option.get("no_log")}
 
 
+def path_options(spec: t.Mapping[str, dict[str, t.Any]]) -> list[str]:
+    """Return the names of the options that are paths."""
+    return [name for name, option in spec.items() if option.get("type") == "path"]
+
+
+def closed_options(spec: t.Mapping[str, dict[str, t.Any]]) -> set[str]:
+    """Return the names of the options whose values are words of ours."""
+    return {name for name, option in spec.items() if option.get("choices")}
+
+
 def shown_options(params: dict[str, t.Any], spec: t.Mapping[str, dict[str, t.Any]]) -> dict[str, t.Any]:
     """Return the options of a task as they may be shown where Ansible refuses them; what is no option is left out."""
     known = {name: value for name, value in params.items() if name in spec}
-    return shown_arguments(known, secret_options(spec), URL_OPTIONS)
+    patterns, _refused = patterns_of(params)
+    return shown_arguments(known, secret_options(spec), URL_OPTIONS, patterns, closed_options(spec))
 
 
 def backend_of(operation: Operation, params: dict[str, t.Any]) -> Backend:

@@ -6,44 +6,14 @@
 
 from __future__ import annotations
 
-import re
 import typing as t
 
 from .._audit.log import AuditLog
-from .._audit.record import GENERATED, Attempt, Record
+from .._audit.record import Attempt, Record
 from .._errors import OperatorError
 from .._http.clock import Clock
 from .._http.connection import Connection
-from .redaction import scrub
-
-
-class Redactor:
-    """Replaces what matches the site's patterns, and the userinfo of URLs, in everything that leaves a task."""
-
-    def __init__(self) -> None:
-        self._patterns: list[re.Pattern[str]] = []
-
-    def read_patterns(self, patterns: t.Iterable[str]) -> None:
-        """Take up redact_patterns; raise RESTATE_INVALID_ARGUMENT for one that is no regular expression."""
-        for pattern in patterns:
-            try:
-                self._patterns.append(re.compile(pattern))
-            except re.error as exc:
-                raise OperatorError(
-                    "RESTATE_INVALID_ARGUMENT", f"redact_patterns holds no regular expression: {exc}."
-                ) from None
-
-    def scrubbed(self, value: t.Any) -> t.Any:
-        """Return the value as it may be shown."""
-        return scrub(value, self._patterns)
-
-    def scrubbed_record(self, record: Record) -> dict[str, t.Any]:
-        """Return a record as it may be shown; a pattern cannot make something of it that is no record."""
-        data = self._scrubbed_fields(record["data"])
-        return {**self._scrubbed_fields({**record, "data": {}}), "data": data}
-
-    def _scrubbed_fields(self, fields: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-        return {name: value if name in GENERATED else self.scrubbed(value) for name, value in fields.items()}
+from .redaction import Redactor
 
 
 class Recorder:
@@ -79,7 +49,7 @@ class Recorder:
         """
         if not (self._log or self._send):
             return
-        content = self._redactor.scrubbed_record(record)
+        content = self._redactor.record(record)
         if self._log:
             line_hash = self._log.append(content)
             if is_last:
@@ -90,4 +60,4 @@ class Recorder:
             except OperatorError as exc:
                 if self._params["audit_required"]:
                     raise
-                self._warn(self._redactor.scrubbed(exc.message))
+                self._warn(self._redactor.text(exc.message))

@@ -12,6 +12,7 @@ import typing as t
 
 from .. import _timestamps
 from .._errors import OperatorError
+from .._redact import BUDGET_SECONDS, MatchingTimeoutError, Patterns
 from .._restate.invocation_ids import is_invocation_id
 
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -45,11 +46,30 @@ def instant(option: str, text: str) -> str:
         ) from None
 
 
-def pattern(option: str, text: str) -> re.Pattern[str]:
+class BoundedPattern(Patterns):
+    """A regular expression of an option, which refuses the task if it takes too long: it selects what is written to."""
+
+    def __init__(self, option: str, pattern: re.Pattern[str]) -> None:
+        super().__init__([pattern])
+        self._option = option
+
+    def search(self, text: str) -> bool:
+        """Return whether it matches somewhere; raise RESTATE_INVALID_ARGUMENT when it takes too long."""
+        try:
+            return super().search(text)
+        except MatchingTimeoutError:
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                f"{self._option} took longer than {BUDGET_SECONDS:g} s to match. Nothing was touched.",
+                remedy="Simplify it: nested repetitions such as (a+)+ can take years.",
+            ) from None
+
+
+def pattern(option: str, text: str) -> BoundedPattern:
     """Return a regular expression, compiled."""
     try:
-        return re.compile(text)
-    except re.error as exc:
+        return BoundedPattern(option, re.compile(text))
+    except (re.error, OverflowError, RecursionError) as exc:
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT", f"{option} is no regular expression: {exc}."
         ) from None
@@ -66,6 +86,36 @@ def invocation_ids(option: str, texts: list[str]) -> list[str]:
                 "digits.",
             )
     return list(dict.fromkeys(texts))
+
+
+def refuse_broken_text(params: t.Mapping[str, t.Any]) -> None:
+    """Raise RESTATE_INVALID_ARGUMENT for an option with half a character in it, which cannot be sent."""
+    for option, value in sorted(params.items()):
+        if _is_broken(value):
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                f"{option} holds bytes that are no UTF-8. Nothing was touched.",
+                remedy=f"Give {option} as UTF-8 text; names and keys of Restate are such text.",
+            )
+
+
+def refuse_nul(paths: t.Mapping[str, str | None]) -> None:
+    """Raise RESTATE_INVALID_ARGUMENT for a path with a NUL."""
+    for option, path in paths.items():
+        if "\0" in (path or ""):
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                f"{option} holds a NUL character, which no path can have. Nothing was touched.",
+            )
+
+
+def _is_broken(value: t.Any) -> bool:
+    if isinstance(value, dict):
+        return any(map(_is_broken, value)) or any(map(_is_broken, value.values()))
+    if isinstance(value, (list, tuple)):
+        return any(map(_is_broken, value))
+    # Half of a pair that stands for a character, alone: bytes that are no UTF-8 become such, too.
+    return isinstance(value, str) and any("\ud800" <= each <= "\udfff" for each in value)
 
 
 def string_values(option: str, values: t.Mapping[str, t.Any]) -> dict[str, str]:

@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import stat
+import tempfile
 import typing as t
 from pathlib import Path
 
@@ -43,22 +46,22 @@ def report_path(given: t.Any, host: str, hosts: t.Sequence[str]) -> Path | None:
     return path.with_name(f"{path.name}-{named}") if is_shared else path
 
 
-def check_report_path(given: t.Any) -> None:
+def check_report_path(given: t.Any, host: str, hosts: t.Sequence[str]) -> None:
     """Raise RESTATE_INVALID_ARGUMENT where a page could not be written: before anything is done, not after it."""
-    path = report_path(given, "", ())
+    path = report_path(given, host, hosts)
     if path is None:
         return
     folder = path.parent
-    while not folder.exists() and folder != folder.parent:
+    while not os.path.lexists(folder) and folder != folder.parent:
         folder = folder.parent
-    files = [each for each in files_of(path) if each.exists()]
-    wrong = next((each for each in files if not each.is_file() or not os.access(each, os.W_OK)), None)
-    if wrong is None and not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
-        wrong = folder
-    if wrong:
+    reasons = [_foreign_link(folder), *(_not_replaceable(file) for file in files_of(path))]
+    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
+        reasons.append(f"{folder} cannot be written to")
+    reason = next(filter(None, reasons), None)
+    if reason:
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT",
-            f"{VARIABLE} is {path}.html, and {wrong} cannot be written to. Nothing was touched.",
+            f"{VARIABLE} is {path}.html, and {reason}. Nothing was touched.",
             remedy=f"Give a path that you can write to on the controller, such as -e {VARIABLE}=restate.html",
         )
 
@@ -76,10 +79,13 @@ def files_of(path: Path) -> tuple[Path, Path]:
 def write_page(page: Page, path: Path) -> tuple[list[Path], bool]:
     """Write a page; return its files, and whether any of them is new or other than before.
 
-    Raises OSError where it cannot be written.
+    Raises OSError where it cannot be written, or would be written somewhere else.
     """
     files = files_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    reason = _foreign_link(path.parent) or next(filter(None, map(_not_replaceable, files)), None)
+    if reason:
+        raise OSError(reason)
     changed = [
         _write(file, text.encode())
         for file, text in zip(files, (as_html(page), as_markdown(page)), strict=True)
@@ -87,10 +93,54 @@ def write_page(page: Page, path: Path) -> tuple[list[Path], bool]:
     return list(files), any(changed)
 
 
+def _foreign_link(folder: Path) -> str | None:
+    """Return why what is written into a folder could go elsewhere, or None; links of ours and of root's are meant."""
+    for each in (folder, *folder.parents):
+        if each.is_symlink() and each.lstat().st_uid not in (0, os.geteuid()):
+            return f"{each} is a link of another user"
+    return None
+
+
+def _not_replaceable(file: Path) -> str | None:
+    """Return why a file must not be replaced by a page, or None."""
+    try:
+        about = file.lstat()
+    except OSError:
+        return None
+    if stat.S_ISLNK(about.st_mode):
+        return f"{file} is a link"
+    if not stat.S_ISREG(about.st_mode):
+        return f"{file} cannot be written to"
+    if about.st_nlink > 1:
+        return f"{file} has other names (hard links)"
+    return None
+
+
 def _write(file: Path, content: bytes) -> bool:
-    """Write a file that only its owner may read, unless it is there already and may be read by others."""
-    if file.exists() and file.read_bytes() == content:
-        return False
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE), "wb") as stream:
-        stream.write(content)
+    """Replace a file by a whole one that only its owner may read, unless that file is ours and may be read by others.
+
+    What was put at its name meanwhile is replaced, too, and never written through.
+    """
+    mode = _MODE
+    with contextlib.suppress(OSError), _opened(file) as stream:
+        about = os.fstat(stream.fileno())
+        if stream.read() == content:
+            return False
+        if about.st_uid == os.geteuid():
+            mode = stat.S_IMODE(about.st_mode)
+    handle, name = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+            os.fchmod(handle, mode)
+            stream.flush()
+            os.fsync(handle)
+        Path(name).replace(file)
+    except BaseException:
+        Path(name).unlink()
+        raise
     return True
+
+
+def _opened(file: Path) -> t.BinaryIO:
+    return os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import typing as t
 
-from ..summary import Line, Result, Run, next_steps
+from ..lines import Line
+from ..summary import Result, Run, next_steps
 from .deployments import deployments_of
 from .health import health_of, health_word
 from .keys import keys_of

@@ -9,28 +9,17 @@ from __future__ import annotations
 import html
 import re
 import typing as t
-import unicodedata
 
-_KEPT = "\n\t\u200c\u200d"
-"""The invisible characters that scripts and emojis need. What turns text around, or moves a cursor, is shown."""
+from ...module_utils import _redact
+
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)\S*Z$")
 _NOTE = 32
 """How many bytes it takes to say how much is left out."""
-_INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def visible(text: t.Any) -> str:
-    """Return a text whose invisible characters are shown as escapes, as in C(\\u202e)."""
-    told = str(text)
-    if told.isascii() and told.isprintable():
-        return told
-    return "".join(_shown(character) for character in told)
-
-
-def _shown(character: str) -> str:
-    if character in _KEPT or unicodedata.category(character) not in _INVISIBLE:
-        return character
-    return f"\\u{ord(character):04x}"
+    """Return a text whose invisible characters are shown as escapes, as in C(\\u202e), in its own lines."""
+    return _redact.visible(str(text), kept="\n\t")
 
 
 def cut(text: str, size: int) -> str:

@@ -146,7 +146,7 @@ def cron(handler: str) -> Service:
 
 
 def caller() -> Service:
-    """Make `Caller`, whose handlers call a run of `OrderWorkflow`, attach to one, or send it a one-way call."""
+    """Make `Caller`, whose handlers call a run of `OrderWorkflow`, attach to one, or send one-way calls."""
     service = Service("Caller")
     order = {"mode": "wait"}
 
@@ -160,6 +160,12 @@ def caller() -> Service:
         ctx.generic_send("OrderWorkflow", "run", json.dumps(order).encode(), key)
         await ctx.sleep(timedelta(hours=1))
         return "told"
+
+    @service.handler("start")
+    async def start(ctx: Context, order: Order) -> str:
+        payload, headers = str(order["payload"]).encode(), order.get("headers")
+        ctx.generic_send(order["service"], "run", payload, order["key"], headers=headers)
+        return "started"
 
     @service.handler("attach")
     async def attach(ctx: Context, invocation_id: str) -> str:
@@ -180,11 +186,33 @@ def forgetful_workflow() -> Workflow:
     return workflow
 
 
-def blob_workflow() -> Workflow:
-    """Return a workflow that takes any bytes of any content type, and fails for good."""
+def picky_workflow(name: str, accept: str) -> Workflow:
+    """Make a workflow that accepts one content type, which may have a wildcard, and fails for good."""
+    workflow = Workflow(name)
+
+    @workflow.main("run", accept=accept, input_serde=BytesSerde())
+    async def run(_ctx: WorkflowContext, _content: bytes) -> None:
+        raise TerminalError("picky")
+
+    return workflow
+
+
+def inputless_workflow() -> Workflow:
+    """Make `InputlessWorkflow`, which accepts no input, and fails for good."""
+    workflow = Workflow("InputlessWorkflow")
+
+    @workflow.main("run")
+    async def run(_ctx: WorkflowContext) -> None:
+        raise TerminalError("nothing to do")
+
+    return workflow
+
+
+def blob_workflow(accept: str = "*/*") -> Workflow:
+    """Return a workflow that takes any bytes, by default of any content type, and fails for good."""
     workflow = Workflow("BlobWorkflow")
 
-    @workflow.main("run", accept="*/*", content_type="application/octet-stream", input_serde=BytesSerde())
+    @workflow.main("run", accept=accept, content_type="application/octet-stream", input_serde=BytesSerde())
     async def run(ctx: WorkflowContext, blob: bytes) -> None:
         ctx.set("size", len(blob))
         raise TerminalError("no room for blobs")

@@ -191,7 +191,7 @@ def _scoped(number: int, rows: t.Sequence[Invocation]) -> Finding:
 def _clear_up(kind: str, services: t.Sequence[str], number: int) -> str:
     """Return the runbook that clears up all runs of a kind, of one service where they are of one."""
     only = {"restate_service_name": services[0]} if len(services) == 1 else {}
-    keep = {"restate_snapshot_dir": "/var/tmp/restate-snapshots"} if kind == "failed" else {}
+    keep = {"restate_snapshot_dir": "~/restate-snapshots"} if kind == "failed" else {}
     limit = str(min(number, _MOST_AT_ONCE))
     return runbook("recover_failed", **only, restate_kinds=kind, restate_limit=limit, **keep)
 

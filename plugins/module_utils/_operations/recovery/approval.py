@@ -10,7 +10,7 @@ import typing as t
 
 from ..._restate.rows import Invocation
 from ..approval import NOTHING, Subject
-from .key_plan import BLOCKED
+from .key_plan import BLOCKED, FAILED
 from .plan import KeyRecovery, Plan
 
 
@@ -21,8 +21,8 @@ def subjects(plan: Plan) -> list[Subject]:
 
 def _subject(recovery: KeyRecovery) -> Subject:
     steps = recovery.steps
-    if steps.outcome == BLOCKED:
-        return Subject(recovery.name, BLOCKED, steps.reason)
+    if steps.outcome in (BLOCKED, FAILED):
+        return Subject(recovery.name, steps.outcome, steps.reason)
     if not recovery.is_in_work:
         return Subject(recovery.name, NOTHING)
     content = {

@@ -23,6 +23,7 @@ _NOT_INPUT = frozenset(
         "accept-encoding",
         "connection",
         "content-length",
+        "expect",
         "host",
         "keep-alive",
         "te",

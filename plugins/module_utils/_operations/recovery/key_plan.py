@@ -13,6 +13,7 @@ from ..._restate.rows import Invocation
 from .key_state import NOT_BEGUN, KeyState
 
 BLANK, RECOVERED, BLOCKED, FAILED = "blank", "recovered", "blocked", "failed"
+WRITE_IN_DOUBT = "write_in_doubt"
 OUTCOMES = (BLANK, RECOVERED, BLOCKED, FAILED)
 
 

@@ -17,16 +17,18 @@ from ..._restate.rows import Invocation, Promise, StateEntry
 from ..._restate.server import Restate
 from ..invocations.chunks import chunks, rows_about
 from ..invocations.selection import select_runs
+from ..open_actions import OpenActions
 from ..report import FEW
 from .callers import read_callers
 from .cluster import Cluster
+from .doubt import Doubts
 from .inputs import read_inputs
 from .key_plan import plan_key
 from .key_state import KeyState
 from .plan import Name, Observed, RecoveryRequest
 from .snapshot_content import content_digest, read_contents
 from .snapshots import PendingResubmission, SnapshotNames, Snapshots
-from .workflow import Workflow, read_workflow
+from .workflow import Workflow, read_accepted_input, read_workflow
 
 _DEPTH = 20
 _READ_AT_ONCE = 2000
@@ -59,7 +61,7 @@ def observe(restate: Restate, request: RecoveryRequest) -> Observed:
         name: read_workflow(admin, name) for name in dict.fromkeys(service for service, _key in names)
     }
     if request.resubmit:
-        _check_resubmission(restate, workflows.values())
+        workflows = _with_accepted_inputs(restate, workflows)
     # A run that is submitted again must find nothing that came up meanwhile.
     reads_all = restate.shows_all or len(names) <= FEW or request.resubmit is not None
     reader = _Reader(admin, request, reads_all=reads_all)
@@ -75,12 +77,15 @@ def observe(restate: Restate, request: RecoveryRequest) -> Observed:
         children=reader.children,
         callers=reader.callers,
         retained=frozenset(reader.retained),
+        unfit_inputs=reader.unfit_inputs,
+        unfit_pending=_unfit_pending(pending, workflows),
         pending=pending,
         foreign=tuple(snapshots.foreign) if snapshots else (),
         cluster=cluster,
         beyond_limit=beyond_limit,
         reads_all=reads_all,
         snapshots=SnapshotNames(snapshots.folder) if snapshots else None,
+        doubts=Doubts(tuple(OpenActions.of(restate, request.snapshot_dir).writes()), restate.write_grace),
         content_digests=reader.content_digests,
     )
 
@@ -97,16 +102,15 @@ def _names(admin: AdminClient, request: RecoveryRequest, pending: t.Iterable[Nam
     return list(dict.fromkeys([*chosen, *left_before])), selected.beyond_limit
 
 
-def _check_resubmission(restate: Restate, workflows: t.Iterable[Workflow]) -> None:
-    for workflow in workflows:
-        if workflow.run_handler is None:
-            raise OperatorError(
-                "RESTATE_UNSUPPORTED",
-                f"{workflow.name} cannot be submitted through the ingress: its run handler is not registered or not "
-                "public. Nothing was touched.",
-                remedy="Leave out resubmit, and have its callers submit it again.",
-            )
+def _with_accepted_inputs(restate: Restate, workflows: dict[str, Workflow]) -> dict[str, Workflow]:
+    """Return the workflows with what their run handlers accept; raise OperatorError if they cannot be submitted."""
+    found = {
+        name: dataclasses.replace(workflow, accepts=read_accepted_input(restate.admin, workflow))
+        for name, workflow in workflows.items()
+    }
+    if found:
         restate.ingress.health(lambda: restate.admin.version.ingress_endpoint)
+    return found
 
 
 class _Reader:
@@ -121,6 +125,7 @@ class _Reader:
         self.children: dict[str, tuple[str, ...]] = {}
         self.callers: dict[str, tuple[str, ...]] = {}
         self.retained: set[str] = set()
+        self.unfit_inputs: dict[Name, str] = {}
         self.content_digests: dict[Name, str] = {}
 
     def read(self, workflow: Workflow, keys: t.Sequence[str]) -> None:
@@ -138,7 +143,7 @@ class _Reader:
                 killed = [row.id for key in going for row in plans[key].kill]
                 self.children |= read_children(self._admin, killed)
                 self.callers |= read_callers(self._admin, killed)
-                self._read_what_is_kept([states[key] for key in going])
+                self._read_what_is_kept(workflow, [states[key] for key in going])
 
     @contextlib.contextmanager
     def _noting_failure(self, service: str, keys: t.Iterable[str]) -> t.Iterator[None]:
@@ -149,17 +154,32 @@ class _Reader:
                 raise
             self.failed_reads |= {(service, key): exc for key in keys}
 
-    def _read_what_is_kept(self, states: t.Sequence[KeyState]) -> None:
-        """Read which runs still have their input, and of keys without a run what tells two snapshots apart."""
+    def _read_what_is_kept(self, workflow: Workflow, states: t.Sequence[KeyState]) -> None:
+        """Read which inputs cannot be submitted again, and of keys without a run what tells two snapshots apart."""
         if self._request.resubmit:
-            runs = [state.run.id for state in states if state.run]
-            self.retained |= read_inputs(self._admin, runs).keys()
+            runs = {state.run.id: state.key for state in states if state.run}
+            inputs = read_inputs(self._admin, list(runs))
+            unfit = {id_: workflow.why_not_submitted(runs[id_], content) for id_, content in inputs.items()}
+            self.unfit_inputs |= {(workflow.name, runs[id_]): why for id_, why in unfit.items() if why}
+            self.retained |= {id_ for id_, why in unfit.items() if not why}
         without_run = {state.key: state for state in states if state.run is None}
         if self._request.snapshot_dir and without_run:
             service = states[0].service
             contents = read_contents(self._admin, service, list(without_run))
             for key, state in without_run.items():
                 self.content_digests[service, key] = content_digest(state, contents.of(key))
+
+
+def _unfit_pending(
+    pending: t.Mapping[Name, PendingResubmission], workflows: t.Mapping[str, Workflow]
+) -> dict[Name, str]:
+    """Return why inputs that an earlier task kept cannot be submitted: the handler may accept others by now."""
+    found = {
+        name: workflows[name[0]].why_not_submitted(name[1], each.input)
+        for name, each in pending.items()
+        if name[0] in workflows
+    }
+    return {name: why for name, why in found.items() if why}
 
 
 def read_keys(

@@ -8,16 +8,27 @@ from __future__ import annotations
 
 import datetime
 import typing as t
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..._errors import OperatorError
 from ..._restate.rows import Invocation
 from ..invocations.selection import Select
 from ..journal import Journal
+from ..open_actions import OpenAction
 from ..operation import options
 from .cluster import Cluster
-from .key_plan import BLANK, BLOCKED, RECOVERED, KeyPlan, Rules, plan_key
+from .doubt import Doubts
+from .key_plan import (
+    BLANK,
+    BLOCKED,
+    FAILED,
+    RECOVERED,
+    WRITE_IN_DOUBT,
+    KeyPlan,
+    Rules,
+    plan_key,
+)
 from .key_state import KeyState
 from .snapshots import PendingResubmission, SnapshotNames
 from .workflow import Workflow
@@ -86,12 +97,17 @@ class Observed:
     children: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     callers: t.Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     retained: frozenset[str] = frozenset()
+    unfit_inputs: t.Mapping[Name, str] = field(default_factory=dict)
+    """Why the ingress would refuse the inputs of runs that have one."""
+    unfit_pending: t.Mapping[Name, str] = field(default_factory=dict)
+    """Why the ingress would refuse the inputs of O(pending)."""
     pending: t.Mapping[Name, PendingResubmission] = field(default_factory=dict)
     foreign: tuple[PendingResubmission, ...] = ()
     cluster: Cluster | None = None
     beyond_limit: int = 0
     reads_all: bool = True
     snapshots: SnapshotNames | None = None
+    doubts: Doubts = field(default_factory=Doubts)
     content_digests: t.Mapping[Name, str] = field(default_factory=dict)
     """Of keys without a run, what tells one snapshot of a key from another."""
 
@@ -103,7 +119,8 @@ class KeyRecovery:
     O(children) are the unfinished invocations that a kill takes along, O(callers) those that wait for what it ends.
     O(pending) is what an earlier task left to be submitted again for it; with O(closes) it is not, any more, since its
     run was submitted again (O(resubmitted)). O(submits) says that its input is submitted again in the end. O(snapshot)
-    is where its snapshot will be.
+    is where its snapshot will be. `retry_after` is from when a key with a write in doubt can be taken up, `settled` are
+    the writes of earlier tasks that were seen to have been carried out, `doubted` those of which it is never known.
     """
 
     seen: KeyState
@@ -115,6 +132,9 @@ class KeyRecovery:
     submits: bool = False
     snapshot: Path | None = None
     callers: tuple[str, ...] = ()
+    retry_after: datetime.datetime | None = None
+    settled: tuple[OpenAction, ...] = ()
+    doubted: tuple[OpenAction, ...] = ()
 
     @property
     def name(self) -> str:
@@ -148,6 +168,8 @@ class Plan:
     releases_killed_at_once: bool
     failed_reads: t.Mapping[str, OperatorError]
     """By name, why something of a key could not be read."""
+    write_grace: float = 0.0
+    """How long a write that was not answered is in doubt, in seconds."""
     error: OperatorError | None = None
 
 
@@ -164,6 +186,7 @@ def make_plan(observed: Observed, request: RecoveryRequest) -> Plan:
         reads_all=observed.reads_all,
         releases_killed_at_once=observed.releases_killed_at_once,
         failed_reads={"/".join(name): error for name, error in observed.failed_reads.items()},
+        write_grace=observed.doubts.grace,
     )
 
 
@@ -179,11 +202,19 @@ class _Planner:
         error = self._observed.failed_reads.get(name)
         if error:
             return KeyRecovery(seen, KeyPlan(BLOCKED, "query_failed", error.message))
-        steps = plan_key(seen, self._rules)
         pending = self._observed.pending.get(name)
-        if pending:
-            return self._with_pending(seen, steps, pending)
-        return self._destroying(seen, steps)
+        doubt = self._observed.doubts.of(seen, pending.run_id if pending else None, self._observed.now)
+        if doubt.until:
+            ids = tuple(dict.fromkeys(each.subject for each in doubt.unsettled))
+            steps = KeyPlan(FAILED, WRITE_IN_DOUBT, doubt.message, ids)
+            return KeyRecovery(seen, steps, pending=pending, retry_after=doubt.until)
+        steps = plan_key(seen, self._rules)
+        recovery = (
+            self._with_pending(seen, steps, pending, was_doubted=bool(doubt.unsettled))
+            if pending
+            else self._destroying(seen, steps)
+        )
+        return replace(recovery, settled=doubt.settled, doubted=doubt.unsettled)
 
     def _destroying(
         self,
@@ -198,12 +229,10 @@ class _Planner:
             return KeyRecovery(seen, steps, pending=pending, closes=closes)
         children = tuple(child for row in steps.kill for child in self._observed.children.get(row.id, ()))
         names, run = self._observed.snapshots, seen.run
-        is_input_there = (run is not None and run.id in self._observed.retained) or (
-            pending is not None and not closes
-        )
-        if self._resubmits and not is_input_there:
+        why_not = self._why_not_submitted(seen, None if closes else pending)
+        if self._resubmits and why_not:
             ids = tuple(row.id for row in seen.invocations)
-            blocked = KeyPlan(BLOCKED, "input_unavailable", "its input is no longer retained", ids)
+            blocked = KeyPlan(BLOCKED, "input_unavailable", why_not, ids)
             return KeyRecovery(seen, blocked, children, pending, closes)
         snapshot = None
         if names:
@@ -220,14 +249,28 @@ class _Planner:
             callers=self._callers(steps, children),
         )
 
+    def _why_not_submitted(self, seen: KeyState, pending: PendingResubmission | None) -> str:
+        """Return why the input of a key cannot be submitted again; empty if it can."""
+        name = (seen.service, seen.key)
+        if pending:
+            return self._observed.unfit_pending.get(name, "")
+        if seen.run and seen.run.id in self._observed.retained:
+            return ""
+        return self._observed.unfit_inputs.get(name, "its input is no longer retained")
+
     def _callers(self, steps: KeyPlan, children: tuple[str, ...]) -> tuple[str, ...]:
         """Return who waits for what is killed, and is not killed with it."""
         ids = [row.id for row in steps.kill]
         waiting = [caller for each in ids for caller in self._observed.callers.get(each, ())]
         return tuple(each for each in dict.fromkeys(waiting) if each not in {*ids, *children})
 
-    def _with_pending(self, seen: KeyState, steps: KeyPlan, pending: PendingResubmission) -> KeyRecovery:
-        """Take up what an earlier task that was cut off left to do for this key."""
+    def _with_pending(
+        self, seen: KeyState, steps: KeyPlan, pending: PendingResubmission, *, was_doubted: bool
+    ) -> KeyRecovery:
+        """Take up what an earlier task that was cut off left to do for this key.
+
+        With `was_doubted`, a write that may have been delivered late may also have destroyed a run that was submitted.
+        """
         run = seen.run
         if run and run.created_at == pending.created_at:
             # It was cut off before the purge.
@@ -237,12 +280,16 @@ class _Planner:
         if steps.outcome != BLANK:
             return self._destroying(seen, steps)
         age = (self._observed.now - pending.taken_at).total_seconds()
-        if pending.was_sent and age >= self._observed.workflows[seen.service].retention:
+        if pending.was_sent and (was_doubted or age >= self._observed.workflows[seen.service].retention):
             message = (
                 "whether its input was submitted again before is unknown, since its run would leave no trace by now: "
                 f"see {pending.path}"
             )
             return KeyRecovery(seen, KeyPlan(BLOCKED, "resubmission_unknown", message))
+        unfit = self._why_not_submitted(seen, pending)
+        if unfit:
+            message = f"{unfit}: see {pending.path}"
+            return KeyRecovery(seen, KeyPlan(FAILED, "input_unavailable", message), pending=pending)
         names = self._observed.snapshots
         snapshot = names.closed(seen.service, seen.key, pending.created_at) if names else None
         return KeyRecovery(seen, KeyPlan(RECOVERED), pending=pending, submits=True, snapshot=snapshot)

@@ -12,7 +12,7 @@ from ..._errors import OperatorError
 from ..journal import Journal
 from ..outcomes import refusal, summary, tally
 from ..report import Report, by_state, count, cut_off, sample
-from .key_plan import BLANK, BLOCKED, FAILED, OUTCOMES, RECOVERED
+from .key_plan import BLANK, BLOCKED, FAILED, OUTCOMES, RECOVERED, WRITE_IN_DOUBT
 from .plan import KeyRecovery, Plan
 from .results import KeyResult, key_result, state_after
 
@@ -43,6 +43,8 @@ def make_report(plan: Plan, journal: Journal) -> Report:
         message, results, plan
     )
     details: dict[str, t.Any] = {"results": [each.to_result() for each in results], "summary": numbers}
+    if retry_after := _retry_after(results):
+        details["retry_after"] = retry_after
     if plan.request.select is not None:
         details["left_over"] = plan.beyond_limit
     if plan.request.service_key is not None:
@@ -90,13 +92,25 @@ def _refusal(message: str, results: list[KeyResult], plan: Plan) -> OperatorErro
         results,
         tolerated=tolerated,
         noun="workflow",
-        remedies=_REMEDIES,
+        remedies={**_REMEDIES, WRITE_IN_DOUBT: _when_to_retry(results)},
         message=message if len(results) == 1 else None,
     )
     if error:
         failed = (result.http for result in results if result.outcome not in tolerated)
         error.http = next((http for http in failed if http), None)
     return error
+
+
+def _retry_after(results: t.Iterable[KeyResult]) -> str | None:
+    """Return from when all keys with a write in doubt can be taken up."""
+    return max((each.retry_after for each in results if each.retry_after), default=None)
+
+
+def _when_to_retry(results: t.Iterable[KeyResult]) -> str:
+    return (
+        f"Run the same task again at {_retry_after(results)} or later. Set write_grace: 0 if you know that the request "
+        "is gone, since the node or the proxy that held it was restarted."
+    )
 
 
 def _warnings(plan: Plan, results: list[KeyResult]) -> t.Iterator[str]:

@@ -6,15 +6,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import typing as t
 
+from ... import _timestamps
 from ..._errors import OperatorError
 from ..._restate.rows import Invocation
 from ..._restate.server import Restate
 from ..._restate.state_version import state_version
 from ..invocations.chunks import chunks, rows_about
-from ..invocations.termination import kill, purge
+from ..invocations.termination import kill, purge, retained_until
 from ..journal import UNKNOWN, Entry, Journal
+from ..open_actions import OpenAction, OpenActions
 from ..operation import Backend
 from ..waiting import repeat_while_lost, wait_until
 from .approval import subjects
@@ -24,7 +27,7 @@ from .observation import READ_ERRORS, observe, read_keys
 from .plan import KeyRecovery, Plan, RecoveryRequest, make_plan, predict
 from .report import make_report
 from .resubmission import Resubmissions
-from .results import how_far, is_purged
+from .results import how_far, is_purged, was_touched
 from .snapshot_content import content_digest, read_contents, snapshot_content
 from .snapshots import Snapshots
 from .verification import SETTLE_SECONDS, what_is_left
@@ -33,6 +36,7 @@ from .workflow import Workflow
 
 def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
     """Recover the keys chunk by chunk; one key's trouble does not stop the others."""
+    _settle(restate, plan)
     snapshots = None
     if plan.request.snapshot_dir and plan.cluster:
         snapshots = Snapshots(plan.request.snapshot_dir, cluster=plan.cluster)
@@ -50,6 +54,17 @@ def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
     finally:
         if resubmissions:
             resubmissions.close()
+
+
+def _settle(restate: Restate, plan: Plan) -> None:
+    """Forget the writes of earlier tasks that were seen to have been carried out."""
+    settled = [each for recovery in plan.recoveries for each in recovery.settled]
+    sent_again = [each for recovery in plan.recoveries if recovery.is_in_work for each in recovery.doubted]
+    if settled or sent_again:
+        open_actions = OpenActions.of(restate, plan.request.snapshot_dir)
+        for action in ("kill", "purge"):
+            open_actions.settle(action, {each.subject for each in settled if each.action == action})
+        open_actions.send_again({each.subject for each in sent_again})
 
 
 class _ChunkRecovery:
@@ -85,6 +100,7 @@ class _ChunkRecovery:
                 raise
             self._stop_unread(exc)
         self._verify(destroying)
+        self._stop_timed_out()
         if resubmissions:
             resubmissions.submit_all(self._in_work(), inputs, self._workflow)
             resubmissions.cancel_for_kept_runs(self._recoveries)
@@ -95,15 +111,29 @@ class _ChunkRecovery:
         return [each for each in self._recoveries if self._journal.state("recover", each.name) is None]
 
     def _stop(self, recovery: KeyRecovery, reason: str, message: str, **facts: t.Any) -> None:
+        """Stop a key: it is blocked if nothing was done to it, and nothing may have been; else it has failed."""
         http = facts.pop("http", None)
-        facts.setdefault("outcome", BLOCKED)
+        facts.setdefault("outcome", FAILED if was_touched(recovery, self._journal) else BLOCKED)
         self._journal.not_done("recover", [recovery.name], reason, message, http, **facts)
 
     def _stop_unread(self, error: OperatorError) -> None:
         """Stop the keys that are not done as far as was acknowledged, since what there is of them is not known."""
         for recovery in self._in_work():
-            if not (recovery.steps.has_steps and is_purged(recovery, self._journal)):
+            if recovery.steps.has_steps and is_purged(recovery, self._journal):
+                continue
+            if was_touched(recovery, self._journal):
+                message = f"what became of it is unknown, since it could not be read again: {error.message}"
+                self._stop(recovery, UNKNOWN, message, http=error.http)
+            else:
                 self._stop(recovery, "query_failed", error.message, http=error.http)
+
+    def _stop_timed_out(self) -> None:
+        """Stop the keys that a request destroyed that timed out: none of them is submitted again in this task."""
+        for recovery in self._in_work():
+            entries = [self._journal.entry(action, each) for action, each in recovery.steps.calls]
+            if recovery.submits and any(entry and entry.facts.get("timed_out") for entry in entries):
+                message = "the request that destroyed it timed out, so it is not submitted again in this task"
+                self._stop(recovery, "resubmission_failed", message, outcome=FAILED)
 
     # Keep
 
@@ -122,11 +152,10 @@ class _ChunkRecovery:
         contents = read_contents(self._admin, self._workflow.name, [each.seen.key for each in destroying])
         for recovery in destroying:
             seen, kept_input = recovery.seen, inputs.get(recovery.name)
-            if recovery.submits and kept_input is None:
+            why_not = self._why_not_submitted(recovery, kept_input)
+            if why_not:
                 ids = [row.id for row in seen.invocations]
-                self._stop(
-                    recovery, "input_unavailable", "its input is no longer retained", invocation_ids=ids
-                )
+                self._stop(recovery, "input_unavailable", why_not, invocation_ids=ids)
                 continue
             content = snapshot_content(seen, contents.of(seen.key), kept_input)
             kept_as = recovery.run_created_at or content_digest(seen, contents.of(seen.key))
@@ -137,6 +166,14 @@ class _ChunkRecovery:
             else:
                 self._journal.learn(recovery.name, snapshot=path)
         return inputs
+
+    def _why_not_submitted(self, recovery: KeyRecovery, kept_input: Input | None) -> str:
+        """Return why a key that is to be submitted again cannot be; empty if it can."""
+        if not recovery.submits:
+            return ""
+        if kept_input is None:
+            return "its input is no longer retained"
+        return self._workflow.why_not_submitted(recovery.seen.key, kept_input)
 
     # Destroy
 
@@ -152,11 +189,28 @@ class _ChunkRecovery:
                 self._clear_state(recovery)
 
     def _kill(self) -> None:
-        planned = [row for recovery in self._in_work() for row in recovery.steps.kill]
+        planned = {row.id: (row, each.name) for each in self._in_work() for row in each.steps.kill}
         if planned:
-            kill(self._admin, planned, self._journal)
+            rows = [row for row, _name in planned.values()]
+            with self._noted("kill", planned.values()):
+                kill(self._admin, rows, self._journal, retention=self._workflow.retention)
         for recovery in self._in_work():
             self._stop_for("kill", recovery, recovery.steps.kill)
+
+    @contextlib.contextmanager
+    def _noted(self, action: str, planned: t.Iterable[tuple[Invocation, str]]) -> t.Iterator[None]:
+        """Note what a later task must know of writes that are not answered, for as long as that is so."""
+        now = _timestamps.now()
+        actions = []
+        for row, name in planned:
+            until = retained_until(row, self._workflow.retention)
+            self._journal.learn(row.id, key=name, retained_until=until)
+            actions.append(OpenAction(action, row.id, now, name, until))
+        open_actions = OpenActions.of(self._restate, self._plan.request.snapshot_dir)
+        with open_actions.noted(
+            actions, lambda each: self._journal.state(each.action, each.subject) == UNKNOWN
+        ):
+            yield
 
     def _stop_for(self, action: str, recovery: KeyRecovery, rows: t.Iterable[Invocation]) -> None:
         """Stop a key for what the server refused, or of what it is unknown whether it was carried out."""
@@ -164,15 +218,8 @@ class _ChunkRecovery:
         reasons = (f"{action}_failed", "already_succeeded", UNKNOWN)
         stopping = {each: entry for each, entry in entries.items() if entry and entry.reason in reasons}
         for entry in stopping.values():
-            outcome = FAILED if entry.state == UNKNOWN else BLOCKED
-            self._stop(
-                recovery,
-                entry.reason,
-                _whether(action, entry),
-                http=entry.http,
-                invocation_ids=list(stopping),
-                outcome=outcome,
-            )
+            ids = list(stopping)
+            self._stop(recovery, entry.reason, _whether(action, entry), http=entry.http, invocation_ids=ids)
             return
 
     def _wait_until_released(self) -> None:
@@ -203,13 +250,15 @@ class _ChunkRecovery:
 
     def _purge(self, runs: set[str], *, of_runs: bool) -> None:
         planned = {
-            row.id: row
+            row.id: (row, recovery.name)
             for recovery in self._in_work()
             for row in recovery.steps.purge
             if (row.id in runs) is of_runs
         }
         if planned:
-            purge(self._admin, list(planned.values()), self._journal, runs=runs)
+            rows = [row for row, _name in planned.values()]
+            with self._noted("purge", planned.values()):
+                purge(self._admin, rows, self._journal, runs=runs, retention=self._workflow.retention)
         for recovery in self._in_work():
             self._stop_for("purge", recovery, recovery.steps.purge)
 
@@ -265,7 +314,11 @@ class _ChunkRecovery:
                 raise
             for recovery in self._in_work():
                 self._journal.learn(recovery.name, note=f"not verified: {exc.message}")
-                if recovery.submits:
+                if recovery.steps.clear_state:
+                    # The server answers before it clears a state, and only if it still has the version that was read.
+                    message = "whether its state was cleared is unknown"
+                    self._stop(recovery, UNKNOWN, message, http=exc.http)
+                elif recovery.submits:
                     message = f"purged, not verified, and so not submitted again: {exc.message}"
                     self._stop(recovery, "resubmission_failed", message, http=exc.http, outcome=FAILED)
 

@@ -14,13 +14,14 @@ from ..._errors import OperatorError
 from ..._restate.ingress import IngressClient
 from ..._restate.server import Restate
 from ..invocations.chunks import rows_about
-from ..journal import DONE, UNKNOWN, Journal
+from ..journal import DONE, NOT_DONE, UNKNOWN, Journal
 from ..waiting import repeat_while_lost, wait_until
 from .inputs import Input
-from .key_plan import BLOCKED, FAILED
+from .key_plan import FAILED
 from .key_state import KeyState
+from .observation import READ_ERRORS
 from .plan import KeyRecovery
-from .snapshots import Snapshots
+from .snapshots import Snapshots, TakenUpError
 from .workflow import Workflow
 
 _SETTLE_SECONDS = 10
@@ -53,13 +54,32 @@ class Resubmissions:
     ) -> None:
         """Submit what is to be submitted again, and see that each is a new run."""
         submitting = [each for each in recoveries if each.submits]
+        if not submitting:
+            return
+        with self._snapshots.alone(self._restate.clock) as is_alone:
+            if is_alone:
+                self._submit_all(submitting, inputs, workflow)
+            for recovery in submitting if not is_alone else ():
+                self._stop(recovery, "another task submits what snapshot_dir owes")
+
+    def _submit_all(
+        self, submitting: t.Sequence[KeyRecovery], inputs: t.Mapping[str, Input], workflow: Workflow
+    ) -> None:
         sent: dict[str, KeyRecovery] = {}
         for recovery in submitting:
             run_id = self._submit(recovery, inputs[recovery.name], workflow)
             if run_id:
                 sent[run_id] = recovery
             self._restate.clock.progress()
-        created_at = self._read_created_at(list(sent)) if sent else {}
+        try:
+            created_at = self._read_created_at(list(sent)) if sent else {}
+        except OperatorError as exc:
+            if exc.code not in READ_ERRORS:
+                raise
+            for recovery in sent.values():
+                message = f"it was submitted again, and the new run could not be read: {exc.message}"
+                self._leave(recovery, message, reason=UNKNOWN, http=exc.http)
+            return
         for run_id, recovery in sent.items():
             self._note_submitted(recovery, run_id, created_at.get(run_id), workflow)
 
@@ -71,8 +91,13 @@ class Resubmissions:
             return None
         name = recovery.name
         try:
-            path = self._snapshots.mark_submitting(*self._key(recovery))
+            was_sent = bool(recovery.pending and not recovery.closes and recovery.pending.was_sent)
+            path = self._snapshots.claim(*self._key(recovery), was_sent=was_sent)
             self._journal.learn(name, snapshot=path)
+        except TakenUpError as exc:
+            self._journal.learn(name, snapshot=exc.path)
+            self._leave(recovery, str(exc))
+            return None
         except OSError as exc:
             self._stop(recovery, f"its snapshot could not be renamed: {exc}")
             return None
@@ -101,6 +126,7 @@ class Resubmissions:
         if handler is None:
             raise AssertionError("a workflow without a run handler was refused before")
         target = (workflow.name, recovery.seen.key, handler.name)
+        content = workflow.submission(recovery.seen.key, content)
         admin = self._restate.admin
         return repeat_while_lost(
             lambda: ingress.submit(*target, content.payload, content.headers),
@@ -119,10 +145,12 @@ class Resubmissions:
                 self._journal.learn(recovery.name, snapshot=path)
 
     def _stop(self, recovery: KeyRecovery, why: str, **more: t.Any) -> None:
-        message = f"it is blank, but could not be submitted again: {why}"
-        self._journal.not_done(
-            "recover", [recovery.name], "resubmission_failed", message, outcome=FAILED, **more
-        )
+        self._leave(recovery, f"it is blank, but could not be submitted again: {why}", **more)
+
+    def _leave(
+        self, recovery: KeyRecovery, message: str, *, reason: str = "resubmission_failed", **more: t.Any
+    ) -> None:
+        self._journal.not_done("recover", [recovery.name], reason, message, outcome=FAILED, **more)
 
     def _read_created_at(self, ids: list[str]) -> dict[str, str]:
         """Return, by id, when the submitted runs were created; one that is not to be seen in time is absent."""
@@ -141,8 +169,11 @@ class Resubmissions:
         self, recovery: KeyRecovery, run_id: str, created_at: str | None, workflow: Workflow
     ) -> None:
         self._journal.seen_after[recovery.name] = KeyState(workflow.name, recovery.seen.key)
+        planned = recovery.seen.run.id if recovery.seen.run else recovery.pending and recovery.pending.run_id
         is_old = created_at == recovery.run_created_at
-        if is_old or (created_at is None and workflow.retention):
+        # The id of a workflow's run is a function of its service and key.
+        is_other_key = planned not in (None, run_id)
+        if is_old or is_other_key or (created_at is None and workflow.retention):
             taken_as = f"the ingress took its input as {run_id}"
             message = f"{taken_as}, but this Restate shows no new run: is ingress_url its own?"
             self._journal.not_done(
@@ -176,10 +207,9 @@ class Resubmissions:
     def cancel_for_kept_runs(self, recoveries: t.Iterable[KeyRecovery]) -> None:
         """Take back that a resubmission is pending for keys whose run was left: it may yet succeed."""
         for recovery in recoveries:
-            entry = self._journal.entry("recover", recovery.name)
-            is_blocked = entry is not None and entry.facts.get("outcome") == BLOCKED
+            is_stopped = self._journal.state("recover", recovery.name) == NOT_DONE
             has_snapshot = self._journal.learned(recovery.name, "snapshot") is not None
-            if not (is_blocked and has_snapshot and self._is_run_unharmed(recovery)):
+            if not (is_stopped and has_snapshot and self._is_run_unharmed(recovery)):
                 continue
             with self._noting(recovery, "a resubmission is owed"):
                 path = self._snapshots.cancel_resubmission(*self._key(recovery))

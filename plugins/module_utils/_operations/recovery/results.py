@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 from dataclasses import dataclass, field
 
 from ..journal import DONE, NOT_DONE, UNKNOWN, Journal
+from .doubt import latest
 from .key_plan import FAILED, RECOVERED
 from .key_state import KeyState
 from .plan import KeyRecovery, Plan
@@ -39,6 +41,8 @@ class KeyResult:
     http: dict[str, t.Any] | None = None
     unknown: t.Sequence[str] = field(default=())
     """The invocations of which it is unknown whether they were killed or purged."""
+    retry_after: str | None = None
+    """From when a key with a write in doubt can be taken up."""
     is_in_doubt: bool = False
     """Whether it is unknown of any write whether it was carried out."""
 
@@ -69,6 +73,7 @@ _SHOWN = (
     "snapshot",
     "resubmitted",
     "resubmitted_at",
+    "retry_after",
 )
 
 
@@ -107,8 +112,18 @@ def key_result(recovery: KeyRecovery, plan: Plan, journal: Journal) -> KeyResult
         resubmitted_at=resubmitted_at,
         http=verdict.http,
         unknown=tuple(each for _action, each, state in calls if state == UNKNOWN),
+        retry_after=_retry_after(recovery, plan, journal),
         is_in_doubt=UNKNOWN in [state for _action, _each, state in calls] + _states_of_key(name, journal),
     )
+
+
+def _retry_after(recovery: KeyRecovery, plan: Plan, journal: Journal) -> str | None:
+    """Return from when a key with a write in doubt can be taken up."""
+    if recovery.retry_after:
+        return latest([recovery.retry_after])
+    grace = datetime.timedelta(seconds=plan.write_grace)
+    unknown = [call for call in recovery.steps.calls if journal.state(*call) == UNKNOWN]
+    return latest(journal.sent_at(*call) + grace for call in unknown) if grace else None
 
 
 def _verdict(recovery: KeyRecovery, plan: Plan, journal: Journal) -> _Verdict:
@@ -180,11 +195,16 @@ def state_after(recovery: KeyRecovery, result: KeyResult, journal: Journal) -> d
     return {**shown, "resubmitted": result.resubmitted} if result.resubmitted else shown
 
 
+def was_touched(recovery: KeyRecovery, journal: Journal) -> bool:
+    """Whether anything was done to the key, or may have been."""
+    return any(state in (DONE, UNKNOWN) for state in _states(recovery, journal))
+
+
 def _is_untouched(recovery: KeyRecovery, journal: Journal) -> bool:
     """Whether nothing was done to the key, and nothing may have been."""
     if not recovery.is_in_work or recovery.name not in journal.begun:
         return True
-    return not any(state in (DONE, UNKNOWN) for state in _states(recovery, journal))
+    return not was_touched(recovery, journal)
 
 
 def _states(recovery: KeyRecovery, journal: Journal) -> list[str | None]:

@@ -11,7 +11,10 @@ again after a crash finds from the names what is still to be done.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import errno
+import fcntl
 import json
 import os
 import re
@@ -22,14 +25,27 @@ from pathlib import Path
 
 from ... import _timestamps
 from ..._errors import OperatorError
+from ..._http.clock import Clock
 from ..report import digest
+from ..waiting import wait_until
 from .cluster import Cluster
 from .inputs import Input
+from .trust import distrust_of_file, distrust_of_folder
 from .vanishing import vanishes
 
 OPEN, SUBMITTING, CLOSED = ".open.json", ".submitting.json", ".json"
 _FORMAT = 1
 _DIGITS = 16
+_LOCK_SECONDS = 60
+"""How long one task waits for another that submits: some seconds for 500 keys."""
+
+
+class TakenUpError(Exception):
+    """Another task has taken up a resubmission, whose snapshot is now at `path`."""
+
+    def __init__(self, message: str, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 @dataclass(frozen=True)
@@ -106,6 +122,7 @@ class Snapshots:
             raise OperatorError(
                 "RESTATE_INVALID_ARGUMENT", f"snapshot_dir cannot be used, so nothing was touched: {exc}."
             ) from exc
+        self._check_trusted()
         if vanishes(self.folder):
             raise OperatorError(
                 "RESTATE_INVALID_ARGUMENT",
@@ -115,14 +132,28 @@ class Snapshots:
                 remedy="Give a folder on a volume that is mounted into the jobs; docs/awx.md says how.",
             )
 
+    def _check_trusted(self) -> None:
+        why = distrust_of_folder(self.folder)
+        if why:
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                f"snapshot_dir cannot be trusted, since others may write into it: {why}. Nothing was touched.",
+                reason="snapshot_dir_not_trusted",
+                remedy="Give a folder of your own that only you can write to, such as ~/restate-snapshots.",
+            )
+
     def make_folder(self) -> None:
         """Make the folder; raise RESTATE_INVALID_ARGUMENT where that cannot be done."""
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # Its parents, too, whatever the umask is.
+            for path in (*reversed(self.folder.parents), self.folder):
+                path.mkdir(mode=0o700, exist_ok=True)
         except OSError as exc:
             raise OperatorError(
                 "RESTATE_INVALID_ARGUMENT", f"snapshot_dir cannot be used, so nothing was touched: {exc}."
             ) from exc
+        # Somebody else may have made it first.
+        self._check_trusted()
 
     def write(self, content: dict[str, t.Any], created_at: str, *, is_pending: bool) -> Path:
         """Keep a snapshot, and return where. Raises OSError where it cannot be kept whole."""
@@ -130,6 +161,36 @@ class Snapshots:
         path = self._names.path(service, key, created_at, OPEN if is_pending else CLOSED)
         self._write(path, {"format": _FORMAT, **self._cluster.to_json(), **content})
         return path
+
+    @contextlib.contextmanager
+    def alone(self, clock: Clock) -> t.Iterator[bool]:
+        """Keep other tasks from submitting what this folder owes; yield whether that was possible in time.
+
+        The lock goes with the process. A file system without locks has none.
+        """
+        handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            yield wait_until(lambda: _is_locked(handle), clock=clock, seconds=_LOCK_SECONDS, growth=1.2)
+        finally:
+            os.close(handle)
+
+    def claim(self, service: str, key: str, created_at: str, *, was_sent: bool) -> Path:
+        """Take up a resubmission before it is sent; `was_sent` says that it may have been sent before, as is known.
+
+        Raises OSError where that cannot be noted, and `TakenUpError` where another task has taken it up meanwhile.
+        """
+        opened, submitting, closed = (
+            self._names.path(service, key, created_at, suffix) for suffix in (OPEN, SUBMITTING, CLOSED)
+        )
+        if _was_resubmitted(closed):
+            opened.unlink(missing_ok=True)
+            raise TakenUpError("another task has submitted it again meanwhile", closed)
+        if submitting.exists() and not was_sent:
+            opened.unlink(missing_ok=True)
+            raise TakenUpError("another task may have submitted it again meanwhile", submitting)
+        if not (opened.exists() or submitting.exists()):
+            raise TakenUpError("another task has taken up its snapshot meanwhile", closed)
+        return self.mark_submitting(service, key, created_at)
 
     def mark_submitting(self, service: str, key: str, created_at: str) -> Path:
         """Note that the resubmission is about to be sent. Raises OSError where that cannot be noted."""
@@ -149,6 +210,7 @@ class Snapshots:
         renamed = self._names.path(service, key, created_at, new)
         if path.exists():
             path.rename(renamed)
+            self._sync_folder()
         return renamed
 
     def close(self, service: str, key: str, created_at: str, resubmitted: dict[str, t.Any]) -> Path:
@@ -210,14 +272,30 @@ class Snapshots:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+        self._sync_folder()
+
+    def _sync_folder(self) -> None:
+        """Let the names of the files outlive a crash of the machine."""
+        handle = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(handle)
+        except OSError as exc:
+            # Some network file systems cannot do that.
+            if exc.errno not in (errno.EINVAL, errno.ENOTSUP):
+                raise
+        finally:
+            os.close(handle)
 
 
 def _read_pending(path: Path) -> PendingResubmission | None:
     """Return it, under the name that another task has given it meanwhile; None where it is settled by now."""
     stem = path.name.removesuffix(OPEN).removesuffix(SUBMITTING)
+    if _was_resubmitted(path.with_name(stem + CLOSED)):
+        return None
     names = (path, path.with_name(stem + SUBMITTING), path.with_name(stem + OPEN))
-    path = next((name for name in names if name.exists()), path)
+    path = next((name for name in names if os.path.lexists(name)), path)
     try:
+        _check_own(path)
         return PendingResubmission.read(path)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
         if isinstance(exc, FileNotFoundError) and path.with_name(stem + CLOSED).exists():
@@ -227,6 +305,39 @@ def _read_pending(path: Path) -> PendingResubmission | None:
             f"The snapshot {path} owes a resubmission but cannot be read ({type(exc).__name__}).",
             remedy="Look at the file; move it elsewhere when what it owes is settled.",
         ) from exc
+
+
+def _was_resubmitted(closed: Path) -> bool:
+    """Whether a snapshot says that its input was submitted again: it never is a second time."""
+    try:
+        return "resubmitted" in json.loads(closed.read_bytes())
+    except (OSError, ValueError, TypeError):
+        return False
+
+
+def _is_locked(handle: int) -> bool:
+    """Lock an open folder, and return whether nobody else has."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as exc:
+        if exc.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EINVAL, errno.ENOSYS, errno.EBADF):
+            raise
+    return True
+
+
+def _check_own(path: Path) -> None:
+    """Raise RESTATE_INVALID_ARGUMENT for a snapshot that somebody else may have planted."""
+    why = distrust_of_file(path.lstat())
+    if why:
+        raise OperatorError(
+            "RESTATE_INVALID_ARGUMENT",
+            f"The snapshot {path} cannot be trusted: it {why}. Nothing was touched.",
+            reason="snapshot_not_trusted",
+            remedy="Find out who wrote it. If it is yours, run the task as its owner and take all rights from others "
+            "(chmod 600); else remove it.",
+        )
 
 
 def _age(entry: PendingResubmission) -> tuple[str, bool]:

@@ -16,6 +16,11 @@ RUNNER_FOLDER = Path("/runner")
 _JOB_FOLDER = "AWX_PRIVATE_DATA_DIR"
 
 
+def is_execution_environment(runner_folder: Path = RUNNER_FOLDER) -> bool:
+    """Return whether this runs in the container of a job."""
+    return (runner_folder / "project").is_dir()
+
+
 def vanishes(
     folder: Path, environment: t.Mapping[str, str] = os.environ, runner_folder: Path = RUNNER_FOLDER
 ) -> bool:
@@ -24,7 +29,7 @@ def vanishes(
     AWX names the job's folder in AWX_PRIVATE_DATA_DIR. In an execution environment, what no volume was mounted for lies
     in the container's own layer, on the device that its root is on.
     """
-    is_container = (runner_folder / "project").is_dir()
+    is_container = is_execution_environment(runner_folder)
     own = [runner_folder] if is_container else []
     if environment.get(_JOB_FOLDER):
         own.append(Path(environment[_JOB_FOLDER]))

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from ..._errors import OperatorError
 from ..._restate.wire import Handler, Service
+from .inputs import Input
+from .submission import AcceptedInput, UnfitInputError
 
 if t.TYPE_CHECKING:
     from ..._restate.admin import AdminClient
@@ -23,11 +25,27 @@ _UNITS = {"s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "hou": 3600, "hr": 36
 
 @dataclass(frozen=True)
 class Workflow:
-    """A workflow service. O(service) is None where it is no longer registered but still has rows."""
+    """A workflow service. O(service) is None where it is no longer registered but still has rows.
+
+    `accepts` is what its run handler takes; None if that was not read.
+    """
 
     name: str
     run_handlers: frozenset[str]
     service: Service | None
+    accepts: AcceptedInput | None = None
+
+    def submission(self, key: str, content: Input) -> Input:
+        """Return an input as it is submitted. Raises `UnfitInputError` if the ingress would refuse it."""
+        return self.accepts.submission(key, content) if self.accepts else content
+
+    def why_not_submitted(self, key: str, content: Input) -> str:
+        """Return why the ingress would refuse an input; empty if it would not."""
+        try:
+            self.submission(key, content)
+        except UnfitInputError as exc:
+            return str(exc)
+        return ""
 
     @property
     def retention(self) -> int:
@@ -45,6 +63,26 @@ class Workflow:
             return None
         handlers = [handler for handler in self.service.handlers if handler.ty == "Workflow"]
         return handlers[0] if handlers and handlers[0].public is not False else None
+
+
+def read_accepted_input(admin: AdminClient, workflow: Workflow) -> AcceptedInput:
+    """Return what the run handler of a workflow accepts; raise RESTATE_UNSUPPORTED if it cannot be called."""
+    handler = workflow.run_handler
+    document = admin.openapi(workflow.name) if handler else None
+    if handler is None or document is None:
+        raise OperatorError(
+            "RESTATE_UNSUPPORTED",
+            f"{workflow.name} cannot be submitted through the ingress: its run handler is not registered or not "
+            "public. Nothing was touched.",
+            remedy="Leave out resubmit, and have its callers submit it again.",
+        )
+    accepted = document.input_of(workflow.name, handler.name)
+    if accepted is None:
+        raise OperatorError(
+            "RESTATE_UNEXPECTED_RESPONSE",
+            f"The server does not tell which input {workflow.name}/{handler.name} accepts. Nothing was touched.",
+        )
+    return AcceptedInput(*accepted)
 
 
 def read_workflow(admin: AdminClient, name: str) -> Workflow:

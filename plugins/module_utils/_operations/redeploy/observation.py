@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ... import _timestamps
 from ..._errors import OperatorError
 from ..._http import urls
 from ..._restate.admin import AdminClient
@@ -16,6 +17,7 @@ from ..._restate.wire import Deployment, DeploymentDetail, Registration
 from ..deployments.registration import OF_THE_SERVICE, as_registered, body, headers_of, uses_http_11
 from ..deployments.registry import Registry, ambiguous, check_service_url
 from ..invocations.fit import find_misfit, offer_of
+from ..open_actions import OpenActions
 from ..waiting import wait_until
 from .in_flight import InFlight, unfit
 from .losses import dropped_handlers, work_lost
@@ -37,6 +39,7 @@ def observe(restate: Restate, request: RedeployRequest) -> Observed:
     registered, discovered, registration = _Discovery(admin, request).run(registry)
     own_id = registered.id if registered else None
     dropped = dropped_handlers(registry, own_id, discovered)
+    in_doubt = OpenActions.of(restate).in_doubt(grace=restate.write_grace, now=_timestamps.now())
     # All invocations are counted, and subscriptions read, only where some of them may be concerned.
     subscriptions = admin.subscriptions() if dropped else ()
     rows = admin.query(admin.questions.invocations_by_place()) if dropped else []
@@ -49,6 +52,7 @@ def observe(restate: Restate, request: RedeployRequest) -> Observed:
         codes={} if request.settings == "code" else _read_codes(admin, registry, registered, discovered),
         unfed=tuple(each for each in subscriptions if each.service_and_handler in dropped),
         lost=work_lost(rows, registry, own_id, discovered),
+        removal_until=in_doubt.get(own_id or ""),
         beside=tuple(each.id for each in registry.all_at(request.service_url) if each.id != own_id),
     )
 

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import datetime
 import typing as t
 from dataclasses import dataclass, field
 
+from ... import _timestamps
 from ..._errors import OperatorError
 from ..._http import urls
 from ..._restate.wire import DeploymentDetail, Registration, Service, Subscription
@@ -80,6 +82,8 @@ class Observed:
     beside: tuple[str, ...] = ()
     unfed: tuple[Subscription, ...] = ()
     lost: Unserved = field(default_factory=dict)
+    removal_until: datetime.datetime | None = None
+    """Until when an earlier removal of what is registered may still be carried out."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,8 @@ def make_plan(observed: Observed, request: RedeployRequest) -> Plan:
     after |= options_of(target, known_headers=known.additional_headers)
     if settings.after:
         before, after = {**before, "settings": settings.before}, {**after, "settings": settings.after}
+    if error := _removal_in_doubt(observed.registered, observed):
+        return Plan(request, observed, "refuse", before, after, {}, (), error)
     if before == after:
         return Plan(request, observed, "nothing", before, after, {}, ())
     error = _refusal(observed.registered, observed, request, before, after)
@@ -169,6 +175,20 @@ def make_plan(observed: Observed, request: RedeployRequest) -> Plan:
         *observed.in_flight.warnings(observed.registered.id),
     ]
     return Plan(request, observed, "overwrite", before, after, settings.kept, tuple(warnings))
+
+
+def _removal_in_doubt(registered: DeploymentDetail, observed: Observed) -> OperatorError | None:
+    """Return why a deployment is not used whose removal was not answered: it would be removed with its new release."""
+    if observed.removal_until is None:
+        return None
+    until = _timestamps.write(observed.removal_until)
+    return _refused(
+        registered,
+        f"The removal of {registered.id} timed out, and may still be carried out until {until}.",
+        remedy=f"Run the task again at {until}, or register the release at another URL. Set write_grace: 0 if you know "
+        "that the request is gone, since the node or the proxy that held it was restarted.",
+        reason="write_in_doubt",
+    )
 
 
 def _refusal(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from ... import _timestamps
 from ..._errors import OperatorError
 from ..._http import urls
 from ..._restate.wire import Registration
@@ -36,6 +37,7 @@ def make_report(plan: Plan, journal: Journal) -> Report:
             },
             "steps": [step.shown for step in plan.steps],
             **({"deployment_id": deployment_id} if deployment_id else {}),
+            **_retry_after(plan),
         },
         before=plan.before,
         # A refused plan still shows what was asked for.
@@ -44,6 +46,11 @@ def make_report(plan: Plan, journal: Journal) -> Report:
         error=error,
         steps=by_state((step.shown, journal.state(step.action, step.subject)) for step in plan.steps),
     )
+
+
+def _retry_after(plan: Plan) -> dict[str, str]:
+    until = plan.observed.removal_until
+    return {"retry_after": _timestamps.write(until)} if until else {}
 
 
 def _protocol(discovered: Registration) -> dict[str, int]:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -68,3 +69,57 @@ def test_a_doctor_imports_nothing_that_only_other_tasks_need(imported: tuple[set
 def test_a_task_in_process_imports_nothing_anew_in_its_worker(imported: tuple[set[str], set[str]]) -> None:
     _before, during = imported
     assert not [name for name in during if name.startswith((COLLECTION, "httpcore", "httpx", "pydantic"))]
+
+
+OTHER_PLUGIN = f"""
+import sys
+sys.path.insert(0, {str(ROOT / ".build" / "collections")!r})
+sys.path.insert(0, sys.argv[1])
+from {COLLECTION}.module_utils import _thirdparty
+assert "httpx._main" not in sys.modules, "our import leaves something behind"
+import httpx._main
+assert httpx._main.main
+"""
+
+
+def test_another_plugin_can_import_what_we_do_not(tmp_path: Path) -> None:
+    # What httpx imports for its command line, as far as it looks at it when it is imported.
+    for name in (
+        "click",
+        "rich",
+        "rich.console",
+        "rich.markup",
+        "rich.progress",
+        "rich.syntax",
+        "rich.table",
+        "pygments",
+        "pygments.lexers",
+        "pygments.util",
+    ):
+        folder = tmp_path.joinpath(*name.split("."))
+        folder.mkdir(parents=True)
+        (folder / "__init__.py").write_text(STAND_IN)
+    ended = subprocess.run(
+        [sys.executable, "-c", OTHER_PLUGIN, str(tmp_path)], capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
+STAND_IN = """
+class Anything:
+    def __call__(self, *given, **named): return self
+    def __getattr__(self, name): return self
+    def __mro_entries__(self, bases): return (object,)
+
+def __getattr__(name):
+    if name.startswith("__"): raise AttributeError(name)
+    return Anything()
+"""
+
+
+@pytest.mark.parametrize(
+    "module", sorted((ROOT / "plugins" / "modules").glob("restate_*.py")), ids=lambda path: path.stem
+)
+def test_mitogen_takes_each_file_for_a_module_of_ansible(module: Path) -> None:
+    # What NewStylePlanner of Mitogen looks for; without it, the file is sent alone and can import nothing of ours.
+    assert re.search(rb"from ansible(?:_collections|\.module_utils)\.", module.read_bytes())

@@ -59,7 +59,7 @@ def test_a_template_of_a_site_is_told_what_to_look_for() -> None:
         ),
         ({"restate_service_key": "a key's {{ x }}"}, " with service key: a key's {{ x }}"),
         (
-            {"restate_kinds": "failed", "restate_snapshot_dir": "/var/tmp/restate-snapshots"},
+            {"restate_kinds": "failed", "restate_snapshot_dir": "~/restate-snapshots"},
             " with kinds: failed",
         ),
     ],

@@ -191,21 +191,26 @@ def test_what_awx_tells_of_its_job_is_kept_beside_what_the_user_says() -> None:
     }
 
 
+A, B = f"redeploy,1,{'a' * 32}", f"cleanup,1,{'b' * 32}"
+
+
 @pytest.mark.parametrize(("module", "given", "handed"), [
-    ("redeploy", {"redeploy": "redeploy,1,a", "cleanup": "cleanup,1,b"}, "redeploy,1,a"),
-    ("cleanup", '{"redeploy": "redeploy,1,a", "cleanup": "cleanup,1,b"}', "cleanup,1,b"),
-    ("cleanup", {"redeploy": "redeploy,1,a"}, "cleanup,1,"),
-    ("cleanup", {"redeploy": "redeploy,1,a", "cleanup": ""}, "cleanup,1,"),
+    ("redeploy", {"redeploy": A, "cleanup": B}, A),
+    ("cleanup", f'{{"redeploy": "{A}", "cleanup": "{B}"}}', B),
+    ("cleanup", {"redeploy": A}, "cleanup,1,"),
+    ("cleanup", {"redeploy": A, "cleanup": ""}, "cleanup,1,"),
     ("cleanup", {}, None),
     ("cleanup", "", None),
-    ("doctor", {"doctor": "doctor,1,a", "cleanup": "cleanup,1,b"}, None),
+    ("doctor", {"doctor": "doctor,1,a", "cleanup": B}, None),
 ])  # fmt: skip
 def test_each_step_is_handed_the_digest_of_its_own_plan(module: str, given: Any, handed: str | None) -> None:
     found = options(module, restate_service_url="http://a", restate_plan_digests=given)
     assert found.get("plan_digest") == handed
 
 
-@pytest.mark.parametrize("given", ["yes", ["cleanup,1,b"], {"cleanup": {"a": "b"}}])
+@pytest.mark.parametrize(
+    "given", ["yes", ["cleanup,1,b"], {"cleanup": {"a": "b"}}, {"cleanup": A}, {"cleanup": "x"}]
+)
 def test_digests_that_cannot_be_read_are_refused(given: Any) -> None:
     with pytest.raises(OperatorError, match="restate_plan_digests"):
         options("cleanup", restate_service_url="http://a", restate_plan_digests=given)

@@ -14,6 +14,7 @@ import shlex
 from typing import Any
 
 import pytest
+from ansible_collections.dalp.restate.plugins.module_utils._redact import Patterns
 from ansible_collections.dalp.restate.plugins.plugin_utils.advice import with_variables
 from ansible_collections.dalp.restate.plugins.plugin_utils.command_line import Command
 from ansible_collections.dalp.restate.plugins.plugin_utils.summary import Run, Step, lines
@@ -245,12 +246,13 @@ def test_the_command_carries_all_that_was_given_and_no_secret() -> None:
     ('{"restate_audit_context": {"card": "4711-0815"}}', '{"restate_audit_context": "<yours>"}'),
     ('{"restate_additional_headers": {"x": "hush"}}', '{"restate_additional_headers": "<yours>"}'),
     ("restate_dalp_api_key=hush restate_limit=3", "restate_dalp_api_key=<yours> restate_limit=3"),
+    ("restate_redact_patterns=hush", "restate_redact_patterns=<yours>"),
     ("unbalanced='hush", ""),
     ("restate_admin_url=http://ops:hu@hush/hush@a", "restate_admin_url=http://<yours>@a"),
     ("""restate_metadata='{"a": "b"}'""", """restate_metadata='{"a": "b"}'"""),
 ])  # fmt: skip
 def test_no_command_shows_what_is_secret(given: str, shown: str) -> None:
-    called = Command({"args": ("x",), "extra_vars": (given,)}, "h", (re.compile(r"\d{4}-\d{4}"),))
+    called = Command({"args": ("x",), "extra_vars": (given,)}, "h", Patterns([re.compile(r"\d{4}-\d{4}")]))
     words = shlex.split(called.for_real())
     assert (words[words.index("-e") + 1] if shown else "-e" in words) == (shown or False)
     assert "hush" not in called.completed("Run restate_doctor")

@@ -132,7 +132,10 @@ def test_a_half_line_that_a_crash_left_is_kept_and_the_log_goes_on(path: Path) -
     assert path.read_bytes().splitlines()[1] == lines[1][:40]
 
 
-@pytest.mark.parametrize("name", ["audit.jsonl.1", "audit.jsonl-20261122"])
+@pytest.mark.parametrize("name", [
+    "audit.jsonl.1", "audit.jsonl-20261122", "audit.jsonl-2026-11-22", "audit.jsonl-20261122T0300Z",
+    "audit.jsonl-2026-11-22_03:00:00", "audit.jsonl.1764558000",
+])  # fmt: skip
 def test_rotation_keeps_the_chain(path: Path, name: str) -> None:
     written(path, 3)
     path.rename(path.with_name(name))
@@ -142,6 +145,21 @@ def test_rotation_keeps_the_chain(path: Path, name: str) -> None:
     rotated = path.with_name(name)
     rotated.write_bytes(b"\n".join(rotated.read_bytes().splitlines()[:-1]) + b"\n")
     assert _audit_chain.read(str(path)).broken is not None
+
+
+@pytest.mark.parametrize("name", [
+    "audit.jsonl.bak", "audit.jsonl.old", "audit.jsonl.1.bak", "audit.jsonl-copy", "audit.jsonl.orig", "audit.jsonl.1~",
+    "audit.jsonl.20261122.bak", "audit.jsonl-2026-11-22-before-repair",
+])  # fmt: skip
+def test_a_copy_beside_a_log_is_none_of_its_files(path: Path, name: str) -> None:
+    copy = path.with_name(name)
+    copy.write_bytes(b"\n".join(written(path, 3)) + b"\n")
+    assert _audit_chain.read(str(path)).broken is None
+    path.rename(path.with_name("audit.jsonl.1"))
+    copy.write_bytes(copy.read_bytes() * 2)
+    written(path, 1)
+    chain = _audit_chain.read(str(path))
+    assert (len(chain.records), chain.broken) == (4, None)
 
 
 def test_a_writer_that_waited_for_the_lock_goes_on_in_the_new_file_after_a_rotation(path: Path) -> None:

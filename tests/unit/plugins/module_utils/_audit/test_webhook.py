@@ -162,7 +162,7 @@ def test_a_refusal_is_not_sent_again(status: int, serve: Serve) -> None:
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_what_does_not_pass_is_told_with_its_status(status: int, serve: Serve) -> None:
     error, asked = refusal_of(answer(status), serve)
-    assert (error.code, asked) == ("RESTATE_AUDIT_UNAVAILABLE", 1 if status == 500 else 3)
+    assert (error.code, asked) == ("RESTATE_AUDIT_UNAVAILABLE", 3 if status == 429 else 9)
     assert f"status {status}" in error.message
 
 

@@ -10,7 +10,8 @@ import itertools
 import time
 
 import pytest
-from ansible_collections.dalp.restate.plugins.module_utils._http.clock import Clock
+from ansible_collections.dalp.restate.plugins.module_utils._http.clock import Clock, Patience
+from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 
 
 class SteppedClock(Clock):
@@ -67,3 +68,46 @@ def test_what_waits_tells_of_the_work_that_it_is_part_of(monkeypatch: pytest.Mon
 
 def test_nothing_is_told_where_nobody_listens() -> None:
     Clock().progress(lambda: pytest.fail("nobody listens"))
+
+
+# How long a task waits for servers
+
+
+def granted(patience: Patience, clock: FakeClock, *seconds: float) -> list[float | None]:
+    """Wait for what is granted, one after another."""
+    waits = []
+    for each in seconds:
+        wait = patience.grant(each)
+        waits.append(wait)
+        clock.sleep(wait or 0.0)
+    return waits
+
+
+def test_an_outage_is_waited_for_fifteen_seconds_and_the_last_wait_is_cut_short() -> None:
+    clock = FakeClock()
+    assert granted(clock.patience, clock, 6, 6, 6, 6) == [6, 6, 3, None]
+
+
+def test_a_good_answer_ends_an_outage_and_the_task_has_a_limit_of_its_own() -> None:
+    clock = FakeClock()
+    for _ in range(5):
+        granted(clock.patience, clock, 10, 10)
+        clock.patience.end_outage()
+    assert sum(clock.sleeps) == 60
+    assert clock.patience.grant(1) is None
+
+
+def test_those_that_wait_side_by_side_use_the_time_once() -> None:
+    clock = FakeClock()
+    assert [clock.patience.grant(10) for _ in range(8)] == [10] * 8
+    clock.sleep(6)
+    assert clock.patience.grant(10) == 9
+    clock.sleep(9)
+    assert clock.patience.grant(1) is None
+
+
+def test_time_that_nobody_waits_is_not_used() -> None:
+    clock = FakeClock()
+    for _ in range(5):
+        assert clock.patience.grant(1) == 1
+        clock.sleep(100)

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._http.credentials import (
-    HIDDEN,
     NO_SECRETS,
     Secrets,
     is_secret_header,
     secrets_of_headers,
     secrets_of_url,
 )
+from ansible_collections.dalp.restate.plugins.module_utils._redact import HIDDEN
 
 
 @pytest.mark.parametrize("name", [

@@ -11,6 +11,7 @@ import math
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._http.connection import Connection
 from ansible_collections.dalp.restate.plugins.module_utils._http.retry import Event, Outcome, Retry
+from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
 
 # Three retries, and nothing is left to chance.
 RETRY = Retry(retries=3, request_timeout=10.0, jitter=lambda: 1.0)
@@ -24,6 +25,7 @@ RETRY = Retry(retries=3, request_timeout=10.0, jitter=lambda: 1.0)
     (Event.TRANSIENT, 0.2, None),
     (Event.LOST, 0.2, None),
     (Event.TIMED_OUT, None, None),
+    (Event.OTHERS_TIMED_OUT, None, None),
     (Event.BROKEN, None, None),
 ])  # fmt: skip
 def test_what_was_not_carried_out_is_repeated_and_what_may_have_been_only_where_that_does_no_harm(
@@ -59,6 +61,27 @@ def test_the_server_is_given_the_time_that_it_asks_for_up_to_request_timeout(
     event: Event, retry_after: float, delay: float | None
 ) -> None:
     assert RETRY.decide(Outcome(event, retry_after=retry_after), 2) == delay
+
+
+@pytest.mark.parametrize("retries", [1, 3, 50])
+def test_what_may_pass_is_waited_for_as_long_whatever_the_retries(retries: int) -> None:
+    clock = FakeClock()
+    retry = Retry(retries, 10.0, jitter=lambda: 1.0, patience=clock.patience)
+    for attempt in range(1, 9):
+        clock.sleep(retry.decide(Outcome(Event.TRANSIENT), attempt) or 0.0)
+    assert sum(clock.sleeps) == pytest.approx(15.0)
+    assert retry.decide(Outcome(Event.TRANSIENT), 9) is None
+    assert retry.decide(Outcome(Event.NOT_CONNECTED), 1) == 0.2
+    assert retry.patient_delay_after(1) is None
+
+
+def test_a_server_that_asks_for_more_than_is_left_is_asked_once_more_at_the_end() -> None:
+    clock = FakeClock()
+    retry = Retry(3, 10.0, jitter=lambda: 1.0, patience=clock.patience)
+    clock.sleep(retry.decide(Outcome(Event.TRANSIENT, retry_after=10.0), 1) or 0.0)
+    clock.sleep(retry.decide(Outcome(Event.TRANSIENT, retry_after=10.0), 2) or 0.0)
+    assert clock.sleeps == [10.0, 5.0]
+    assert retry.decide(Outcome(Event.TRANSIENT, retry_after=10.0), 3) is None
 
 
 def test_an_answer_that_is_final_is_final_whatever_retry_after_says() -> None:

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._http import urls
@@ -15,10 +19,12 @@ from ansible_collections.dalp.restate.plugins.module_utils._http.connection impo
 from ansible_collections.dalp.restate.plugins.module_utils._http.guard import WriteGuard
 from ansible_collections.dalp.restate.plugins.module_utils._restate.admin import AdminClient
 from ansible_collections.dalp.restate.plugins.module_utils._restate.ingress import Ingress
+from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import Question
+from ansible_collections.dalp.restate.tests.unit.admin_calls import BODY, OFFER, Number
 from ansible_collections.dalp.restate.tests.unit.asking import VERSION, FullServer, failure, free_port
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
-from ansible_collections.dalp.restate.tests.unit.loopback import RESET, LoopbackServer, answer
+from ansible_collections.dalp.restate.tests.unit.loopback import HANG, RESET, TRICKLE, LoopbackServer, answer
 
 
 def dead() -> str:
@@ -111,3 +117,231 @@ def test_the_ingress_is_looked_for_on_the_host_of_each_and_gets_no_credentials(
     named = Ingress(dataclasses.replace(admin), [dead(), server.url], guard, clock)
     assert named.health(lambda: None) == server.url
     assert server.requests[1].headers["authorization"] == "Bearer token-of-the-admin"
+
+
+# A node that accepts and does not answer as it should
+
+
+LISTS = answer(200, {"deployments": []})
+GATEWAY_PAGE = b"<html><h1>Bad Gateway</h1></html>"
+STALLS = answer(200, b'{"version": "1', missing=9)
+FAILING = {
+    "500": answer(500, {"message": "Datafusion error: Internal error: No such scanner"}),
+    "500 with nothing": answer(500),
+    "502 with a page": answer(502, GATEWAY_PAGE),
+    "503 with a page": answer(503, GATEWAY_PAGE),
+    "504 with a page": answer(504, GATEWAY_PAGE),
+    "resets": RESET,
+    "half a body": STALLS,
+}
+SILENT = {
+    "never answers": HANG,
+    "trickles": TRICKLE,
+    "stalls in the head": b"HTTP/1.1 200 OK\r\nContent-",
+    "stalls in the body": b'HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{"version"',
+}
+
+
+@pytest.mark.parametrize("content", SILENT.values(), ids=SILENT)
+def test_a_read_that_is_not_answered_in_time_goes_to_the_next_node(
+    content: bytes, serve: Serve, clock: FakeClock
+) -> None:
+    first, second = serve(content, stays_open=True), serve(VERSION, LISTS)
+    admin = client(clock, first.url, second.url)
+    began = time.monotonic()
+    assert admin.version.version == "1.7.12"
+    assert admin.deployments() == ()
+    assert time.monotonic() - began < 1.5 * 0.5
+    assert (len(first.requests), len(second.requests)) == (1, 2)
+    assert clock.sleeps == []
+
+
+@pytest.mark.parametrize("retries", [0, 3])
+@pytest.mark.parametrize("content", FAILING.values(), ids=FAILING)
+def test_a_read_that_keeps_failing_goes_to_the_next_node_after_a_failovers_time(
+    content: bytes, retries: int, serve: Serve, clock: FakeClock
+) -> None:
+    first, second = serve(content), serve(VERSION, LISTS)
+    admin = client(clock, first.url, second.url, retries=retries)
+    assert admin.version.version == "1.7.12"
+    assert admin.deployments() == ()
+    assert len(first.requests) == (5 if retries else 1)
+    assert sum(clock.sleeps) <= 3.75
+    assert len(second.requests) == 2
+
+
+def test_a_failure_that_passes_does_not_lead_to_another_node(serve: Serve, clock: FakeClock) -> None:
+    first, second = serve(answer(500), answer(500), answer(500), VERSION), serve(VERSION)
+    assert client(clock, first.url, second.url).version.version == "1.7.12"
+    assert second.requests == []
+
+
+@pytest.mark.parametrize("write", [
+    pytest.param(lambda admin: admin.cancel("inv_1"), id="cancel"),
+    pytest.param(lambda admin: admin.delete_deployment("dp_1"), id="delete"),
+])  # fmt: skip
+@pytest.mark.parametrize("content", [HANG, TRICKLE])
+def test_a_write_that_is_not_answered_in_time_goes_nowhere_else_and_the_next_read_does(
+    content: bytes, write: Callable[[AdminClient], object], serve: Serve, clock: FakeClock
+) -> None:
+    first, second = serve(content), serve(LISTS)
+    admin = client(clock, first.url, second.url)
+    error = failure(lambda: write(admin))
+    assert (error.reason, error.outcome_unknown) == ("timeout", True)
+    assert second.requests == []
+    assert admin.deployments() == ()
+    assert second.calls == ["GET /deployments"]
+
+
+def test_a_write_that_is_answered_with_a_server_error_is_read_at_the_same_node(
+    serve: Serve, clock: FakeClock
+) -> None:
+    first, second = serve(answer(503), LISTS), serve(LISTS)
+    admin = client(clock, first.url, second.url)
+    assert failure(lambda: admin.cancel("inv_1")).outcome_unknown
+    admin.deployments()
+    assert second.requests == []
+
+
+def test_a_write_that_may_be_repeated_goes_to_the_next_node_while_one_keeps_failing(
+    serve: Serve, clock: FakeClock
+) -> None:
+    first, second = serve(answer(503)), serve(answer(202))
+    assert client(clock, first.url, second.url).delete_deployment("dp_1")
+    assert (len(first.requests), len(second.requests)) == (5, 1)
+
+
+def test_a_write_that_was_answered_with_an_error_and_then_finds_nobody_stays_unknown(
+    serve: Serve, clock: FakeClock
+) -> None:
+    with LoopbackServer([answer(503)]) as server:
+        gone = FakeClock(on_sleep=lambda _seconds: server.stop())
+        error = failure(lambda: client(gone, server.url).delete_deployment("dp_1"))
+    assert (error.code, error.outcome_unknown) == ("RESTATE_ADMIN_UNREACHABLE", True)
+
+
+def test_a_node_that_failed_is_not_asked_first_again(serve: Serve, clock: FakeClock) -> None:
+    first, second, third = serve(HANG), serve(VERSION, HANG), serve(LISTS)
+    admin = client(clock, first.url, second.url, third.url)
+    assert admin.version.version == "1.7.12"
+    for _ in range(3):
+        assert admin.deployments() == ()
+    assert [len(each.requests) for each in (first, second, third)] == [1, 2, 3]
+    assert [each.shown_url for each in admin.transport.each] == [first.url, second.url, third.url]
+
+
+def test_reads_side_by_side_lose_one_time_out_to_a_frozen_node(serve: Serve, clock: FakeClock) -> None:
+    first, second = serve(HANG), serve(answer(200, {"rows": [{"n": 1}]}))
+    admin = client(clock, first.url, second.url)
+    began = time.monotonic()
+    assert admin.queries(*[Question(Number, f"SELECT {number}") for number in range(8)]) == [[Number(1)]] * 8
+    assert time.monotonic() - began < 2 * 0.5
+
+
+@pytest.mark.parametrize(
+    ("contents", "code", "reason", "status"),
+    [
+        ((HANG, FAILING["500"]), "RESTATE_UNEXPECTED_RESPONSE", None, 500),
+        ((FAILING["500"], HANG), "RESTATE_UNEXPECTED_RESPONSE", None, 500),
+        ((HANG, None), "RESTATE_ADMIN_UNREACHABLE", "timeout", None),
+        ((None, HANG), "RESTATE_ADMIN_UNREACHABLE", "timeout", None),
+        ((None, FAILING["500"], HANG), "RESTATE_UNEXPECTED_RESPONSE", None, 500),
+        ((HANG, HANG), "RESTATE_ADMIN_UNREACHABLE", "timeout", None),
+    ],
+)
+def test_where_all_fail_each_is_given_up_once_and_the_most_telling_error_is_shown(
+    contents: tuple[bytes | None, ...],
+    code: str,
+    reason: str | None,
+    status: int | None,
+    serve: Serve,
+    clock: FakeClock,
+) -> None:
+    servers = [serve(each) if each else None for each in contents]
+    error = failure(lambda: client(clock, *[each.url if each else dead() for each in servers]).version)
+    assert (error.code, error.reason, error.status) == (code, reason, status)
+    hung = [each for each, content in zip(servers, contents, strict=True) if each and content is HANG]
+    assert [len(each.requests) for each in hung] == [1] * len(hung)
+    assert sum(clock.sleeps) <= 15
+
+
+def test_all_nodes_are_asked_anew_until_the_time_of_an_outage_is_over(serve: Serve, clock: FakeClock) -> None:
+    first, second = serve(answer(500)), serve(*[answer(500)] * 3, VERSION)
+    assert client(clock, first.url, second.url).version.version == "1.7.12"
+    assert len(second.requests) == 4
+
+
+@pytest.mark.parametrize("other", ["a name that does not resolve", "a Unix socket"])
+def test_the_next_may_be_reached_in_another_way(
+    other: str, serve: Serve, clock: FakeClock, tmp_path: Path
+) -> None:
+    if other == "a Unix socket":
+        urls_ = serve(HANG).url, serve(VERSION, socket_path=tmp_path / "admin.sock").url
+    else:
+        urls_ = "http://restate.invalid:9070", serve(VERSION).url
+    admin = client(clock, *urls_)
+    assert admin.version.version == "1.7.12"
+    assert admin.connection.url == urls_[1]
+
+
+def test_a_rate_limit_is_that_of_the_node_that_was_asked(serve: Serve, clock: FakeClock) -> None:
+    first, second = serve(answer(429), VERSION), serve(VERSION)
+    assert client(clock, first.url, second.url).version.version == "1.7.12"
+    assert (len(first.requests), second.requests) == (2, [])
+
+
+# Discovery: a service that is slow is no frozen node
+
+
+def test_a_slow_service_is_blamed_and_no_other_node_is_asked(serve: Serve, clock: FakeClock) -> None:
+    first, second = serve(HANG, VERSION), serve(VERSION)
+    admin = client(clock, first.url, second.url)
+    error = failure(lambda: admin.discover(BODY))
+    assert (error.code, error.reason) == ("RESTATE_SERVICE_UNREACHABLE", "timeout")
+    assert second.requests == []
+
+
+def test_a_frozen_node_is_left_and_the_service_is_asked_through_the_next(
+    serve: Serve, clock: FakeClock
+) -> None:
+    first, second = serve(HANG), serve(VERSION, OFFER)
+    assert client(clock, first.url, second.url).discover(BODY).id == "dp_1"
+    assert first.calls == ["POST /deployments", "GET /version"]
+    assert second.calls == ["GET /version", "POST /deployments"]
+
+
+# The ingress
+
+
+def test_the_ingress_that_answered_is_asked_first_from_then_on(serve: Serve, clock: FakeClock) -> None:
+    frozen, other = serve(HANG), serve(answer(200, {"services": []}))
+    guard = WriteGuard(check_mode=False)
+    ingress = Ingress(
+        Connection(url="http://127.0.0.1:9", request_timeout=0.3), [frozen.url, other.url], guard, clock
+    )
+    assert ingress.health(lambda: None) == other.url
+    assert ingress.connect(lambda: None).shown_url == other.url
+    assert (len(frozen.requests), len(other.requests)) == (1, 2)
+
+
+def test_a_submission_that_is_not_answered_in_time_is_sent_to_no_other(
+    serve: Serve, clock: FakeClock
+) -> None:
+    healthy = answer(200, {"services": []})
+    first, second = serve(healthy, HANG), serve(healthy)
+    guard = WriteGuard(check_mode=False)
+    ingress = Ingress(
+        Connection(url="http://127.0.0.1:9", request_timeout=0.3), [first.url, second.url], guard, clock
+    )
+    submit = ingress.connect(lambda: None).submit
+    assert failure(lambda: submit("Flow", "k", "run", b"{}", {})).outcome_unknown
+    assert second.requests == []
+
+
+def test_clients_of_several_nodes_read_their_versions_side_by_side(serve: Serve, clock: FakeClock) -> None:
+    frozen = [client(clock, serve(HANG).url) for _ in range(4)]
+    began = time.monotonic()
+    with ThreadPoolExecutor() as pool:
+        errors = list(pool.map(lambda admin: failure(lambda: admin.version), frozen))
+    assert {error.reason for error in errors} == {"timeout"}
+    assert time.monotonic() - began < 2 * 0.5

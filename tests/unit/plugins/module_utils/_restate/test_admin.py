@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable
 from typing import Any
 
@@ -28,7 +29,7 @@ from ansible_collections.dalp.restate.tests.unit.admin_calls import (
 )
 from ansible_collections.dalp.restate.tests.unit.asking import VERSION
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
-from ansible_collections.dalp.restate.tests.unit.loopback import HANG, answer
+from ansible_collections.dalp.restate.tests.unit.loopback import HANG, NOT_FOUND, answer
 
 # The write guard
 
@@ -105,7 +106,7 @@ def test_a_discovery_that_hangs_is_told_of_what_hangs(version: bytes, code: str,
 def test_a_name_can_never_become_another_path(
     call: Callable[[AdminClient], object], target: str, serve: Serve
 ) -> None:
-    server = serve(answer(404))
+    server = serve(NOT_FOUND)
     call(client(server.url))
     assert server.calls == [target]
 
@@ -142,7 +143,52 @@ def test_the_version_is_asked_for_once(serve: Serve) -> None:
 def test_the_answer_of_a_write(
     call: Callable[[AdminClient], object], status: int, expected: object, serve: Serve
 ) -> None:
-    assert call(client(serve(answer(status)).url)) == expected
+    assert call(client(serve(NOT_FOUND if status == 404 else answer(status)).url)) == expected
+
+
+GATEWAYS_404 = {
+    "nothing": answer(404),
+    "a page": answer(404, b"<html>404 page not found</html>"),
+    "another API": answer(404, {"message": "no Route matched with those values"}),
+}
+
+
+@pytest.mark.parametrize("content", GATEWAYS_404.values(), ids=GATEWAYS_404)
+@pytest.mark.parametrize("call", [
+    pytest.param(lambda admin: admin.deployment("dp_1"), id="deployment"),
+    pytest.param(lambda admin: admin.service("A"), id="service"),
+    pytest.param(lambda admin: admin.delete_deployment("dp_1"), id="delete"),
+    pytest.param(lambda admin: killed(admin, "inv_1"), id="kill"),
+    pytest.param(lambda admin: purged(admin, "inv_1"), id="purge"),
+    pytest.param(lambda admin: admin.cancel("inv_1"), id="cancel"),
+    pytest.param(lambda admin: admin.resume("inv_1", "keep"), id="resume"),
+])  # fmt: skip
+def test_a_gateways_404_never_means_that_something_is_gone(
+    call: Callable[[AdminClient], object], content: bytes, serve: Serve
+) -> None:
+    error = failure(lambda: call(client(serve(content).url)))
+    assert (error.code, error.status) == ("RESTATE_UNEXPECTED_RESPONSE", 404)
+    assert not error.outcome_unknown
+
+
+@pytest.mark.parametrize("call", [
+    pytest.param(lambda admin: admin.delete_deployment("dp_1"), id="delete"),
+    pytest.param(lambda admin: killed(admin, "inv_1"), id="kill"),
+    pytest.param(lambda admin: admin.cancel("inv_1"), id="cancel"),
+    pytest.param(lambda admin: admin.pause("inv_1"), id="pause"),
+    pytest.param(lambda admin: admin.resume("inv_1", "keep"), id="resume"),
+    pytest.param(lambda admin: admin.patch_service("A", {}), id="settings"),
+])  # fmt: skip
+def test_a_page_in_place_of_a_writes_answer_leaves_its_outcome_unknown(
+    call: Callable[[AdminClient], object], serve: Serve
+) -> None:
+    error = failure(lambda: call(client(serve(answer(200, b"<html>Sign in</html>")).url)))
+    assert (error.reason, error.outcome_unknown) == ("not_restate", True)
+    assert "Sign in" in error.message
+
+
+def test_a_write_that_a_gateway_gave_up_on_has_an_unknown_outcome(serve: Serve) -> None:
+    assert failure(lambda: client(serve(answer(408)).url).cancel("inv_1")).outcome_unknown
 
 
 @pytest.mark.parametrize("call", [
@@ -173,3 +219,37 @@ def test_a_write_that_is_answered_otherwise_raises(
     error = failure(lambda: call(client(serve(answer(status, {"message": "no!"})).url)))
     assert (error.code, error.status) == ("RESTATE_UNEXPECTED_RESPONSE", status)
     assert "no!" in error.message
+
+
+def test_a_clusters_name_that_does_not_come_in_time_is_not_known_and_no_node_is_blamed(serve: Serve) -> None:
+    # A survivor answers it only after it has waited for the metadata server of a node that is frozen.
+    first, second = serve(HANG), serve(VERSION)
+    admin = client(first.url, alternatives=(second.url,), request_timeout=0.2)
+    assert admin.cluster_name() is None
+    assert admin.connection.url == first.url
+    assert second.requests == []
+
+
+@pytest.mark.parametrize(
+    "told", ["2026-12-01T03:11:43.25Z", "2026-12-01T03:11:43.25", "2026-12-01T03:11:43.250000"]
+)
+def test_the_servers_clock_is_read_in_utc(told: str, serve: Serve) -> None:
+    rows = answer(200, {"rows": [{"now": told}]})
+    now = client(serve(rows).url).now()
+    assert now == datetime.datetime(2026, 12, 1, 3, 11, 43, 250_000, datetime.UTC)
+
+
+@pytest.mark.parametrize("version", ["1.8.0+x", "1.8.0-rc.1", "1.8.0-rc.1+build.7", "1.8", "1.8.0+7-g1a2b"])
+def test_a_version_may_name_its_build(version: str, serve: Serve) -> None:
+    admin = client(serve(answer(200, {"version": version})).url)
+    assert admin.version.release == (1, 8)
+    assert admin.capabilities.can_pause
+
+
+@pytest.mark.parametrize("version", ["+1.8", "1.x", "", "-", "latest", "1.8.0+\ud800"])
+def test_a_version_that_is_none_is_an_answer_of_something_else(version: str, serve: Serve) -> None:
+    admin = client(serve(answer(200, {"version": version})).url)
+    if version.startswith("1.8.0"):
+        assert failure(lambda: admin.version).reason == "not_restate"
+    else:
+        assert failure(lambda: admin.version).code == "RESTATE_UNEXPECTED_RESPONSE"

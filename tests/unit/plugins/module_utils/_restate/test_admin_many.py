@@ -44,10 +44,10 @@ def test_many_are_sent_in_one_call_and_what_it_says_of_each_is_put_in_a_word(ser
         BATCH_VERSION,
         batch(
             "inv_1",
-            inv_2="The invocation 'inv_2' was not found.",
-            inv_3="The invocation 'inv_3' is already completed.",
-            inv_4="The invocation 'inv_4' is not yet completed.",
-            inv_5="node lookup failed",
+            inv_2="Invocation 'inv_2' not found",
+            inv_3="Invocation 'inv_3' was already completed",
+            inv_4="Invocation 'inv_4' is not yet completed",
+            inv_5="rpc for partition 3 at node N2:1 failed: partition not found",
         ),
     )
     admin = client(server.url)
@@ -56,7 +56,7 @@ def test_many_are_sent_in_one_call_and_what_it_says_of_each_is_put_in_a_word(ser
         "inv_2": "gone",
         "inv_3": "completed",
         "inv_4": "unfinished",
-        "inv_5": "node lookup failed",
+        "inv_5": "rpc for partition 3 at node N2:1 failed: partition not found",
     }
     assert server.calls == ["GET /version", BATCH]
     assert server.requests[1].json == {"invocation_ids": ["inv_1", "inv_2", "inv_3", "inv_4", "inv_5"]}

@@ -34,6 +34,7 @@ HOSTILE = [
 
 # Every question, with arguments that tests can recognise.
 ARGUMENTS: dict[str, dict[str, Any]] = {
+    "clock": {},
     "invocations_by_place": {},
     "invoked_by_activity": {"retries": 7},
     "latest_terminal_failures": {"limit": 7},

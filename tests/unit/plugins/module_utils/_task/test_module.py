@@ -129,7 +129,19 @@ def test_a_failure_is_whole(check_mode: bool, run: Any, serve: Serve) -> None:
     ("arguments", "words"),
     [
         pytest.param({"request_timeout": 0}, "request_timeout", id="no time at all"),
+        pytest.param({"request_timeout": 1e20}, "request_timeout", id="more time than a clock knows"),
+        pytest.param({"request_timeout": "nan"}, "request_timeout", id="a time that is no number"),
+        pytest.param({"request_timeout": "inf"}, "request_timeout", id="a time without end"),
         pytest.param({"retries": -1}, "retries", id="fewer retries than none"),
+        pytest.param({"admin_url": "http://xn--:1"}, "cannot be used", id="a host that is no name"),
+        pytest.param({"admin_url": "http://h..x:1"}, "cannot be used", id="a host with an empty label"),
+        pytest.param({"admin_url": f"http://{'a' * 64}:1"}, "cannot be used", id="a host with a long label"),
+        pytest.param({"admin_url": "http://h:1/\ud800"}, "admin_url", id="a URL with half a character"),
+        pytest.param({"ingress_url": ["http://h:1/\ud800"]}, "ingress_url", id="the same in a list"),
+        pytest.param({"headers": {"\udcff": "a"}}, "headers", id="a name of bytes that are no UTF-8"),
+        pytest.param({"ca_path": "/a\0b"}, "ca_path", id="a NUL in a path"),
+        pytest.param({"client_cert": "/a\0b"}, "client_cert", id="a NUL in another path"),
+        pytest.param({"audit_log": "/a\0b"}, "audit_log", id="a NUL in the path of the log"),
         pytest.param(
             {"admin_url": "http://ops:pw@h", "auth_token": "t"},
             "auth_token or userinfo",
@@ -153,6 +165,27 @@ def test_an_option_that_cannot_be_right_is_refused_with_a_record(
     assert result["error"]["code"] == "RESTATE_INVALID_ARGUMENT"
     assert words in result["msg"]
     assert result["audit"]["type"] == "dalp.restate.doctor.refused"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"service_name": "Flow\ud800", "service_key": "k"},
+        {"service_name": "Flow", "service_key": "k\udcff"},
+        {"workflows": [{"service_name": "Flow", "service_key": "\ud800"}]},
+        {"service_name": "Flow", "service_key": "k", "snapshot_dir": "/a\0b", "resubmit": "original_input"},
+    ],
+)
+def test_a_key_that_is_no_text_is_refused_before_anything_is_sent(
+    arguments: dict[str, Any], run: Any, serve: Serve
+) -> None:
+    server = serve(answer(200, {"version": "1.7.12"}))
+    text, result = run("restate_recover_workflow", admin_url=server.url, **arguments)
+    assert result["error"]["code"] == "RESTATE_INVALID_ARGUMENT"
+    assert "Nothing was touched" in result["msg"]
+    assert result["error"]["remedy"]
+    assert server.requests == []
+    assert text.isascii()
 
 
 @pytest.mark.parametrize("option", ["additional_headers", "metadata"])

@@ -160,3 +160,20 @@ def test_what_is_no_id_is_refused_by_the_options_name(text: str) -> None:
     assert raised.value.code == "RESTATE_INVALID_ARGUMENT"
     assert repr(text) in raised.value.message
     assert "partitions" not in raised.value.remedy
+
+
+@pytest.mark.parametrize("text", ["(", "a{1,99999999999}", "(?<=a+)b"])
+def test_a_pattern_that_is_none_is_refused_by_its_option(text: str) -> None:
+    with pytest.raises(OperatorError, match=r"^failure_matches is no regular expression") as refused:
+        pattern("failure_matches", text)
+    assert refused.value.code == "RESTATE_INVALID_ARGUMENT"
+
+
+def test_a_pattern_that_takes_years_refuses_the_task() -> None:
+    slow = pattern("failure_matches", "(a+)+$")
+    assert slow.search("aaa")
+    with pytest.raises(
+        OperatorError, match=r"^failure_matches took longer than 2 s to match. Nothing"
+    ) as refused:
+        slow.search("a" * 60 + "!")
+    assert refused.value.code == "RESTATE_INVALID_ARGUMENT"

@@ -21,6 +21,7 @@ from ansible_collections.dalp.restate.plugins.plugin_utils.report.of_run import 
 
 from tests.unit.runs import release
 
+AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to another user")
 HOSTS = ["eu-1", "us-1"]
 
 
@@ -83,12 +84,105 @@ def test_what_cannot_be_written_is_refused_before_anything_is_done(
     (tmp_path / "file").write_text("")
     (tmp_path / "taken.md").mkdir()
     with pytest.raises(OperatorError, match=said) as refused:
-        check_report_path(given)
+        check_report_path(given, "eu-1", ["eu-1"])
     assert refused.value.code == "RESTATE_INVALID_ARGUMENT"
     assert "Nothing was touched." in refused.value.message
 
 
 def test_what_can_be_written_is_not_refused_and_nothing_is_made_yet(tmp_path: Path) -> None:
-    check_report_path("not/there/yet/report.html")
-    check_report_path("")
+    check_report_path("not/there/yet/report.html", "eu-1", HOSTS)
+    check_report_path("", "eu-1", HOSTS)
     assert list(tmp_path.iterdir()) == []
+
+
+def plant(kind: str, name: str, elsewhere: Path) -> None:
+    """Put something that leads elsewhere at the name of a page's file."""
+    elsewhere.write_text("precious")
+    if kind == "symlink":
+        Path(name).symlink_to(elsewhere)
+    elif kind == "dangling":
+        Path(name).symlink_to(elsewhere.with_name("nowhere"))
+    elif kind == "hard link":
+        Path(name).hardlink_to(elsewhere)
+    else:
+        os.mkfifo(name)
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.md"])
+@pytest.mark.parametrize(("kind", "reason"), [
+    ("symlink", "is a link"),
+    ("dangling", "is a link"),
+    ("hard link", "has other names"),
+    ("fifo", "cannot be written to"),
+])  # fmt: skip
+def test_what_leads_elsewhere_is_refused_and_nothing_is_written(
+    kind: str, reason: str, name: str, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    plant(kind, name, elsewhere)
+    with pytest.raises(OperatorError, match=f"{name} {reason}"):
+        check_report_path("report.html", "eu-1", ["eu-1"])
+    with pytest.raises(OSError, match=f"{name} {reason}"):
+        write_page(page_of_run(release()), tmp_path / "report")
+    assert elsewhere.read_text() == "precious"
+    assert {file.name for file in tmp_path.iterdir()} == {name, "elsewhere"}
+
+
+def test_a_link_at_the_page_of_one_of_several_hosts_is_refused_before_anything_is_done(
+    tmp_path: Path,
+) -> None:
+    plant("symlink", "report-eu-1.html", tmp_path / "elsewhere")
+    with pytest.raises(OperatorError, match="is a link"):
+        check_report_path("report.html", "eu-1", HOSTS)
+
+
+@AS_ROOT
+def test_a_folder_behind_a_link_of_another_user_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "folder").symlink_to("real")
+    write_page(page_of_run(release()), tmp_path / "folder" / "report")
+    assert (tmp_path / "real" / "report.html").exists()
+    os.chown(tmp_path / "folder", 12345, 12345, follow_symlinks=False)
+    with pytest.raises(OperatorError, match="folder is a link of another user"):
+        check_report_path("folder/sub/report.html", "eu-1", HOSTS)
+    with pytest.raises(OSError, match="folder is a link of another user"):
+        write_page(page_of_run(release()), tmp_path / "folder" / "report")
+
+
+def test_a_link_that_is_planted_while_the_page_is_written_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere, replace = tmp_path / "elsewhere", os.replace
+
+    def plant_first(name: str, file: Path) -> None:
+        plant("symlink", str(file), elsewhere)
+        replace(name, file)
+
+    monkeypatch.setattr(os, "replace", plant_first)
+    [html, _markdown], _changed = write_page(page_of_run(release()), tmp_path / "report")
+    assert not html.is_symlink()
+    assert elsewhere.read_text() == "precious"
+
+
+def test_a_page_is_whole_or_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_page(page_of_run(release()), tmp_path / "report")
+    before = (tmp_path / "report.html").read_bytes()
+
+    def full(_handle: int) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_page(page_of_run(release(check=True)), tmp_path / "report")
+    assert (tmp_path / "report.html").read_bytes() == before
+    assert {file.name for file in tmp_path.iterdir()} == {"report.html", "report.md"}
+
+
+@AS_ROOT
+def test_what_another_user_has_put_there_decides_on_no_permission(tmp_path: Path) -> None:
+    planted = tmp_path / "report.html"
+    planted.write_text("")
+    planted.chmod(0o666)
+    os.chown(planted, 12345, 12345)
+    write_page(page_of_run(release()), tmp_path / "report")
+    assert (planted.stat().st_uid, stat.S_IMODE(planted.stat().st_mode)) == (os.geteuid(), 0o600)

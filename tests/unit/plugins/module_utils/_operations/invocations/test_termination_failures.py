@@ -119,6 +119,75 @@ def always_lost() -> None:
     raise lost()
 
 
+# Calls that time out
+
+
+def late(status: int | None = None) -> OperatorError:
+    """Make the error of a write that timed out, here or at a gateway."""
+    reason, http = ("timeout", None) if status is None else (None, {"status": status})
+    return OperatorError("RESTATE_ADMIN_UNREACHABLE", "late", outcome_unknown=True, reason=reason, http=http)
+
+
+@pytest.mark.parametrize("status", [None, 504])
+@pytest.mark.parametrize("verb", ["kill", "purge"])
+def test_a_call_that_timed_out_is_never_sent_again_and_what_it_did_is_seen(
+    verb: str, status: int | None
+) -> None:
+    planned = PAUSED if verb == "kill" else FAILED
+    restate = FakeRestate(*planned)
+
+    def half() -> None:
+        restate.end_one(verb, "inv_a")
+        raise late(status)
+
+    restate.hook(f"before {verb}", half)
+    journal = killed(restate, *planned) if verb == "kill" else purged(restate, *planned)
+    assert restate.names() == [verb]
+    assert done(journal) == {"inv_a"}
+    assert set(journal.subjects(verb, UNKNOWN)) == {"inv_b", "inv_c"}
+    entry = journal.entry(verb, "inv_a")
+    assert entry is not None
+    assert entry.facts == {"timed_out": True}
+
+
+def test_a_run_that_ends_by_itself_after_a_kill_that_timed_out_may_yet_be_killed() -> None:
+    restate = FakeRestate(*PAUSED[:1])
+
+    def fails() -> None:
+        restate.rows["inv_a"] = run_of("a")
+        raise late()
+
+    restate.hook("before kill", fails)
+    assert killed(restate, *PAUSED[:1]).subjects("kill", UNKNOWN) == ["inv_a"]
+
+
+def test_a_run_that_is_gone_after_its_retention_may_yet_be_purged() -> None:
+    restate, journal = FakeRestate(*FAILED[:1]), Journal()
+    restate.hook("after purge", late())
+    purge(cast("AdminClient", restate), FAILED[:1], journal, runs={"inv_a"}, retention=86400)
+    assert journal.subjects("purge", UNKNOWN) == ["inv_a"]
+
+
+def test_of_single_calls_the_others_go_on_after_one_that_timed_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    restate = FakeRestate(*FAILED, version="1.5.3")
+    monkeypatch.setattr(restate, "terminate", single_calls(restate, "inv_b", late()))
+    journal = purged(restate, *FAILED)
+    assert done(journal) == {"inv_a", "inv_c"}
+    assert journal.subjects("purge", UNKNOWN) == ["inv_b"]
+    assert [ids for _verb, ids in restate.writes] == [("inv_a",), ("inv_b",), ("inv_c",)]
+
+
+def test_a_timeout_that_takes_all_the_time_there_is_is_still_read_again() -> None:
+    restate = FakeRestate(*FAILED)
+
+    def slow() -> None:
+        restate.clock.sleep(60)
+        raise late()
+
+    restate.hook("after purge", slow)
+    assert done(purged(restate, *FAILED)) == IDS
+
+
 # Refusals
 
 

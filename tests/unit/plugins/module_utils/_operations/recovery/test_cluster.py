@@ -71,6 +71,7 @@ def test_a_snapshot_belongs_to_a_cluster_at_whichever_of_its_urls(
 def test_a_snapshot_that_names_no_cluster_is_of_the_one_at_its_url(tmp_path: Path) -> None:
     path = path_of(tmp_path, "Flow", "k", BORN, OPEN)
     path.write_text(json.dumps({"admin_url": URL, **content()}))
+    path.chmod(0o600)
     assert list(snapshots(tmp_path).pending()) == [("Flow", "k")]
     with pytest.raises(OperatorError):
         snapshots(tmp_path, cluster=Cluster(N2, "production", frozenset({"dp_1"}))).pending()

@@ -6,8 +6,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.dalp.restate.plugins.module_utils._errors import OperatorError
@@ -64,6 +67,17 @@ def test_an_ingress_of_another_restate_is_found_out(tmp_path: Path) -> None:
     assert result.resubmitted is None
     assert task.files() == [".submitting.json"]
     assert result.snapshot == str(next(tmp_path.iterdir()))
+
+
+def test_an_ingress_that_takes_it_for_another_key_is_found_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restate = FakeRestate(run_of("a"))
+    task = Task(restate, tmp_path, resubmit=True)
+    monkeypatch.setattr(task.ingress, "submit", lambda *_target: restate.submit("other", b""))
+    result = task.recover("a")["a"]
+    assert (result.outcome, result.reason, result.resubmitted) == ("failed", "resubmission_failed", None)
+    assert task.files() == [".submitting.json"]
 
 
 REFUSED = OperatorError("RESTATE_UNEXPECTED_RESPONSE", "no!", http={"status": 400})
@@ -160,3 +174,60 @@ def test_a_run_that_succeeded_meanwhile_owes_no_resubmission(tmp_path: Path) -> 
     restate.hook("before status_of", lambda: restate.rows.update(inv_a=run_of("a", result="success")))
     assert outcomes(task.recover("a")) == {"a": "already_succeeded"}
     assert task.files() == [".json"]
+
+
+# Two tasks with one folder
+
+
+@pytest.mark.parametrize("forgets", [True, False])
+@pytest.mark.parametrize("when", ["before purge", "after purge", "before invocations_of_keys"])
+def test_two_tasks_at_once_submit_a_key_once(when: str, forgets: bool, tmp_path: Path) -> None:
+    retention = "0s" if forgets else "1d"
+    restate = FakeRestate(run_of("a"))
+    one = Task(restate, tmp_path, resubmit=True, retention=retention)
+    other = Task(restate, tmp_path, resubmit=True, retention=retention)
+    others: list[Any] = []
+
+    def run_the_other() -> None:
+        restate.forgets = forgets
+        others.append(other.recover("a")["a"])
+
+    # The first reading is that of the plan.
+    times = iter([2 if when.endswith("keys") else 1])
+
+    def come() -> None:
+        left = next(times, 1)
+        if left > 1:
+            restate.hook(when, come)
+        else:
+            run_the_other()
+
+    restate.hook(when, come)
+    result = one.recover("a")["a"]
+    submitted = [*one.ingress.submitted, *other.ingress.submitted]
+    assert [key for key, _payload, _headers in submitted] == ["a"]
+    assert [each.resubmitted for each in (result, *others)].count("inv_a") == 1
+    assert task_after(restate, tmp_path, retention) in ("blank", "active_invocation")
+
+
+def task_after(restate: FakeRestate, folder: Path, retention: str) -> str:
+    """Run one more task, which submits nothing, and return what it says of the key."""
+    task = Task(restate, folder, resubmit=True, retention=retention)
+    said = outcomes(task.recover("a"))["a"]
+    assert task.ingress.submitted == []
+    return said
+
+
+def test_a_task_waits_for_another_that_submits_from_its_folder(tmp_path: Path) -> None:
+    restate = FakeRestate(run_of("a"))
+    task = Task(restate, tmp_path, resubmit=True)
+    handle = os.open(tmp_path, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        result = task.recover("a")["a"]
+    finally:
+        os.close(handle)
+    assert (result.outcome, result.reason) == ("failed", "resubmission_failed")
+    assert task.files() == [".open.json"]
+    assert sum(restate.clock.sleeps) >= 60
+    assert outcomes(task.recover("a")) == {"a": "recovered"}

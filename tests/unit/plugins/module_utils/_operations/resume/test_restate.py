@@ -23,7 +23,13 @@ from ansible_collections.dalp.restate.plugins.module_utils._operations.resume.re
 from ansible_collections.dalp.restate.plugins.module_utils._restate.rows import Invocation, columns
 from ansible_collections.dalp.restate.tests.unit.conftest import Serve
 from ansible_collections.dalp.restate.tests.unit.fake_clock import FakeClock
-from ansible_collections.dalp.restate.tests.unit.loopback import RESET, LoopbackServer, Request, answer
+from ansible_collections.dalp.restate.tests.unit.loopback import (
+    NOT_FOUND,
+    RESET,
+    LoopbackServer,
+    Request,
+    answer,
+)
 from ansible_collections.dalp.restate.tests.unit.operating import operate, restate_at
 from ansible_collections.dalp.restate.tests.unit.wire_objects import deployment, invocation, registry, service
 
@@ -152,7 +158,7 @@ def test_one_that_is_refused_stops_no_other(serve: Serve) -> None:
 
 
 def test_one_that_completed_meanwhile_is_not_resumed(serve: Serve) -> None:
-    report = resumed(serve(*READS, answer(409), answer(404), DONE))
+    report = resumed(serve(*READS, answer(409), NOT_FOUND, DONE))
     assert outcomes(report) == ["completed", "completed", "resumed"]
     assert report.error is None
 
