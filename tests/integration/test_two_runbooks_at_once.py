@@ -93,7 +93,7 @@ def test_a_release_beside_recover_failed_runs_nothing_twice(
 
         first = held(admin_url=proxy.url, ingress_url=ingress.url)
 
-    [second] = meeting.results
+    second = meeting.result()
     assert_no_bug(*first.values(), *second.values())
     results = {**first, **second}
     assert sorted(submissions.started) == ["failed-0", "failed-1"]

@@ -23,6 +23,7 @@ LONG = {
     "progress",
     "report",
     "two_runbooks_at_once",
+    "two_tasks_at_once",
 }
 
 
