@@ -81,8 +81,12 @@ both-ways: setup awx-collection ## the same, each task in process and as a modul
 	$(IN_VENV) python -m pytest tests/integration --thorough --both-ways --numprocesses 2 --dist worksteal
 
 .PHONY: proof
-proof: both-ways ## all tests both ways; then kill nodes of a cluster in the middle of tasks, and look for what is lost or said wrongly; with PROOF='--kills 10', fewer
+proof: both-ways ## all tests both ways; then kill nodes of a cluster and break its network in the middle of tasks, and look for what is lost or said wrongly; with PROOF='--kills 10 --faults 10', fewer
 	$(IN_VENV) python tests/proof/proof.py $(PROOF)
+
+.PHONY: worlds
+worlds: setup ## random tasks in random worlds: dry, real and again, in process and as modules; with WORLDS='--worlds 300 --seed N', or '--only SEED' for one
+	$(IN_VENV) python tests/worlds/worlds.py $(WORLDS)
 
 # Two at once, the longest first; what one printed is shown where it failed.
 LINTS := ansible-lint sanity galaxy mypy docs-lint ruff licences changelog-lint

@@ -69,10 +69,8 @@ class Engine:
     def _run(self, name: str, more: dict[str, Any], connection: dict[str, str]) -> Results:
         folder = self.folder / name
         folder.mkdir()
-        variables: dict[str, Any] = {
-            f"restate_{key}": value for key, value in {**self.server.connection, **connection}.items()
-        }
-        variables["restate_request_timeout"] = 60
+        options = {**self.server.connection, **connection, "request_timeout": 60}
+        variables = {f"restate_{key}": value for key, value in options.items()}
         _status, results = playbook_results(name, folder, {**variables, **more})
         return {module.rpartition("restate_")[2]: result for module, result in results.items()}
 
@@ -95,7 +93,7 @@ def test_a_release_beside_recover_failed_runs_nothing_twice(
 
         first = held(admin_url=proxy.url, ingress_url=ingress.url)
 
-    [second] = meeting.results
+    second = meeting.result()
     assert_no_bug(*first.values(), *second.values())
     results = {**first, **second}
     assert sorted(submissions.started) == ["failed-0", "failed-1"]

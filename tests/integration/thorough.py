@@ -25,6 +25,7 @@ LONG = {
     "release_and_rollback",
     "report",
     "two_runbooks_at_once",
+    "two_tasks_at_once",
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from tests.integration import ways
 from tests.integration.ansible_task import Result
 from tests.integration.proxy import Proxy
-from tests.integration.server import Row, Snapshot
+from tests.integration.server import Row, Server, Snapshot
 from tests.integration.three_runs import compared
 from tests.worlds.tasks import Task
 from tests.worlds.world import World, rows_by_id
@@ -51,9 +51,14 @@ class Trial:
         after = self._server.snapshot()
         self._compare(dry, real, before)
         self._check_written(real, before, after)
+        stuck = _stuck(self._server)
         again = self._run("again", self._world.random.choice(_WAYS))
-        self._check_again(real, again, after)
+        self._check_again(real, again, after, stuck)
         self._check_nothing_lost(rows, real, again)
+
+    @property
+    def _deployments(self) -> set[str]:
+        return {each.id for each in self._world.deployments}
 
     def _run_dry(self, before: Snapshot) -> Result:
         dry = self._run("dry", ways.IN_PROCESS, check=True)
@@ -109,13 +114,17 @@ class Trial:
             if said != there:
                 self.wrong.append(f"diff.after has {sorted(said)}, there are {sorted(there)}")
 
-    def _check_again(self, real: Result, again: Result, after: Snapshot) -> None:
+    def _check_again(self, real: Result, again: Result, after: Snapshot, stuck: set[str]) -> None:
         if self._task.module == "doctor":
             return
         if not real["failed"] and again["failed"]:
             self.wrong.append(f"the second run fails: {again['msg']}")
-        if not real["failed"] and again["changed"]:
+        # What goes on where it got stuck gets stuck again, and is resumed again.
+        is_stuck_again = self._task.module == "resume" and _resumed(again) <= stuck
+        if not real["failed"] and again["changed"] and not is_stuck_again:
             self.wrong.append(f"the second run changes again: {again['msg']}")
+        if real["failed"] and not again["failed"] and not again["changed"]:
+            self.wrong.append(f"the first run fails, and the second one has nothing to do: {again['msg']}")
         if not again["changed"] and _stable(self._server.snapshot()) != _stable(after):
             self.wrong.append("the second run says changed: false, and something changed")
 
@@ -132,16 +141,23 @@ class Trial:
                 self.wrong.append(f"{invocation_id} ({row['status']}) is gone, which nobody said")
             elif seen.get("completion_result") == "failure":
                 self.wrong.append(f"{invocation_id} ({row['status']}) was ended, which nobody said")
-            elif _is_stranded(seen, deployments) and not _is_stranded(row, self._before_ids(row)):
+            elif _is_stranded(seen, deployments) and not _is_stranded(row, self._deployments):
                 self.wrong.append(f"{invocation_id} ({row['status']}) is stranded, which nobody said")
-
-    def _before_ids(self, row: Row) -> set[str]:
-        return {each.id for each in self._world.deployments}
 
 
 def _is_stranded(row: Row, deployments: set[str]) -> bool:
     pinned = row.get("pinned_deployment_id")
     return row["status"] != "completed" and pinned is not None and pinned not in deployments
+
+
+def _stuck(server: Server) -> set[str]:
+    """What is paused, or is tried again and again."""
+    rows = server.query("SELECT id FROM sys_invocation WHERE status = 'paused' OR retry_count > 0")
+    return {row["id"] for row in rows}
+
+
+def _resumed(result: Result) -> set[str]:
+    return {each["invocation_id"] for each in result.get("results", []) if each.get("outcome") == "resumed"}
 
 
 def _ended(result: Result) -> list[Any]:

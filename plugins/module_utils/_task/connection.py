@@ -17,7 +17,7 @@ from .._http.guard import WriteGuard
 from .values import seconds, string_values
 
 _SHORTEST_GRACE = 120.0
-LONGEST_TIME_OUT = 86_400
+_LONGEST_TIME_OUT = 86_400
 _OWN_URL = {"restate": "admin_url", "dalp": "dalp_url"}
 
 
@@ -33,10 +33,10 @@ def connection_of(params: dict[str, t.Any], secrets: Secrets) -> Connection:
     Raises RESTATE_INVALID_ARGUMENT where that cannot be right.
     """
     # Written so that what is not a number is refused, too.
-    if not 0 < params["request_timeout"] <= LONGEST_TIME_OUT or params["retries"] < 0:
+    if not 0 < params["request_timeout"] <= _LONGEST_TIME_OUT or params["retries"] < 0:
         raise OperatorError(
             "RESTATE_INVALID_ARGUMENT",
-            f"request_timeout must be above 0 seconds and at most {LONGEST_TIME_OUT} (a day), and retries 0 or more.",
+            f"request_timeout must be above 0 seconds and at most {_LONGEST_TIME_OUT} (a day), and retries 0 or more.",
         )
     endpoint = _to_dalp(params) if params["backend"] == "dalp" else _to_restate(params)
     return Connection(
