@@ -25,6 +25,7 @@ _OUTPUT = (
     "next_retry_at",
     "recent_failures",
     "retry_count",
+    "by_activity",
 )
 """What a dry run cannot know, or what changes by itself from one look to the next."""
 _ENDED = ("killed", "cancelled", "abandoned", "purged")
@@ -120,7 +121,9 @@ class Trial:
         if not real["failed"] and again["failed"]:
             self.wrong.append(f"the second run fails: {again['msg']}")
         # What goes on where it got stuck gets stuck again, and is resumed again.
-        is_stuck_again = self._task.module == "resume" and _resumed(again) <= stuck
+        is_stuck_again = (self._task.module == "resume" and _resumed(again) <= stuck) or (
+            _listed(again, "recovered") <= _resubmitted(real) != set()
+        )
         if not real["failed"] and again["changed"] and not is_stuck_again:
             self.wrong.append(f"the second run changes again: {again['msg']}")
         if real["failed"] and not again["failed"] and not again["changed"]:
@@ -158,6 +161,16 @@ def _stuck(server: Server) -> set[str]:
 
 def _resumed(result: Result) -> set[str]:
     return {each["invocation_id"] for each in result.get("results", []) if each.get("outcome") == "resumed"}
+
+
+def _listed(result: Result, outcome: str) -> set[str]:
+    return {
+        each.get("service_key", "") for each in result.get("results", []) if each.get("outcome") == outcome
+    }
+
+
+def _resubmitted(result: Result) -> set[str]:
+    return {each["service_key"] for each in result.get("results", []) if each.get("resubmitted")}
 
 
 def _ended(result: Result) -> list[Any]:
