@@ -268,9 +268,7 @@ done:
   elements: dict
   sample: []
 unknown:
-  description:
-    - The steps that were sent and of which no answer tells whether they were carried out.
-    - This includes steps whose invocations may have been moved or killed.
+  description: The steps that were sent and of which no answer tells whether they were carried out.
   returned: on failure, where there are some
   type: list
   elements: dict
