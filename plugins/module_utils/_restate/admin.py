@@ -18,7 +18,7 @@ from .._http.answers import server_message
 from .._http.clock import Clock
 from .._http.connection import Connection
 from .._http.guard import WriteGuard
-from .._http.transport import Request
+from .._http.transport import MAY_BE_DONE, Request
 from .._http.urls import segment
 from .._thirdparty import ValidationError, httpx
 from . import wire
@@ -236,12 +236,12 @@ class AdminClient(AdminCalls):
         return self._registered(response, registration, writes=True)
 
     def delete_deployment(self, deployment_id: str) -> bool:
-        """Delete a deployment (forced: no server can do it without); return False where it was gone already."""
+        """Delete a deployment (forced: no server can do it without); return False if somebody else had done it."""
         path = f"/deployments/{segment(deployment_id)}"
         request = Request("DELETE", path, params={"force": "true"})
         response = self.send(request, may_pass=write_may_pass)
         if says_not_found(response):
-            return False
+            return bool(response.extensions[MAY_BE_DONE])
         self.expect(response, 200, 202)
         return True
 

@@ -11,6 +11,7 @@ import typing as t
 from ..._errors import OperatorError
 from ..._restate.admin import AdminClient
 from ..deployments.registry import STALE_READ_SECONDS
+from ..invocations.migration import is_moved
 from ..invocations.migration_plan import plan_migration
 from ..journal import Journal
 from ..open_actions import PAUSE, OpenActions
@@ -70,11 +71,11 @@ class DeletedDeployments:
                 rows, self._moving.offer, began_on=None, move_paused=False, paused_by_task=of_tasks
             )
             self._moving.move(plan.movable)
-            moved = {each for each in stranded if self._journal.is_done("migrate", each)}
+            moved = {each for each in stranded if is_moved(self._journal, each)}
             self._open_actions.settle(PAUSE, of_tasks & moved)
             for warning in plan.warnings:
                 self._journal.warn(warning)
-            stranded = [each for each in stranded if not self._journal.is_done("migrate", each)]
+            stranded = [each for each in stranded if each not in moved]
         if stranded:
             self._journal.warn(
                 f"{count(len(stranded), 'invocation')} got pinned to {deployment_id} while it was deleted and cannot "

@@ -17,7 +17,7 @@ from ..deployments.registry import STALE_READ_SECONDS, Registry
 from ..invocations.called import read_called
 from ..invocations.cancellation import plan_cancellation
 from ..invocations.fit import offer_of
-from ..invocations.migration import ATTEMPT_RUNNING
+from ..invocations.migration import ATTEMPT_RUNNING, is_moved
 from ..invocations.migration_plan import plan_migration
 from ..invocations.termination import kill
 from ..journal import UNKNOWN, Entry, Journal
@@ -215,7 +215,7 @@ class Drain:
             remaining[reason] = [*remaining.get(reason, ()), invocation_id]
             self._journal.warn(f"{invocation_id} {_was_not('moved', entry)}: {entry.message}")
         # What goes on is paused by no earlier task any more; what this one leaves paused is kept at its end.
-        left = {each for each in paused_by_task if not self._journal.is_done("migrate", each)}
+        left = {each for each in paused_by_task if not is_moved(self._journal, each)}
         self._open_actions.settle(PAUSE, of_tasks & {row.id for row in rows} - left)
         if remaining:
             note_remaining(self._journal, removal.id, remaining)
@@ -240,7 +240,10 @@ class Drain:
         ids = [row.id for row in abandoned]
         try:
             with self._journal.attempt("remove", removal.id, reason="interrupted"):
-                self._admin.delete_deployment(removal.id)
+                was_there = self._admin.delete_deployment(removal.id)
+            if not was_there:
+                self._note_gone(removal)
+                return
         except OperatorError as exc:
             if not exc.outcome_unknown:
                 raise
@@ -270,6 +273,10 @@ class Drain:
         """Whether somebody else has removed the deployment meanwhile; that is noted."""
         if removal.id in registry.ids:
             return False
+        self._note_gone(removal)
+        return True
+
+    def _note_gone(self, removal: Removal) -> None:
         self._journal.not_done("remove", [removal.id], "already_gone", "somebody else removed it meanwhile")
         self._waiting.remove(removal)
         if self._pending[removal.id]:
@@ -277,7 +284,6 @@ class Drain:
                 f"Somebody else removed {removal.id} meanwhile, with {count(self._pending[removal.id], 'invocation')} "
                 "pending on it. What is pinned to it cannot go on (RT0011): resume it on the latest deployment."
             )
-        return True
 
     def _read_with_kept(self) -> Registry:
         """Return what is registered now; raise where the deployment that is to be kept is not, for good."""
