@@ -230,10 +230,15 @@ class AdminClient(AdminCalls):
     # Writes
 
     def register(self, registration: dict[str, t.Any]) -> wire.Registration:
-        """Register a deployment; raises as L(discover) does, and outcome_unknown where the answer was lost."""
+        """Register a deployment; raises as L(discover) does, and outcome_unknown where the answer was lost.
+
+        Without force, servers from 1.6 answer 200 with what is registered at the URL already, and change nothing.
+        """
         request = Request("POST", "/deployments", body=registration, asks_others=True)
         response = self.send(request, repeatable=False)
-        return self._registered(response, registration, writes=True)
+        answer = self._registered(response, registration, writes=True)
+        is_known = response.status_code == 200 and not registration.get("force")
+        return answer.model_copy(update={"was_registered": is_known})
 
     def delete_deployment(self, deployment_id: str) -> bool:
         """Delete a deployment (forced: no server can do it without); return False if somebody else had done it."""

@@ -192,6 +192,8 @@ class Registration(Wire):
     min_protocol_version: int | None = None
     max_protocol_version: int | None = None
     sdk_version: str | None = None
+    was_registered: bool = False
+    """Whether the server left what is registered as it was; `AdminClient.register` sets it."""
 
 
 class Deployments(Wire):

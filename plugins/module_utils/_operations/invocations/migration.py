@@ -32,6 +32,7 @@ _LEAST_PAUSE_SECONDS = 1
 _LEAST_LOOKS = 3
 _TOLD_OF_ATTEMPT = "Its attempt has not ended yet. It is paused when it ends; the same task moves it then."
 _POLL_SECONDS = 0.2
+_FRESH_SECONDS = 0.5
 
 
 def migrate(
@@ -77,6 +78,7 @@ class _Migration:
         self._journal = journal
         self._failed = failed
         self._open: list[str] = []
+        self._looked_at = 0.0
         self._seconds_left = float(_PAUSE_SECONDS)
         """For how long attempts that do not end are waited for."""
         self._unanswered: set[str] = set()
@@ -135,40 +137,48 @@ class _Migration:
         return False
 
     def _have_all_been_asked(self) -> bool:
-        self._open = self._call_each(self._open, self._ask)
-        if self._open:
-            try:
-                now = {row.id: row for row in self._read(self._open)}
-            except OperatorError as exc:
-                if exc.status is None:
-                    raise
-                # It is asked again, and the verification tells.
-                return False
-            settled = [each for each in self._open if each not in now or self._is_settled(now[each])]
-            self._note_moved_by_others(now[each] for each in settled if each in now)
-            self._note_resumed(settled)
-            self._open = [each for each in self._open if each not in settled]
-            # Only now: a pause at the new place would stop what another task has moved there.
-            pausing = [each for each in self._open if not self._journal.is_done("pause", each)]
-            left = self._call_each(pausing, self._pause)
-            self._open = [each for each in self._open if each not in pausing or each in left]
+        if not self._look():
+            # It is looked at again, and the verification tells.
+            return False
+        self._call_each(self._open, self._ask)
+        self._call_each(
+            [each for each in self._open if not self._journal.is_done("pause", each)], self._pause
+        )
         return not self._open
 
-    def _call_each(self, ids: t.Sequence[str], call: t.Callable[[str], bool]) -> list[str]:
-        """Call for each, and return those that are not settled by it; after a time-out, no other is called."""
-        is_silent = False
-        remaining = []
+    def _look(self) -> bool:
+        """Read what is still open, and close what has completed or is at its new place; return whether it was read."""
+        try:
+            now = {row.id: row for row in self._read(self._open)}
+        except OperatorError as exc:
+            if exc.status is None:
+                raise
+            return False
+        self._looked_at = self._admin.clock.now()
+        settled = [each for each in self._open if each not in now or self._is_settled(now[each])]
+        self._note_moved_by_others(now[each] for each in settled if each in now)
+        self._note_resumed(settled)
+        self._open = [each for each in self._open if each not in settled]
+        return True
+
+    def _call_each(self, ids: t.Sequence[str], call: t.Callable[[str], bool]) -> None:
+        """Call for each that is open, and close what is settled by it; after a time-out, no other is called.
+
+        What was read some time ago may have been moved by another task since: a call would move or stop it once more.
+        """
         for each in ids:
+            if self._admin.clock.now() - self._looked_at > _FRESH_SECONDS and not self._look():
+                return
+            if each not in self._open:
+                continue
             try:
-                if is_silent or not self._settles(call, each):
-                    remaining.append(each)
+                if self._settles(call, each):
+                    self._open = [other for other in self._open if other != each]
             except OperatorError as exc:
                 if exc.reason != "timeout":
                     raise
                 # Another node may answer, which a read tells; of this one, the others would wait as long.
-                is_silent = True
-                remaining.append(each)
-        return remaining
+                return
 
     def _note_moved_by_others(self, rows: t.Iterable[Invocation]) -> None:
         ids = [row.id for row in rows if row.status != "completed" and row.id not in self._unanswered]

@@ -24,6 +24,9 @@ from .description import described, options_of
 from .in_flight import InFlight
 from .settings import Codes, plan_settings
 
+ALREADY_REGISTERED = "already_registered"
+"""The reason of a registration that another task had made meanwhile."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RedeployRequest:

@@ -15,7 +15,7 @@ from ..._restate.wire import Registration
 from ..journal import DONE, NOT_DONE, Journal
 from ..report import Report, by_state
 from .description import services_of
-from .plan import Plan
+from .plan import ALREADY_REGISTERED, Plan
 from .settings import set_settings, shown_settings
 
 
@@ -39,9 +39,9 @@ def make_report(plan: Plan, journal: Journal) -> Report:
             **({"deployment_id": deployment_id} if deployment_id else {}),
             **_retry_after(plan),
         },
-        before=plan.before,
+        before=plan.after if _is_registered(plan, journal) else plan.before,
         # A refused plan still shows what was asked for.
-        after=plan.after if has_changed or plan.error else plan.before,
+        after=plan.after if has_changed or plan.error or _is_registered(plan, journal) else plan.before,
         warnings=[*plan.warnings, *journal.warnings],
         error=error,
         steps=by_state((step.shown, journal.state(step.action, step.subject)) for step in plan.steps),
@@ -85,11 +85,21 @@ def registered_id(plan: Plan, journal: Journal) -> str | None:
     return entry.facts.get("deployment_id", plan.deployment_id) if entry else plan.deployment_id
 
 
+def _is_registered(plan: Plan, journal: Journal) -> bool:
+    """Return whether another task has registered the URL meanwhile."""
+    entry = journal.entry(plan.action, plan.action)
+    return entry is not None and entry.reason == ALREADY_REGISTERED
+
+
 def _sentence(plan: Plan, deployment_id: str | None, journal: Journal) -> str:
     url = plan.after["service_url"]
     names = ", ".join(plan.after["services"])
     if plan.action == "nothing":
         return f"{url} is registered as {deployment_id} and is the latest of its services; nothing to do."
+    if _is_registered(plan, journal):
+        return (
+            f"{url} was registered as {deployment_id} by another task meanwhile; it is the latest of {names}."
+        )
     if plan.action == "register":
         would = "Would register" if journal.is_prediction else "Registered"
         as_id = f" as {deployment_id}" if deployment_id else ""

@@ -16,7 +16,7 @@ from ..operation import Backend
 from ..waiting import repeat_while_lost, wait_until
 from .approval import subjects
 from .observation import POLL_SECONDS, observe
-from .plan import Plan, RedeployRequest, make_plan, predict
+from .plan import ALREADY_REGISTERED, Plan, RedeployRequest, make_plan, predict
 from .report import make_report
 
 
@@ -27,16 +27,22 @@ def apply(restate: Restate, plan: Plan, journal: Journal) -> None:
         return
     admin = restate.admin
     with journal.attempt(plan.action, plan.action):
-        deployment_id = _register(admin, plan)
-    journal.done(plan.action, [plan.action], deployment_id=deployment_id)
+        deployment_id, is_own = _register(admin, plan)
+    if is_own:
+        journal.done(plan.action, [plan.action], deployment_id=deployment_id)
+    else:
+        journal.not_done(plan.action, [plan.action], ALREADY_REGISTERED, deployment_id=deployment_id)
     for service, settings in plan.settings.items():
         with journal.attempt("apply_settings", service):
             admin.patch_service(service, settings)
     _verify(admin, deployment_id, plan)
 
 
-def _register(admin: AdminClient, plan: Plan) -> str:
-    """Register; where an answer was lost, read what is registered before the call is repeated."""
+def _register(admin: AdminClient, plan: Plan) -> tuple[str, bool]:
+    """Register, and return the ID and whether this task did it rather than another one meanwhile.
+
+    If an answer was lost, what is registered is read before the call is repeated.
+    """
     registration, registered = plan.observed.body, plan.observed.registered
 
     def look() -> str | None:
@@ -47,11 +53,27 @@ def _register(admin: AdminClient, plan: Plan) -> str:
                 return each.id
         return None
 
+    def register() -> tuple[str, bool]:
+        try:
+            answer = admin.register(registration)
+        except OperatorError as exc:
+            # So 1.5.3 answers for a URL that is registered.
+            is_known = exc.status == 409 and exc.reason is None and not registration["force"]
+            known = look() if is_known else None
+            if known is None:
+                raise
+            return known, False
+        return answer.id, not answer.was_registered
+
+    def look_after_loss() -> tuple[str, bool] | None:
+        known = look()
+        return (known, True) if known else None
+
     return repeat_while_lost(
-        lambda: admin.register(registration).id,
+        register,
         clock=admin.clock,
         delay_after=admin.connection.retry.patient_delay_after,
-        look=look,
+        look=look_after_loss,
     )
 
 
