@@ -67,8 +67,9 @@ options:
     description:
       - V(all) removes every deployment but the kept one.
       - V(superseded) removes only those that are the latest for no service. Not with O(backend=dalp).
-      - V(replaced) removes only those of V(superseded) whose every service the kept deployment now serves, and so
-        leaves other applications of the engine alone. Not with O(backend=dalp).
+      - V(replaced) removes only those of V(superseded) whose every service, and that of every invocation pending on
+        them, the kept deployment now serves. So it leaves other applications of the engine alone. Not with
+        O(backend=dalp).
     type: str
     choices: [all, superseded, replaced]
     default: all
@@ -88,14 +89,16 @@ options:
     default: []
   keep_revisions:
     description:
-      - How many of the newest deployments that the kept one has replaced stay registered, so that a rollback has a
-        target. The newest are those with the latest C(created_at), and those that stay for another reason count.
+      - For each service of the kept deployment, how many other deployments with its newest revisions stay registered,
+        so that a rollback has a target. Deployments that stay for another reason count.
       - Not with O(backend=dalp).
     type: int
     default: 0
   min_age:
     description:
       - Leave deployments that were registered less than this ago, as in V(90s), V(15m), V(2h) or V(3d).
+      - Ages are counted by the clock of Restate. If that and the clock of the host on which the module runs differ by
+        more than a few seconds, the task warns.
       - Not with O(backend=dalp).
     type: str
   max_removed:
@@ -122,6 +125,13 @@ EXAMPLES = r"""
     service_url: http://orders-v2:9080
     remove: superseded
     drain_timeout: 600
+
+- name: Remove what the release replaced, but leave other applications alone and keep one revision for a rollback
+  dalp.restate.restate_cleanup:
+    admin_url: http://restate:9070
+    service_url: http://orders-v2:9080
+    remove: replaced
+    keep_revisions: 1
 
 - name: Move what does not drain in five seconds to the release, and remove the rest
   dalp.restate.restate_cleanup:
@@ -193,7 +203,7 @@ cancelled:
   elements: str
   sample: []
 killed:
-  description: The ids of the invocations that were killed.
+  description: The ids of the invocations that were killed, without those that only end with their callers.
   returned: when a plan could be made; never with O(backend=dalp)
   type: list
   elements: str
@@ -208,9 +218,13 @@ impact:
   description:
     - By service, how many invocations were moved, cancelled, killed or abandoned, also if the task fails.
     - In check mode, how many would be. Those that may still end by themselves within O(drain_timeout) are included.
+    - What the killed invocations called ends with them, also on other deployments, and is counted as killed. A cancel
+      reaches the calls that an invocation awaits, too, and these are not counted.
   returned: when a plan could be made; never with O(backend=dalp)
   type: dict
-  sample: {Orders: {migrated: 2, cancelled: 0, killed: 0, abandoned: 0}}
+  sample:
+    Ledger: {migrated: 0, cancelled: 0, killed: 1, abandoned: 0}
+    OrderWorkflow: {migrated: 0, cancelled: 0, killed: 1, abandoned: 0}
 waited_seconds:
   description: How long the task waited for pending invocations, at most O(drain_timeout). Check mode never waits.
   returned: when a plan could be made; never with O(backend=dalp)

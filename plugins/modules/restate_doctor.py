@@ -17,6 +17,7 @@ description:
   - With O(backend=dalp) it shows what DALP's doctor tells; the rest is absent. It fails where DALP itself lets nobody
     in or does not answer.
   - Never changes anything. It costs a fixed number of requests, whatever the number of invocations.
+  - Warns if the clock of Restate and that of the host on which the module runs differ by more than a few seconds.
   - This is not the C(restate-doctor) of the Restate project, which analyses a server's files offline.
 extends_documentation_fragment:
   - dalp.restate.attributes
@@ -95,7 +96,8 @@ ingress:
 admin:
   description:
     - Whether the admin API answers, at which C(url), its C(latency_ms) and the server's C(version).
-    - Where O(admin_url) names several nodes, C(nodes) tells the same of each by itself.
+    - Where O(admin_url) names several nodes, C(nodes) tells the same of each by itself. A node that answers but cannot
+      query the cluster is V(degraded), and what is shown comes from another node.
   returned: when the server was asked
   type: dict
   sample:
@@ -156,7 +158,8 @@ invocations:
     error: null
 findings:
   description:
-    - What an operator should know, the gravest first, each with a remedy that can be typed as it is. All are told in
+    - What an operator should know, the gravest first, each with a remedy that can be typed as it is. Findings and their
+      subjects come in one order, whatever the order of the server's answers is. All are told in
       L(Findings,https://github.com/dalp/ansible-restate/blob/main/docs/findings.md).
   returned: when the server was asked
   type: list

@@ -33,6 +33,8 @@ options:
       - Where the Restate server reaches the service.
       - A registered URL is recognised by its host, port and path; a trailing slash, a default port and the scheme make
         no difference.
+      - Restate calls the address that it was given. If the scheme differs from the registered one, the services are
+        discovered by the new scheme, and the registration is overwritten.
       - Where the server has routing headers, several deployments can be at one URL. Then O(additional_headers) says
         which is meant, and the server which of them it would overwrite.
     type: str

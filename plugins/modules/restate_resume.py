@@ -66,10 +66,16 @@ options:
           - That is when a run paused or was last tried.
         type: str
       failed_after:
-        description: Only what failed at or after this, a time or an age.
+        description:
+          - Only what failed at or after this, a time or an age.
+          - An age is counted by the clock of Restate. If that and the clock of the host on which the module runs differ
+            by more than a few seconds, the task warns.
         type: str
       failure_matches:
-        description: A regular expression (of Python) that must be found in the failure.
+        description:
+          - A regular expression that must be found in the failure.
+          - Restate matches it, in the syntax of Rust (U(https://docs.rs/regex/latest/regex/#syntax)), which has no
+            look-around and no back-references. What Restate does not take is RESTATE_INVALID_ARGUMENT.
         type: str
       limit:
         description: How many at the most. The result tells how many more there are.

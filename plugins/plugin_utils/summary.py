@@ -152,17 +152,9 @@ def health(examination: Result) -> tuple[str, str]:
     )
     if not examination.get("healthy"):
         return f"Restate is NOT healthy{f' ({shown})' if shown else ''}", "red"
-    if shown:
-        return f"Restate needs attention ({shown})", "yellow"
-    if _is_empty(examination):
-        return "Restate is healthy, and no deployment is registered", "yellow"
-    return "Restate is healthy", "green"
-
-
-def _is_empty(examination: Result) -> bool:
-    """Return whether a server was found that has no deployments, so that nothing could be wrong with them."""
-    deployments = examination.get("deployments") or {}
-    return deployments.get("status") == "ok" and not deployments.get("items")
+    if any(each["code"] == "NOTHING_REGISTERED" for each in findings) and not shown:
+        return "Restate answers, and nothing is registered there", "yellow"
+    return (f"Restate needs attention ({shown})", "yellow") if shown else ("Restate is healthy", "green")
 
 
 def _finding(finding: Result) -> Line:
@@ -174,14 +166,16 @@ def _found(run: Run) -> list[Line]:
     first = next((step for step in (run.before, *run.steps) if step.has_run), None)
     if first is None or not (first is run.before or "findings" in first.result):
         return [Line("  - nothing: it was not examined")]
-    told = [_finding(each) for each in first.result.get("findings", [])] or [Line(f"  - {first.message}")]
-    return [*told, *_not_asked(first.result)]
+    found = [_finding(each) for each in first.result.get("findings", [])]
+    return [*(found or [Line(f"  - {first.message}")]), *_not_asked(first)]
 
 
-def _not_asked(examination: Result) -> list[Line]:
-    """Return what an examination left out; where DALP is in front, services cannot be asked."""
-    arguments = examination.get("audit", {}).get("data", {}).get("arguments", {})
-    if "findings" not in examination or arguments.get("probe_services", True):
+def _not_asked(examination: Step) -> list[Line]:
+    """Return what an examination left out, where its message does not say so; DALP's route can ask no service."""
+    result = examination.result
+    arguments = result.get("audit", {}).get("data", {}).get("arguments", {})
+    is_told = "were not asked" in examination.message and not result.get("findings")
+    if "findings" not in result or arguments.get("probe_services", True) or is_told:
         return []
     why = "DALP asks none" if arguments.get("backend") == "dalp" else "restate_probe_services: false"
     return [Line(f"  - services were not asked whether they answer ({why})", "yellow")]

@@ -40,7 +40,7 @@ from tests.integration.thorough import takes_long  # noqa: E402
 
 CORE = ("audit", "cleanup", "doctor", "ended_early", "recover_workflow", "redeploy", "resume", "secrets")
 """The files of tests whose tasks always run both ways, without the test_ of their names."""
-OF_ONE_WAY = ("awx_jobs", "awx_workflows", "in_process", "progress")
+OF_ONE_WAY = ("awx_jobs", "awx_workflows", "in_process", "node_lists", "progress", "server_clock")
 """The files of tests that say themselves in which way a task runs, or are about what there is in one way only."""
 NEVER_RETURNED = pytest.StashKey[list[str]]()
 

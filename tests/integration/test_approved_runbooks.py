@@ -60,7 +60,8 @@ def artifact(ran: Ran) -> dict[str, str]:
 def test_a_release_is_done_as_it_was_told_and_no_other(server: Server, tmp_path: Path) -> None:
     old = server.release("release-1")
     url = server.serve("release-2", "release-2")
-    dry = run(server, "release", tmp_path, "--check", "--diff", restate_service_url=url)
+    variables = {"restate_service_url": url, "restate_keep_revisions": 0}
+    dry = run(server, "release", tmp_path, "--check", "--diff", **variables)
     assert dry.returncode == 0, dry.stdout + dry.stderr
     command = printed(dry)
     assert artifact(dry).keys() == {"redeploy", "cleanup"}
@@ -94,7 +95,7 @@ def test_a_release_that_was_cut_in_half_tells_what_is_done_and_wants_a_new_dry_r
     old = server.release("release-1")
     server.order("order-1", "wait")
     url = server.serve("release-2", "release-2")
-    variables = {"restate_service_url": url, "restate_drain_timeout": 2}
+    variables = {"restate_service_url": url, "restate_drain_timeout": 2, "restate_keep_revisions": 0}
     command = printed(run(server, "release", tmp_path, "--check", **variables))
 
     half = typed(command, tmp_path)

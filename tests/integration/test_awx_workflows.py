@@ -73,7 +73,7 @@ def denied(_approval: str) -> bool:
 
 
 def release_2(world: World) -> dict[str, Any]:
-    return {"restate_service_url": world.new_url, **REASON}
+    return {"restate_service_url": world.new_url, "restate_keep_revisions": 0, **REASON}
 
 
 def test_a_release_that_somebody_approves_is_what_the_dry_run_predicted(release: World) -> None:

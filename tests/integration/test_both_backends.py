@@ -79,7 +79,8 @@ def test_a_silent_ingress_hides_nothing_else(
     assert {seen[name]["status"] for name in ("admin", "deployments", "services", "invocations")} == {"ok"}
     assert not seen["healthy"]
     assert [(finding["code"], finding["severity"]) for finding in seen["findings"]] == [
-        ("INGRESS_UNREACHABLE", "critical")
+        ("INGRESS_UNREACHABLE", "critical"),
+        ("NOTHING_REGISTERED", "info"),
     ]
 
 

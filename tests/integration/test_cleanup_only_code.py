@@ -142,12 +142,7 @@ def test_paused_work_that_the_release_does_not_serve_is_foretold_to_stay(server:
     old = server.release("cron")
     call = _calls(server, "paused")
     new = server.release("cron-renamed", force=True)
-    asked: dict[str, Any] = {
-        "service_url": new.url,
-        "allow_service_removal": True,
-        "force_drain": True,
-        "drain_timeout": 1,
-    }
+    asked: dict[str, Any] = {"allow_service_removal": True, "force_drain": True, "drain_timeout": 1}
 
     told = run_three_times(server, "cleanup", unknown=("waited_seconds",), service_url=new.url, **asked)
 

@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
-from tests.integration.server import Server
+from typing import Any
+
+from tests.integration.server import Deployment, Server
 from tests.integration.superseded_deployments import FORCED, remaining, superseded
 from tests.integration.three_runs import reason, run_three_times
 from tests.integration.versions import on_all_versions
@@ -103,3 +105,42 @@ def test_a_task_that_fails_counts_its_impact_too(server: Server) -> None:
     assert told.real["impact"]["OrderWorkflow"]["migrated"] == 1
     assert "OrderWorkflow (1 migrated)" in told.real["msg"]
     assert paused not in told.real["migrated"]
+
+
+def _two_revisions_of_a_service_that_vanishes(server: Server) -> tuple[Deployment, Deployment, Deployment]:
+    older = server.release("older", "ledger-only")
+    held = server.send("/Ledger/hold/send", json="order-1")
+    server.wait_for_row(held, lambda row: "pinned_deployment_id" in row)
+    return older, server.release("ledger-only"), server.release("order-only")
+
+
+@on_all_versions
+def test_a_deployment_stays_that_would_bring_back_the_older_one_that_stays(server: Server) -> None:
+    older, latest, new = _two_revisions_of_a_service_that_vanishes(server)
+    asked: dict[str, Any] = {"service_url": new.url, "allow_service_removal": True, "drain_timeout": 0}
+
+    told = run_three_times(server, "cleanup", **asked)
+
+    assert told.real["removed"] == []
+    assert remaining(told.real) == {older.id: "drain_timeout", latest.id: "older_revision_returns"}
+
+
+def test_both_go_when_the_work_that_holds_the_older_one_is_ended(server: Server) -> None:
+    older, latest, new = _two_revisions_of_a_service_that_vanishes(server)
+    asked: dict[str, Any] = {**KILL, "service_url": new.url, "remove": "all", "allow_service_removal": True}
+
+    told = run_three_times(server, "cleanup", **asked)
+
+    assert told.real["removed"] == [older.id, latest.id]
+
+
+def test_work_that_begins_on_the_latest_is_not_ended_when_that_one_has_to_stay(server: Server) -> None:
+    older, latest, new = _two_revisions_of_a_service_that_vanishes(server)
+    held = server.send("/Ledger/hold/send", json="order-2")
+    server.wait_for_row(held, lambda row: "pinned_deployment_id" in row)
+    asked: dict[str, Any] = {**FORCED, "service_url": new.url, "remove": "all", "allow_service_removal": True}
+
+    told = run_three_times(server, "cleanup", **asked)
+
+    assert remaining(told.real) == {older.id: "handler_not_served", latest.id: "older_revision_returns"}
+    assert told.real["impact"] == {}

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -89,7 +91,9 @@ def test_a_release_removes_nothing_unless_all_is_asked_for(
     url = server.serve("release-2", "release-2")
 
     dry = run("release", dalp, tmp_path, "--check", restate_service_url=url)
-    real = run("release", dalp, tmp_path, restate_service_url=url)
+    plans = json.loads(re.findall(r'"restate_plan_digests": (\{[^}]*\})', dry.stdout)[-1])
+    assert plans.keys() == {"redeploy"}
+    real = run("release", dalp, tmp_path, restate_service_url=url, restate_plan_digests=plans)
 
     for ran in (dry, real):
         assert ran.returncode == 0, ran.stdout + ran.stderr

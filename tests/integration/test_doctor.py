@@ -41,12 +41,14 @@ def one_of_each_kind(server: Server) -> dict[str, str]:
 
 
 @on_all_versions
-def test_a_blank_server_is_healthy_and_check_mode_sees_the_same(server: Server) -> None:
+def test_a_blank_server_is_told_as_such_and_check_mode_sees_the_same(server: Server) -> None:
     seen = server.task("doctor", fail_on=["warning", "degraded"])
     foreseen = server.task("doctor", check=True, fail_on=["warning", "degraded"])
 
     assert not seen["failed"]
-    assert (seen["healthy"], seen["findings"], seen["changed"]) == (True, [], False)
+    assert (seen["healthy"], seen["changed"]) == (True, False)
+    assert codes(seen) == {"NOTHING_REGISTERED": "info"}
+    assert seen["msg"] == f"Restate {server.version} answers, and nothing is registered there."
     assert {seen[name]["status"] for name in COMPONENTS} == {"ok"}
     assert seen["admin"]["version"] == server.version
     for result in (seen, foreseen):
@@ -222,9 +224,21 @@ def test_a_service_whose_deployment_is_gone_is_critical(server: Server) -> None:
 
 
 def test_a_version_that_was_not_tested_is_said(server: Server) -> None:
+    server.release("release-1")
     with proxy_of(server.admin_url) as proxy:
         proxy.once("GET", "^/version$", answer(200, {"version": "1.9.0"}))
         seen = server.task("doctor", admin_url=proxy.url)
 
     assert codes(seen) == {"UNTESTED_VERSION": "info"}
     assert seen["healthy"]
+
+
+def test_healthy_is_said_of_what_was_asked(server: Server) -> None:
+    server.release("release-1")
+
+    seen = server.task("doctor")
+    probed = server.task("doctor", probe_services=True)
+
+    healthy = f"Restate {server.version} is healthy."
+    assert probed["msg"] == healthy
+    assert seen["msg"] == f"{healthy} Services were not asked whether they answer (probe_services)."

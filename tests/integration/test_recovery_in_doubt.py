@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 from waiting import wait_until
 
-from tests.integration.proxy import Held, Proxy
+from tests.integration.proxy import Held, Proxy, after
 from tests.integration.recovery_of_many import created_at_by_key, of_order, outcomes
 from tests.integration.server import Server
 from tests.integration.versions import on, on_all_versions
@@ -108,6 +109,29 @@ def test_a_purge_that_is_delivered_late_destroys_no_new_run(
     again = server.task("recover_workflow", **rerun)
     assert not any(each["resubmitted"] for each in again["results"])
     assert created_at_by_key(server) == after
+
+
+def test_a_purge_that_is_answered_too_late_is_seen_and_its_keys_are_submitted_by_the_next_task(
+    server: Server, proxy: Proxy, tmp_path: Path
+) -> None:
+    server.release("release-1")
+    for key in ("one", "two"):
+        server.order(key, "fail")
+    earlier = created_at_by_key(server)
+    is_over = threading.Event()
+    late = after(lambda: is_over.wait(60))
+    proxy.once("POST", "/internal/invocations_batch_operations/purge", late)
+    args = arguments(proxy, tmp_path, workflows=of_order("one", "two"))
+
+    first = server.task("recover_workflow", **args)
+    second = server.task("recover_workflow", **args)
+    is_over.set()
+
+    assert outcomes(first) == dict.fromkeys(("one", "two"), ("failed", "resubmission_failed"))
+    assert all(each["purged"] and not each["resubmitted"] for each in first["results"])
+    assert not second["failed"], second["msg"]
+    assert all(created_at_by_key(server)[key] > earlier[key] for key in earlier)
+    assert sum("purge" in write for write in proxy.writes) == 1
 
 
 def test_a_purge_that_is_never_delivered_is_sent_again_after_its_grace(

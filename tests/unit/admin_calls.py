@@ -79,6 +79,11 @@ READS: dict[str, tuple[Callable[[AdminClient], object], bytes, str]] = {
     "query": (lambda admin: admin.query(Question(Number, "SELECT 1")), ROWS, "POST /query"),
     "now": (AdminClient.now, answer(200, {"rows": [{"now": "2026-12-01T03:00:00Z"}]}), "POST /query"),
     "queries": (lambda admin: admin.queries(Question(Number, "SELECT 1")), ROWS, "POST /query"),
+    "matches_empty": (
+        lambda admin: admin.matches_empty("select.failure_matches", "x"),
+        answer(200, {"rows": [{"matches": False}]}),
+        "POST /query",
+    ),
     "discover": (lambda admin: admin.discover(BODY), OFFER, "POST /deployments"),
 }
 

@@ -121,6 +121,7 @@ def _questions(server: Capture, trouble: dict[str, Any]) -> None:
     unsettled = server.ask("latest_unsettled", "latest_unsettled", limit=20)
     server.ask("failures", "failures", ids=[row["id"] for row in (*failed, *unsettled)])
     server.ask("last_events", "last_events", ids=[row["id"] for row in unsettled])
+    server.ask("pattern_check", "pattern_check", pattern="(a+)+$")
     server.ask("zombies", "zombies", limit=20)
     server.ask("pending", "pending")
     server.ask("pinned_kinds", "pinned_kinds", deployment_id=release_1)

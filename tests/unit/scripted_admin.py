@@ -134,6 +134,7 @@ class ScriptedAdmin:
             named = [self.rows[each] for each in ids if each in self.rows]
             yield self._questions.invocations(ids).sql, _columns(named)
             yield self._questions.cancelled(ids).sql, []
+            yield self._questions.children(ids).sql, []
             yield self._questions.status_of(ids).sql, _columns(wire_objects.status_of(row) for row in named)
 
     def _is_counted(self, row: Invocation) -> bool:
@@ -153,7 +154,9 @@ class ScriptedAdmin:
         invocation_id, verb = re.findall(r"^/invocations/(\w+)/(\w+)$", path)[0]
         if verb == "resume":
             moved_to = query.partition("=")[2]
-            self.rows[invocation_id] = self.rows[invocation_id]._replace(pinned_deployment_id=moved_to)
+            self.rows[invocation_id] = self.rows[invocation_id]._replace(
+                pinned_deployment_id=moved_to, status="invoked"
+            )
         else:
             self._end([invocation_id], f"[409] {verb}ed")
         return answer(202)

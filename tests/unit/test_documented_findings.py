@@ -20,7 +20,7 @@ MADE = {
     "f'{name.upper()}_{component.status.upper()}'": {
         f"{name.upper()}_{status}" for name in COMPONENTS for status in ("DEGRADED", "UNREACHABLE")
     },
-    "f'{name.upper()}_NODE_{node.asked.status.upper()}'": {
+    "f'{name.upper()}_NODE_{node.status.upper()}'": {
         f"{name}_NODE_{status}" for name in ("ADMIN", "INGRESS") for status in ("DEGRADED", "UNREACHABLE")
     },
     "failure.reason.upper()": {failure.reason.upper() for failure in FAILURES.values()},

@@ -49,6 +49,7 @@ class DalpClient:
         self.check_mode = guard.check_mode
         self.shown_url = connection.shown_url
         self.node_urls = [connection.shown_url]
+        self.warnings: t.Sequence[str] = ()
         self.known_version: str | None = None
         """Restate's version, where the doctor told it."""
         self._prefix = f"/{route_prefix.strip('/')}".rstrip("/")

@@ -22,6 +22,8 @@ from .proxy import Proxy
 from .retry import MAY_HAVE_BEEN_CARRIED_OUT, SILENT, Event, Outcome, is_for_others
 
 _GATEWAY_STATUSES = (502, 503, 504)
+MAY_BE_DONE = "may_be_done"
+"""The extension of an answer to a write that says whether an earlier try of it may have been carried out."""
 _SHORTEST_WAIT_SECONDS = 0.001
 _DOUBT = " Whether the request was carried out is unknown."
 
@@ -115,6 +117,11 @@ class Transport:
         """How each node is reached, in the order that was given."""
         return [node.connection for node in self._given]
 
+    def prefer(self, shown_url: str) -> None:
+        """Ask this node from now on, if it is one of them, until it is not there."""
+        with self._lock:
+            self._nodes = sorted(self._nodes, key=lambda each: each.connection.shown_url != shown_url)
+
     def close(self) -> None:
         """Close all connections."""
         for node in self._given:
@@ -147,7 +154,9 @@ class Transport:
             outcome = _outcome_of(request, result, repeatable=repeatable, writes=writes, may_pass=may_pass)
             if outcome.event is Event.ANSWERED:
                 self._clock.patience.end_outage()
-                return t.cast("httpx.Response", result)
+                answer = t.cast("httpx.Response", result)
+                answer.extensions[MAY_BE_DONE] = unknown
+                return answer
             unknown = unknown or (writes and outcome.event in MAY_HAVE_BEEN_CARRIED_OUT)
             tries.outcomes[node] = outcome, result
             retry = node.connection.retry

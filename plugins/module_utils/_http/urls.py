@@ -74,9 +74,22 @@ def in_one_form(url: str) -> str:
     return f"{urlsplit(url).scheme}://{shown_host}{f':{port}' if port else ''}{path}"
 
 
+def by_scheme_of(url: str, given: str) -> str:
+    """Return a URL of a deployment with the scheme of another one."""
+    return urlunsplit(urlsplit(url)._replace(scheme=urlsplit(given).scheme))
+
+
 def is_same_endpoint(url: str, other: str) -> bool:
-    """Whether two URLs mean the same deployment; one that cannot be parsed means none."""
+    """Whether two URLs mean the same deployment; one that cannot be parsed means none.
+
+    By two schemes, a port that one of them leaves out is no port of the other's, as Restate has it.
+    """
     try:
+        first, second = urlsplit(url), urlsplit(other)
+        if first.scheme != second.scheme and first.port != second.port:
+            return False
+        if first.scheme != second.scheme:
+            return endpoint(url)[::2] == endpoint(other)[::2]
         return endpoint(url) == endpoint(other)
     except ValueError:
         return False

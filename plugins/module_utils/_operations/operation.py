@@ -21,13 +21,11 @@ if t.TYPE_CHECKING:
 DURATION = {"value": "duration"}
 """Marks a field of a request that people write as 90s, 15m, 2h or 3d, and that is in seconds here."""
 INSTANT = {"value": "instant"}
-"""Marks a field that people write as a time with its zone, or as an age, and that is a timestamp here."""
+"""Marks a field that people write as a time with its zone or as an age, and that is a timestamp or an `Age` here."""
 STRINGS = {"value": "strings"}
 """Marks a field that is a dictionary whose values are strings here, whatever YAML made of them."""
 INVOCATION_IDS = {"value": "invocation_ids"}
 """Marks a field that is a list of ids of invocations."""
-PATTERN = {"value": "pattern"}
-"""Marks a field that people write as a regular expression, and that is compiled here."""
 
 
 def options(request: type) -> dict[str, t.Any]:

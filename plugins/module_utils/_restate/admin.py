@@ -12,12 +12,13 @@ import threading
 import typing as t
 from concurrent.futures import ThreadPoolExecutor
 
+from .. import _timestamps
 from .._errors import OperatorError
 from .._http.answers import server_message
 from .._http.clock import Clock
 from .._http.connection import Connection
 from .._http.guard import WriteGuard
-from .._http.transport import Request
+from .._http.transport import MAY_BE_DONE, Request
 from .._http.urls import segment
 from .._thirdparty import ValidationError, httpx
 from . import wire
@@ -31,6 +32,7 @@ _M = t.TypeVar("_M", bound=wire.Wire)
 _Row = t.TypeVar("_Row")
 
 _AT_ONCE = 4
+_NO_PATTERN = "Regular expression did not compile"
 
 
 class AdminClient(AdminCalls):
@@ -92,16 +94,17 @@ class AdminClient(AdminCalls):
         return self.parsed(wire.ClusterHealth, self.expect(response, 200)).cluster_name
 
     def deployments(self) -> tuple[wire.Deployment, ...]:
-        """Return every registered deployment. On a cluster the list can be 10 s old."""
-        return self.read(wire.Deployments, "/deployments").deployments
+        """Return every registered deployment, the oldest first. On a cluster the list can be 10 s old."""
+        listed = self.read(wire.Deployments, "/deployments").deployments
+        return tuple(sorted(listed, key=lambda each: (each.created, each.id)))
 
     def deployment(self, deployment_id: str) -> wire.DeploymentDetail | None:
         """Return a deployment with its own revision of each service, or None where it is not registered."""
         return self.read_or_none(wire.DeploymentDetail, f"/deployments/{segment(deployment_id)}")
 
     def services(self) -> tuple[wire.Service, ...]:
-        """Return the latest revision of each service. On a cluster the list can be 10 s old."""
-        return self.read(wire.Services, "/services").services
+        """Return the latest revision of each service, by name. On a cluster the list can be 10 s old."""
+        return tuple(sorted(self.read(wire.Services, "/services").services, key=lambda each: each.name))
 
     def service(self, name: str) -> wire.Service | None:
         """Return the latest revision of a service, or None where it is not registered."""
@@ -112,8 +115,9 @@ class AdminClient(AdminCalls):
         return self.read_or_none(wire.OpenApi, f"/services/{segment(name)}/openapi")
 
     def subscriptions(self) -> tuple[wire.Subscription, ...]:
-        """Return the Kafka subscriptions. A server keeps them when the service that they feed is gone."""
-        return self.read(wire.Subscriptions, "/subscriptions").subscriptions
+        """Return the Kafka subscriptions, by id. A server keeps them when the service that they feed is gone."""
+        listed = self.read(wire.Subscriptions, "/subscriptions").subscriptions
+        return tuple(sorted(listed, key=lambda each: each.id))
 
     def query(self, question: Question[_Row]) -> list[_Row]:
         """Return the rows that answer a question.
@@ -156,9 +160,41 @@ class AdminClient(AdminCalls):
             ) from None
 
     def now(self) -> datetime.datetime:
-        """Return the time by the server's clock, by which Restate says when something was created or failed."""
+        """Return the time by the server's clock, by which Restate says when something was created or failed.
+
+        If this host's clock says something else, `warnings` says so.
+        """
+        earliest = _timestamps.now()
         (clock,) = self.query(Questions.clock())
-        return datetime.datetime.fromisoformat(clock.now).replace(tzinfo=datetime.UTC)
+        try:
+            moment = datetime.datetime.fromisoformat(clock.now).replace(tzinfo=datetime.UTC)
+        except ValueError:
+            raise OperatorError(
+                "RESTATE_QUERY_FAILED",
+                f"The server says that its time is {self.connection.secrets.hidden(clock.now)!r}.",
+            ) from None
+        if apart := _timestamps.difference(moment, earliest, _timestamps.now()):
+            self.warnings.append(f"{apart} Ages are counted by the clock of Restate.")
+        return moment
+
+    def matches_empty(self, option: str, pattern: str) -> bool:
+        """Return whether a regular expression matches a text that is empty.
+
+        Raises RESTATE_INVALID_ARGUMENT, with the option's name, if the server takes no such expression.
+        """
+        try:
+            (row,) = self.query(Questions.pattern_check(pattern))
+        except OperatorError as exc:
+            if _NO_PATTERN not in exc.message:
+                raise
+            why = exc.message.partition(_NO_PATTERN)[2].strip(" :.")
+            raise OperatorError(
+                "RESTATE_INVALID_ARGUMENT",
+                f"{option} is no regular expression: {' '.join(why.replace('~', '').split())}.",
+                remedy="Use the syntax of Rust (https://docs.rs/regex/latest/regex/#syntax), which has no look-around "
+                "and no back-references, with smaller repetitions.",
+            ) from None
+        return bool(row.matches)
 
     def queries(self, *questions: Question[t.Any]) -> list[list[t.Any]]:
         """Return the rows of several questions, asked side by side, a few at a time; raises as L(query) does."""
@@ -200,12 +236,12 @@ class AdminClient(AdminCalls):
         return self._registered(response, registration, writes=True)
 
     def delete_deployment(self, deployment_id: str) -> bool:
-        """Delete a deployment (forced: no server can do it without); return False where it was gone already."""
+        """Delete a deployment (forced: no server can do it without); return False if somebody else had done it."""
         path = f"/deployments/{segment(deployment_id)}"
         request = Request("DELETE", path, params={"force": "true"})
         response = self.send(request, may_pass=write_may_pass)
         if says_not_found(response):
-            return False
+            return bool(response.extensions[MAY_BE_DONE])
         self.expect(response, 200, 202)
         return True
 
@@ -298,7 +334,9 @@ class AdminClient(AdminCalls):
         self, response: httpx.Response, registration: dict[str, t.Any], *, writes: bool
     ) -> wire.Registration:
         if response.status_code in (200, 201):
-            return self.parsed(wire.Registration, response)
+            offered = self.parsed(wire.Registration, response)
+            by_name = tuple(sorted(offered.services, key=lambda each: each.name))
+            return offered.model_copy(update={"services": by_name})
         # A service may repeat what it was sent, and Restate repeats what a service says.
         secrets = self.connection.secrets.and_of(registration.get("additional_headers", {}))
         message, restate_code = server_message(response, secrets)

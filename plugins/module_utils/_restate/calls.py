@@ -111,11 +111,17 @@ class AdminCalls:
         self.check_mode = guard.check_mode
         self.guard = guard
         self.transport = Transport(connection, clock)
+        self.warnings: list[str] = []
+        """What an operator should know of the answers, whatever the task makes of them."""
 
     @property
     def connection(self) -> Connection:
         """How the node that is asked is reached."""
         return self.transport.connection
+
+    def prefer(self, shown_url: str) -> None:
+        """Ask the node with this URL from now on, until it is not there."""
+        self.transport.prefer(shown_url)
 
     def close(self) -> None:
         """Close all connections."""

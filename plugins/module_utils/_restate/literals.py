@@ -17,3 +17,11 @@ def literal(value: str) -> str:
 def in_list(values: t.Iterable[str]) -> str:
     """Return strings as the list of an SQL IN, which must not be empty."""
     return "(" + ", ".join(literal(value) for value in values) + ")"
+
+
+def matches(text: str, pattern: str) -> str:
+    """Return the condition that a regular expression matches anywhere in a column's text; NULL is an empty text.
+
+    The server takes time in proportion to the text, whatever the expression is.
+    """
+    return f"regexp_like(COALESCE({text}, ''), {literal(pattern)})"

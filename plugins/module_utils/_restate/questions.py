@@ -12,11 +12,12 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .literals import in_list, literal
+from .literals import in_list, literal, matches
 from .rows import (
     ACTIVITIES,
     Caller,
     Count,
+    EventMatch,
     Invocation,
     InvocationId,
     InvocationsByPlace,
@@ -25,6 +26,7 @@ from .rows import (
     JournalCommand,
     JournalEvent,
     JournalInput,
+    Matched,
     PendingCount,
     PinnedKind,
     Promise,
@@ -43,6 +45,10 @@ _UNFINISHED = "status != 'completed'"
 _ZOMBIE = (
     f"{_UNFINISHED} AND pinned_deployment_id IS NOT NULL "
     "AND pinned_deployment_id NOT IN (SELECT id FROM sys_deployment)"
+)
+_PAUSED_WITH = (
+    "COALESCE(json_get_str(event_json, 'last_failure', 'error_message'), "
+    "json_get_str(event_json, 'error_message'))"
 )
 _INVOCATION = (
     "id, target, status, created_at, target_service_name, target_service_key, target_handler_name, "
@@ -100,7 +106,7 @@ class Questions:
         return Question(
             InvocationId,
             "SELECT id FROM sys_invocation_status WHERE status = 'completed' AND completion_result = 'failure' "
-            f"ORDER BY completed_at DESC LIMIT {limit}",
+            f"ORDER BY completed_at DESC, id LIMIT {limit}",
         )
 
     def latest_unsettled(self, *, limit: int) -> Question[InvocationId]:
@@ -108,7 +114,7 @@ class Questions:
         return Question(
             InvocationId,
             "SELECT id FROM sys_invocation WHERE status = 'paused' OR (status != 'completed' AND last_failure IS NOT "
-            f"NULL) ORDER BY modified_at DESC LIMIT {limit}",
+            f"NULL) ORDER BY modified_at DESC, id LIMIT {limit}",
         )
 
     def failures(self, ids: t.Iterable[str]) -> Question[Invocation]:
@@ -129,9 +135,10 @@ class Questions:
         )
 
     def zombies(self, *, limit: int) -> Question[Invocation]:
-        """Unfinished invocations that are pinned to a deployment that is gone."""
+        """Unfinished invocations that are pinned to a deployment that is gone, the oldest first."""
         return Question(
-            Invocation, f"SELECT {_INVOCATION} FROM sys_invocation_status WHERE {_ZOMBIE} LIMIT {limit}"
+            Invocation,
+            f"SELECT {_INVOCATION} FROM sys_invocation_status WHERE {_ZOMBIE} ORDER BY created_at, id LIMIT {limit}",
         )
 
     # Deployments
@@ -267,6 +274,28 @@ class Questions:
     def troubled_runs(self, page: Page) -> Question[TroubledRun]:
         """A page of runs that failed, are paused, or are being retried."""
         return Question(TroubledRun, page.sql(has_scopes=self.has_scopes))
+
+    @staticmethod
+    def attempts() -> Question[Count]:
+        """Count the attempts that are under way or due: the leader of each partition knows them without reading."""
+        return Question(Count, "SELECT COUNT(1) AS n FROM sys_invocation_state")
+
+    @staticmethod
+    def pattern_check(pattern: str) -> Question[Matched]:
+        """Have a regular expression compiled: in a scan of a table, one that is none disconnects 1.5.3."""
+        return Question(
+            Matched,
+            "SELECT regexp_like(text, pattern) AS matches "
+            f"FROM (VALUES ('', {literal(pattern)})) AS given(text, pattern)",
+        )
+
+    def events_match(self, ids: t.Iterable[str], pattern: str) -> Question[EventMatch]:
+        """Whether a regular expression matches why invocations paused, as `last_events` tells it, in its order."""
+        return Question(
+            EventMatch,
+            f"SELECT id, {matches(_PAUSED_WITH, pattern)} AS matches FROM sys_journal_events "
+            f"WHERE id IN {in_list(ids)} AND event_type IN ('Paused', 'TransientError') ORDER BY appended_at",
+        )
 
     # Workflow keys
 

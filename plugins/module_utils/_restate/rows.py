@@ -155,6 +155,19 @@ class JournalInput(t.NamedTuple):
     entry_json: str | None = None
 
 
+class Matched(t.NamedTuple):
+    """Whether a regular expression matches."""
+
+    matches: bool
+
+
+class EventMatch(t.NamedTuple):
+    """Whether a regular expression matches why an invocation paused, by one event of its journal."""
+
+    id: str
+    matches: bool
+
+
 class Count(t.NamedTuple):
     """How many there are."""
 
@@ -216,13 +229,12 @@ class PinnedKind(t.NamedTuple):
 
 
 class TroubledRun(t.NamedTuple):
-    """A workflow run that failed, paused or is being retried; O(failed_at) is when, O(failure) why."""
+    """A workflow run that failed, paused or is being retried; `failed_at` is when."""
 
     id: str
     target_service_name: str
     target_service_key: str
     failed_at: str
-    failure: str | None = None
 
 
 class StateEntry(t.NamedTuple):

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import typing as t
 from dataclasses import dataclass
@@ -48,10 +49,18 @@ class Restate:
     @property
     def admins(self) -> list[t.Callable[[], AdminClient]]:
         """What makes a client of the admin API of each node by itself; it is to be closed."""
+        return self._clients(self.admin.transport.each)
+
+    def admins_within(self, seconds: float) -> list[t.Callable[[], AdminClient]]:
+        """Return what makes a client of each node that waits no longer than this for an answer, and tries once."""
+        return self._clients(
+            dataclasses.replace(node, request_timeout=min(node.request_timeout, seconds), retries=0)
+            for node in self.admin.transport.each
+        )
+
+    def _clients(self, nodes: t.Iterable[Connection]) -> list[t.Callable[[], AdminClient]]:
         admin = self.admin
-        return [
-            functools.partial(AdminClient, node, admin.guard, admin.clock) for node in admin.transport.each
-        ]
+        return [functools.partial(AdminClient, node, admin.guard, admin.clock) for node in nodes]
 
     @property
     def shown_url(self) -> str:
@@ -67,6 +76,11 @@ class Restate:
     def write_grace(self) -> float:
         """How long a write whose answer never came may still be delivered, in seconds."""
         return self.admin.connection.write_grace
+
+    @property
+    def warnings(self) -> t.Sequence[str]:
+        """What an operator should know of the answers so far."""
+        return self.admin.warnings
 
     @property
     def check_mode(self) -> bool:

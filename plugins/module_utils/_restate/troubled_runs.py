@@ -9,11 +9,11 @@ from __future__ import annotations
 import typing as t
 from dataclasses import dataclass
 
-from .literals import in_list, literal
+from .literals import in_list, literal, matches
 
 
 class _Kind(t.NamedTuple):
-    """Where runs of a kind are found, when they came to be of it, and why."""
+    """Where runs of a kind are found, when they came to be of it, and why, if their table has it."""
 
     table: str
     condition: str
@@ -45,7 +45,8 @@ class Page:
     """A page of the runs of a kind (V(failed), V(paused) or V(backing_off)), the oldest failure first.
 
     O(workflows) names the run handlers of each service; O(before) and O(since) are timestamps, and O(after) the
-    failed_at and id of the last row of the page before.
+    failed_at and id of the last row of the page before. `matches` is a regular expression in Rust's syntax that the
+    server has accepted before; of paused runs, only `events_match` can look for it.
     """
 
     kind: str
@@ -54,18 +55,19 @@ class Page:
     since: str | None = None
     after: tuple[str, str] | None = None
     limit: int
-    with_failure: bool
+    matches: str | None = None
 
     def sql(self, *, has_scopes: bool) -> str:
-        """Return the query; a failure is a column where it was asked for and the kind's table has it."""
+        """Return the query."""
         kind = _KINDS[self.kind]
-        failure = f", {kind.failure} AS failure" if kind.failure and self.with_failure else ""
         conditions = [kind.condition, f"({self._runs()})"]
         if has_scopes:
             conditions.append("scope IS NULL")
         conditions += self._times(kind.instant)
+        if self.matches is not None and kind.failure:
+            conditions.append(matches(kind.failure, self.matches))
         return (
-            f"SELECT id, target_service_name, target_service_key, {kind.instant} AS failed_at{failure} "
+            f"SELECT id, target_service_name, target_service_key, {kind.instant} AS failed_at "
             f"FROM {kind.table} WHERE {' AND '.join(conditions)} ORDER BY {kind.instant}, id LIMIT {self.limit}"
         )
 

@@ -26,6 +26,7 @@ def run_audit_info(argument_spec: dict[str, t.Any]) -> None:
 def audit_info(params: dict[str, t.Any]) -> dict[str, t.Any]:
     """Return the records of the log that the options name, and the verdict on its chain, as the result of a task."""
     # On an older Python these could not be imported.
+    from .. import _timestamps
     from .._audit.reader import LogRequest, read_log
     from .._errors import OperatorError
     from . import values
@@ -33,7 +34,9 @@ def audit_info(params: dict[str, t.Any]) -> dict[str, t.Any]:
     given: dict[str, t.Any] = {name: value for name, value in params.items() if value is not None}
     try:
         for name in {"since", "until"} & given.keys():
-            given[name] = values.instant(name, given[name])
+            moment = values.instant(name, given[name])
+            # The times of records are by the clock of a host like this one.
+            given[name] = moment.at(_timestamps.now()) if isinstance(moment, _timestamps.Age) else moment
         result: dict[str, t.Any] = read_log(LogRequest(**given))
     except OperatorError as exc:
         message = f"{exc.message} What to do: {exc.remedy}"

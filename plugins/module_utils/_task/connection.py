@@ -17,8 +17,8 @@ from .._http.guard import WriteGuard
 from .values import seconds, string_values
 
 _SHORTEST_GRACE = 120.0
-_OWN_URL = {"restate": "admin_url", "dalp": "dalp_url"}
 _LONGEST_TIME_OUT = 86_400
+_OWN_URL = {"restate": "admin_url", "dalp": "dalp_url"}
 
 
 def shown_server(params: dict[str, t.Any]) -> str:

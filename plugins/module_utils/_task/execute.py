@@ -173,7 +173,8 @@ class _Door:
             result["exception"] = self._secrets.hidden(trace)
         if report.error:
             result["failed"] = True
-        for warning in (*report.warnings, *execution_warnings):
+        server_warnings = self._server.warnings if self._server else ()
+        for warning in (*report.warnings, *execution_warnings, *dict.fromkeys(server_warnings)):
             self._task.warn(self._redactor.text(warning))
         result["invocation"] = {"module_args": in_short(self._attempt.arguments)}
         shown = {**self._redactor.result(result), "audit": self._redactor.record(record)}

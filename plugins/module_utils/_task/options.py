@@ -80,7 +80,6 @@ _READERS: dict[str, t.Callable[[str, t.Any], t.Any]] = {
     "duration": values.seconds,
     "instant": values.instant,
     "strings": values.string_values,
-    "pattern": values.pattern,
     "invocation_ids": values.invocation_ids,
 }
 

@@ -172,6 +172,7 @@ VARIANTS: dict[str, Callable[[], list[AnyService]]] = {
     "extra-service": lambda: [*_release(2), invoices()],
     "order-only": lambda: [order_workflow(2)],
     "ledger-only": lambda: [ledger],
+    "order-and-ledger": lambda: [order_workflow(2), ledger],
     "many-handlers": lambda: [wide_service(40), order_workflow(2)],
     "zero-retention": lambda: [forgetful_workflow()],
     "journal-changed": lambda: _release(2, order_workflow(2, other_journal=True)),

@@ -50,6 +50,8 @@ def _removal(removal: Removal, plan: Plan) -> dict[str, t.Any]:
             # Whatever of these is there holds the deployment.
             content["held_by"] = sorted(removal.migration.remaining)
     elif removal.at_end != "stays" and not removal.waits:
-        ended = removal.cancellation.to_cancel if removal.cancellation else removal.unfinished
+        ended = (
+            removal.cancellation.to_cancel if removal.cancellation else (*removal.unfinished, *removal.called)
+        )
         content["ends"] = sorted((row.id, row.created_at) for row in ended)
     return content

@@ -11,8 +11,10 @@ import typing as t
 from ..._errors import OperatorError
 from ..._restate.admin import AdminClient
 from ..deployments.registry import STALE_READ_SECONDS
+from ..invocations.migration import is_moved
 from ..invocations.migration_plan import plan_migration
 from ..journal import Journal
+from ..open_actions import PAUSE, OpenActions
 from ..report import count, sample
 from ..waiting import wait_until
 from .moving import MoveToKept
@@ -21,10 +23,13 @@ from .moving import MoveToKept
 class DeletedDeployments:
     """What was deleted and not looked at since."""
 
-    def __init__(self, admin: AdminClient, journal: Journal, moving: MoveToKept) -> None:
+    def __init__(
+        self, admin: AdminClient, journal: Journal, moving: MoveToKept, open_actions: OpenActions
+    ) -> None:
         self._admin = admin
         self._journal = journal
         self._moving = moving
+        self._open_actions = open_actions
         self._abandoned: dict[str, frozenset[str]] = {}
 
     def add(self, deployment_id: str, *, abandoned: t.Iterable[str]) -> None:
@@ -61,11 +66,16 @@ class DeletedDeployments:
         self._journal.services.update((row.id, row.target_service_name) for row in rows)
         stranded = [row.id for row in rows]
         if rows and self._admin.capabilities.can_pause:
-            plan = plan_migration(rows, self._moving.offer, began_on=None, move_paused=False)
+            of_tasks = self._open_actions.paused()
+            plan = plan_migration(
+                rows, self._moving.offer, began_on=None, move_paused=False, paused_by_task=of_tasks
+            )
             self._moving.move(plan.movable)
+            moved = {each for each in stranded if is_moved(self._journal, each)}
+            self._open_actions.settle(PAUSE, of_tasks & moved)
             for warning in plan.warnings:
                 self._journal.warn(warning)
-            stranded = [each for each in stranded if not self._journal.is_done("migrate", each)]
+            stranded = [each for each in stranded if each not in moved]
         if stranded:
             self._journal.warn(
                 f"{count(len(stranded), 'invocation')} got pinned to {deployment_id} while it was deleted and cannot "

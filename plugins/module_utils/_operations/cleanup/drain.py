@@ -14,9 +14,10 @@ from ..._restate.rows import Invocation
 from ..._restate.server import Restate
 from ..deployments.pending import Pending, read_pending, read_unfinished
 from ..deployments.registry import STALE_READ_SECONDS, Registry
+from ..invocations.called import read_called
 from ..invocations.cancellation import plan_cancellation
 from ..invocations.fit import offer_of
-from ..invocations.migration import ATTEMPT_RUNNING
+from ..invocations.migration import ATTEMPT_RUNNING, is_moved
 from ..invocations.migration_plan import plan_migration
 from ..invocations.termination import kill
 from ..journal import UNKNOWN, Entry, Journal
@@ -26,7 +27,7 @@ from ..waiting import wait_until
 from .deleted import DeletedDeployments
 from .moving import MoveToKept
 from .plan import Plan, Removal
-from .prediction import OLDER_RETURNS, held_by_cancelled, note_remaining
+from .prediction import OLDER_RETURNS, held_by_cancelled, note_called, note_remaining
 
 _SHOWN = 5
 _SETTLE_SECONDS = 5
@@ -48,7 +49,7 @@ class Drain:
         """The first removal of which no answer tells whether it was, or will be, carried out."""
         self._open_actions = OpenActions.of(restate)
         self._moving = MoveToKept(restate.admin, plan.kept, journal)
-        self._deleted = DeletedDeployments(restate.admin, journal, self._moving)
+        self._deleted = DeletedDeployments(restate.admin, journal, self._moving, self._open_actions)
 
     def run(self) -> None:
         """Do what is planned; what remains at the end is noted with its reason."""
@@ -72,7 +73,8 @@ class Drain:
                 progress=lambda: draining({each.id: self._pending[each.id] for each in self._waiting}),
             )
         finally:
-            self._journal.learn(self._plan.kept.id, waited_seconds=round(self._clock.now() - started))
+            waited = min(round(self._clock.now() - started), request.drain_timeout)
+            self._journal.learn(self._plan.kept.id, waited_seconds=waited)
         if request.force_drain:
             self._end_all_pending()
         self._note_undecided()
@@ -173,7 +175,14 @@ class Drain:
             note_remaining(self._journal, removal.id, held_by_cancelled(plan))
 
     def _kill(self, removal: Removal, rows: list[Invocation]) -> None:
-        kill(self._admin, rows, self._journal)
+        called = read_called(self._admin, [row.id for row in rows])
+        try:
+            kill(self._admin, rows, self._journal)
+        finally:
+            killed = [
+                each for id_, below in called.items() if self._journal.is_done("kill", id_) for each in below
+            ]
+            note_called(self._journal, removal.id, killed)
         remaining: dict[str, list[str]] = {}
         for row in rows:
             entry = self._journal.entry("kill", row.id)
@@ -206,7 +215,7 @@ class Drain:
             remaining[reason] = [*remaining.get(reason, ()), invocation_id]
             self._journal.warn(f"{invocation_id} {_was_not('moved', entry)}: {entry.message}")
         # What goes on is paused by no earlier task any more; what this one leaves paused is kept at its end.
-        left = {each for each in paused_by_task if not self._journal.is_done("migrate", each)}
+        left = {each for each in paused_by_task if not is_moved(self._journal, each)}
         self._open_actions.settle(PAUSE, of_tasks & {row.id for row in rows} - left)
         if remaining:
             note_remaining(self._journal, removal.id, remaining)
@@ -231,7 +240,10 @@ class Drain:
         ids = [row.id for row in abandoned]
         try:
             with self._journal.attempt("remove", removal.id, reason="interrupted"):
-                self._admin.delete_deployment(removal.id)
+                was_there = self._admin.delete_deployment(removal.id)
+            if not was_there:
+                self._note_gone(removal)
+                return
         except OperatorError as exc:
             if not exc.outcome_unknown:
                 raise
@@ -261,6 +273,10 @@ class Drain:
         """Whether somebody else has removed the deployment meanwhile; that is noted."""
         if removal.id in registry.ids:
             return False
+        self._note_gone(removal)
+        return True
+
+    def _note_gone(self, removal: Removal) -> None:
         self._journal.not_done("remove", [removal.id], "already_gone", "somebody else removed it meanwhile")
         self._waiting.remove(removal)
         if self._pending[removal.id]:
@@ -268,7 +284,6 @@ class Drain:
                 f"Somebody else removed {removal.id} meanwhile, with {count(self._pending[removal.id], 'invocation')} "
                 "pending on it. What is pinned to it cannot go on (RT0011): resume it on the latest deployment."
             )
-        return True
 
     def _read_with_kept(self) -> Registry:
         """Return what is registered now; raise where the deployment that is to be kept is not, for good."""

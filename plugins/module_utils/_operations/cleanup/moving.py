@@ -13,7 +13,7 @@ from ..._restate.rows import Invocation
 from ..._restate.wire import Deployment
 from ..invocations.failures import grouped, told
 from ..invocations.fit import Offer, offer_of
-from ..invocations.migration import migrate
+from ..invocations.migration import is_moved, migrate
 from ..journal import Entry, Journal
 
 
@@ -41,4 +41,4 @@ class MoveToKept:
         for failure, ids in grouped(codes, [row.id for row in rows]).items():
             self._journal.warn(told(failure, ids, "moved and failing there"))
         entries = self._journal.entries("migrate")
-        return {row.id: entries[row.id] for row in rows if not self._journal.is_done("migrate", row.id)}
+        return {row.id: entries[row.id] for row in rows if not is_moved(self._journal, row.id)}

@@ -51,7 +51,8 @@ class Observed:
     O(unfinished) are the invocations that pend, by deployment id, where nothing will be waited for, where some of them
     cannot end by then, or where they are to be moved. Then O(offer) is what the kept deployment offers, O(began_on)
     what those offer, by id, that work would be moved from, and O(paused_by_task) are those that an earlier task paused
-    for a move. O(cancellations) tell, by deployment id, which of them receive a cancel. O(error) forbids the whole
+    for a move. O(cancellations) tell, by deployment id, which of them receive a cancel, and O(called), by their ids,
+    what a kill of them ends elsewhere. O(error) forbids the whole
     plan: the kept deployment does not answer, or the server cannot do what was asked.
     """
 
@@ -63,6 +64,7 @@ class Observed:
     began_on: t.Mapping[str, Offer] = field(default_factory=dict)
     paused_by_task: t.Container[str] = ()
     cancellations: t.Mapping[str, CancellationPlan] = field(default_factory=dict)
+    called: t.Mapping[str, t.Sequence[Invocation]] = field(default_factory=dict)
     error: OperatorError | None = None
     subscriptions: tuple[Subscription, ...] = ()
     """The Kafka subscriptions, where services would be gone."""
@@ -70,10 +72,11 @@ class Observed:
 
 @dataclass(frozen=True)
 class Staying:
-    """A deployment that is not to be removed, and why."""
+    """A deployment that is not to be removed, why, and the services that keep it, if some do."""
 
     deployment: Deployment
     reason: str
+    services: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,8 @@ class Removal:
 
     That is V(stays), or how pending work is ended: V(migrate), V(cancel), V(kill) or V(abandon). O(unfinished) is
     known where nothing is waited for or some of it cannot end by then, O(migration) where what pends is to be moved,
-    and O(cancellation) where it is to be cancelled. O(services) counts what pends by service.
+    and O(cancellation) where it is to be cancelled. O(services) counts what pends by service, and O(called) is what a
+    kill ends elsewhere.
     """
 
     deployment: Deployment
@@ -102,6 +106,7 @@ class Removal:
     migration: MigrationPlan | None = None
     cancellation: CancellationPlan | None = None
     services: t.Mapping[str, int] = field(default_factory=dict)
+    called: tuple[Invocation, ...] = ()
 
     @property
     def certain(self) -> tuple[Invocation, ...]:
@@ -161,20 +166,30 @@ class Plan:
         return self.kept.id == ASSUMED_ID
 
 
-def choose(registry: Registry, ages: t.Mapping[str, float], request: CleanupRequest) -> Choice:
+def choose(
+    registry: Registry, pending: Pending, ages: t.Mapping[str, float], request: CleanupRequest
+) -> Choice:
     """Return what is kept, what may go and what stays; raise RESTATE_DEPLOYMENT_NOT_FOUND."""
+    if request.keep_revisions < 0:
+        raise OperatorError(
+            "RESTATE_INVALID_ARGUMENT", f"keep_revisions is {request.keep_revisions}; it must be 0 or more."
+        )
     listed = _listed(registry, request.keep)
     kept = _kept(registry, request, listed)
     going, staying = [], []
-    revisions = _newest_replaced(registry, kept, request.keep_revisions)
+    revisions = _newest_revisions(registry, kept, request.keep_revisions)
     for deployment in sorted(registry.deployments, key=lambda each: each.created):
         if deployment.id == kept.id:
             continue
-        reason = _why_it_stays(deployment, listed, registry, kept, ages, request)
+        services = {
+            "latest": registry.latest_at(deployment.id),
+            "not_replaced": _not_served(deployment, registry, kept, pending),
+        }
+        reason = _why_it_stays(deployment, listed, services, ages, request)
         if reason is None and deployment.id in revisions:
             reason = "keep_revisions"
         if reason:
-            staying.append(Staying(deployment, reason))
+            staying.append(Staying(deployment, reason, tuple(services.get(reason, ()))))
         else:
             going.append(deployment)
     return Choice(kept, tuple(going), tuple(staying))
@@ -200,28 +215,28 @@ def _kept(registry: Registry, request: CleanupRequest, listed: t.Container[str])
     return found[0]
 
 
-def _is_replaced(deployment: Deployment, registry: Registry, kept: Deployment) -> bool:
-    """Whether the kept deployment now serves every service of a deployment."""
-    served = registry.latest_at(kept.id)
-    return all(service.name in served for service in deployment.services)
+def _not_served(deployment: Deployment, registry: Registry, kept: Deployment, pending: Pending) -> list[str]:
+    """Return the services of a deployment, and of what pends on it, that the kept one does not serve now.
+
+    A deployment that was overwritten no longer lists a service that it dropped, whose work may still be pinned to it.
+    """
+    names = {service.name for service in deployment.services} | pending.services.get(deployment.id, {}).keys()
+    return sorted(names - set(registry.latest_at(kept.id)))
 
 
-def _newest_replaced(registry: Registry, kept: Deployment, number: int) -> set[str]:
-    """Return the ids of the newest deployments, by created_at, that the kept one has replaced."""
-    replaced = [
-        each
-        for each in registry.deployments
-        if each.id != kept.id and each.services and _is_replaced(each, registry, kept)
-    ]
-    newest = sorted(replaced, key=lambda each: each.created, reverse=True)[: max(number, 0)]
-    return {each.id for each in newest}
+def _newest_revisions(registry: Registry, kept: Deployment, number: int) -> set[str]:
+    """Return the ids of the other deployments that have the newest revisions of each service of the kept one."""
+    return {
+        deployment_id
+        for service in registry.latest_at(kept.id)
+        for deployment_id in [each for each in registry.places_of(service) if each != kept.id][:number]
+    }
 
 
 def _why_it_stays(
     deployment: Deployment,
     listed: t.Container[str],
-    registry: Registry,
-    kept: Deployment,
+    services: t.Mapping[str, list[str]],
     ages: t.Mapping[str, float],
     request: CleanupRequest,
 ) -> str | None:
@@ -229,9 +244,9 @@ def _why_it_stays(
         return "keep"
     if deployment.uri is None:
         return "lambda"
-    if request.remove != "all" and registry.latest_at(deployment.id):
+    if request.remove != "all" and services["latest"]:
         return "latest"
-    if request.remove == "replaced" and not _is_replaced(deployment, registry, kept):
+    if request.remove == "replaced" and services["not_replaced"]:
         return "not_replaced"
     return "min_age" if ages[deployment.id] < request.min_age else None
 
@@ -257,7 +272,7 @@ def _listed(registry: Registry, keep: t.Iterable[str]) -> set[str]:
 
 def make_plan(observed: Observed, request: CleanupRequest) -> Plan:
     """Return what is to be done, or why the whole plan is refused."""
-    choice = choose(observed.registry, observed.ages, request)
+    choice = choose(observed.registry, observed.pending, observed.ages, request)
     warnings = []
     if any(each.reason == "lambda" for each in choice.staying):
         warnings.append(
@@ -297,6 +312,7 @@ def _removal(deployment: Deployment, observed: Observed, request: CleanupRequest
         migration=migration,
         cancellation=observed.cancellations.get(deployment.id),
         services=observed.pending.services.get(deployment.id, {}),
+        called=tuple(each for row in unfinished for each in observed.called.get(row.id, ())),
     )
 
 

@@ -53,14 +53,14 @@ def _blocked(plan: Plan, held: set[str]) -> set[str]:
     """Return the removals that would bring back an older revision, since its deployment stays."""
     registry = plan.registry
     services = {each.id: {service.name for service in each.services} for each in registry.deployments}
+    ids = {each.id for each in plan.removals}
     blocked: set[str] = set()
     while True:
-        removed = {each.id for each in plan.removals} - held - blocked
-        staying = [names for id_, names in services.items() if id_ not in removed]
+        staying = services.keys() - (ids - held - blocked)
         more = {
             each
-            for each in removed
-            if any(name in names for name in registry.latest_at(each) for names in staying)
+            for each in ids - blocked
+            if any(name in services[other] for name in registry.latest_at(each) for other in staying - {each})
         }
         if not more:
             return blocked
@@ -104,6 +104,7 @@ def _predict_removal(removal: Removal, end: _End, journal: Journal) -> None:
     journal.services.update((row.id, row.target_service_name) for row in end.ended)
     if end.ended:
         journal.done(removal.at_end, [row.id for row in end.ended])
+    note_called(journal, removal.id, removal.called)
     if removal.is_conditional and removal.at_end != "stays":
         certain = [row.target_service_name for row in removal.certain]
         rest = {name: number - certain.count(name) for name, number in removal.services.items()}
@@ -112,6 +113,11 @@ def _predict_removal(removal: Removal, end: _End, journal: Journal) -> None:
         note_remaining(journal, removal.id, end.remaining)
     else:
         journal.done("remove", [removal.id])
+
+
+def note_called(journal: Journal, deployment_id: str, rows: t.Iterable[Invocation]) -> None:
+    """Note what a kill of the invocations that pend on a deployment ends elsewhere, and of which service it is."""
+    journal.learn(deployment_id, called={row.id: row.target_service_name for row in rows})
 
 
 def note_remaining(

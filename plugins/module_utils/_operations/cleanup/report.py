@@ -12,7 +12,7 @@ import typing as t
 from ..._errors import OperatorError
 from ..._http import urls
 from ..._restate.wire import Deployment
-from ..journal import DONE, NOT_DONE, Entry, Journal
+from ..journal import DONE, NOT_DONE, UNKNOWN, Entry, Journal
 from ..report import SAMPLE, Report, by_state, count
 from .plan import ASSUMED_ID, Plan, Removal, Staying
 from .remedies import remedy_of
@@ -37,13 +37,21 @@ def make_report(plan: Plan, journal: Journal) -> Report:
         after=_described(each for each in plan.registry.deployments if each.id not in is_gone),
         warnings=[*plan.warnings, *journal.warnings],
         error=error,
-        steps=by_state((each.step, journal.state("remove", each.id)) for each in plan.removals),
+        steps=by_state((each.step, _state_of_step(each, journal)) for each in plan.removals),
     )
 
 
 def _entry(removal: Removal, journal: Journal) -> Entry:
     """Return what became of a deployment; what was not come to was not done."""
     return journal.entry("remove", removal.id) or Entry("remove", NOT_DONE, "interrupted")
+
+
+def _state_of_step(removal: Removal, journal: Journal) -> str | None:
+    """Return the state of a whole step: it is unknown, too, if that is so of a part of its pending invocations."""
+    entry = journal.entry("remove", removal.id)
+    if entry and UNKNOWN in entry.facts.get("ids_by_reason", ()):
+        return UNKNOWN
+    return entry.state if entry else None
 
 
 def _is_gone(entry: Entry) -> bool:
@@ -55,7 +63,7 @@ def _details(plan: Plan, journal: Journal) -> dict[str, t.Any]:
     if not plan.is_assumed:
         kept["deployment_id"] = plan.kept.id
     entries = {} if plan.error else {each.id: (each, _entry(each, journal)) for each in plan.removals}
-    staying = [_remaining(each.deployment, each.reason, **_latest(each, plan)) for each in plan.staying]
+    staying = [_staying(each) for each in plan.staying]
     return {
         "kept": kept,
         "removed": [each.id for each in plan.removals if journal.is_done("remove", each.id)],
@@ -80,9 +88,15 @@ def _impact(plan: Plan, journal: Journal) -> dict[str, dict[str, int]]:
     for action, key in _DISPOSALS.items():
         for invocation_id in journal.subjects(action):
             add(journal.services.get(invocation_id, "?"), key, 1)
+    killed = set(journal.subjects("kill"))
+    called: dict[str, str] = {}
     for removal in plan.removals:
+        called |= journal.learned(removal.id, "called") or {}
         for service, number in (journal.learned(removal.id, "may_end") or {}).items():
             add(service, _DISPOSALS[removal.at_end], number)
+    for invocation_id, service in called.items():
+        if invocation_id not in killed:
+            add(service, "killed", 1)
     return dict(sorted(impact.items()))
 
 
@@ -102,14 +116,9 @@ def _remaining(deployment: Deployment, reason: str, **more: t.Any) -> dict[str, 
     return {"deployment_id": deployment.id, "service_url": deployment.shown_url, "reason": reason, **more}
 
 
-def _latest(staying: Staying, plan: Plan) -> dict[str, t.Any]:
-    """Return the services that keep a deployment: it is the latest of some, or the kept one does not serve them."""
-    if staying.reason == "latest":
-        return {"services": plan.registry.latest_at(staying.deployment.id)}
-    if staying.reason == "not_replaced":
-        served = plan.registry.latest_at(plan.kept.id)
-        return {"services": sorted({each.name for each in staying.deployment.services} - set(served))}
-    return {}
+def _staying(staying: Staying) -> dict[str, t.Any]:
+    services = {"services": list(staying.services)} if staying.services else {}
+    return _remaining(staying.deployment, staying.reason, **services)
 
 
 def _held(removal: Removal, entry: Entry) -> dict[str, t.Any]:

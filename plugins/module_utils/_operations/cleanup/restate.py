@@ -7,16 +7,20 @@
 from __future__ import annotations
 
 import datetime
+import math
 import typing as t
 
 from ... import _timestamps
 from ..._errors import OperatorError
+from ..._restate.admin import AdminClient
 from ..._restate.rows import Invocation
 from ..._restate.server import Restate
 from ..._restate.wire import Deployment, Handler, Service
+from ..deployments.node_lists import ask_as_most_do
 from ..deployments.pending import Pending, read_pending, read_unfinished
 from ..deployments.registration import OF_THE_SERVICE, as_registered
 from ..deployments.registry import Registry
+from ..invocations.called import read_called
 from ..invocations.cancellation import plan_cancellation
 from ..invocations.fit import Offer, offer_of
 from ..open_actions import OpenActions
@@ -33,12 +37,13 @@ def observe(restate: Restate, request: CleanupRequest) -> Observed:
     """Return what is registered and what pends; where something may go, also whether the plan can be carried out."""
     admin = restate.admin
     check(request.service_url, request.assume_registered, check_mode=restate.check_mode)
+    ask_as_most_do(restate)
     registry = Registry.read(admin)
     if request.assume_registered:
         registry = _assuming(registry, request.assume_registered, request.service_url)
-    ages = _ages(registry)
+    ages = _ages(admin, registry, request.min_age)
     pending = read_pending(admin, registry, within=request.drain_timeout)
-    choice = choose(registry, ages, request)
+    choice = choose(registry, pending, ages, request)
     subscriptions = admin.subscriptions() if losses(choice, registry).gone else ()
     if not choice.going or refusal(choice, registry, request, subscriptions, pending):
         return Observed(registry, pending, ages, subscriptions=subscriptions)
@@ -60,6 +65,7 @@ def observe(restate: Restate, request: CleanupRequest) -> Observed:
     cancellations = {}
     if request.force_drain and request.pending == "cancel":
         cancellations = {each: plan_cancellation(admin, registry, rows) for each, rows in unfinished.items()}
+    ids = [row.id for rows in unfinished.values() for row in rows]
     return Observed(
         registry,
         pending,
@@ -69,13 +75,14 @@ def observe(restate: Restate, request: CleanupRequest) -> Observed:
         began_on,
         paused,
         cancellations,
+        called=read_called(admin, ids) if _kills(request) else {},
         subscriptions=subscriptions,
     )
 
 
 def _is_read(deployment: Deployment, pending: Pending, request: CleanupRequest) -> bool:
-    """Whether the plan needs to know what pends: nothing is waited for, or some of it cannot end by then."""
-    return not request.drain_timeout or bool(pending.lasting.get(deployment.id))
+    """Whether the plan needs to know what pends: not where it is only waited for, or where it may all end by then."""
+    return not request.drain_timeout or bool(pending.lasting.get(deployment.id)) or _kills(request)
 
 
 def _is_any_paused(unfinished: t.Mapping[str, t.Iterable[Invocation]]) -> bool:
@@ -86,10 +93,16 @@ def _migrates(request: CleanupRequest) -> bool:
     return request.force_drain and request.pending == "migrate"
 
 
+def _kills(request: CleanupRequest) -> bool:
+    return request.force_drain and request.pending == "kill"
+
+
 def _assuming(registry: Registry, assumed: dict[str, t.Any], service_url: str) -> Registry:
     """Return the registry as it would be once the deployment that a dry run predicted is registered."""
     try:
-        created_at = _timestamps.write(_timestamps.now())
+        # Newer than all others, whatever the clock of this host says.
+        newest = max((each.created for each in registry.deployments), default=_timestamps.now())
+        created_at = _timestamps.write(newest + datetime.timedelta(seconds=1))
         new = Deployment(id=ASSUMED_ID, uri=service_url, created_at=created_at)
         own = _assumed_match(registry, assumed, service_url) or new
         services = [_service(each, own.id) for each in assumed["services"]]
@@ -112,8 +125,11 @@ def _service(told: dict[str, t.Any], deployment_id: str) -> Service:
     )
 
 
-def _ages(registry: Registry) -> dict[str, float]:
-    now: datetime.datetime = _timestamps.now()
+def _ages(admin: AdminClient, registry: Registry, min_age: float) -> dict[str, float]:
+    """Return how old each deployment is, by the clock of the server; without a `min_age`, old enough."""
+    if not min_age:
+        return dict.fromkeys(registry.ids, math.inf)
+    now = admin.now()
     return {each.id: (now - each.created).total_seconds() for each in registry.deployments}
 
 

@@ -51,7 +51,7 @@ class Listed:
 
 def oldest_first(deployments: t.Iterable[Deployment]) -> list[Deployment]:
     """Return the deployments in the order in which they were registered, those of no known age before all others."""
-    return sorted(deployments, key=lambda deployment: deployment.created or _LONG_AGO)
+    return sorted(deployments, key=lambda deployment: (deployment.created or _LONG_AGO, deployment.id))
 
 
 def _revisions(health: Health) -> dict[str, int] | None:

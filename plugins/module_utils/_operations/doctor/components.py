@@ -17,6 +17,7 @@ from ..._restate.rows import (
     PendingCount,
 )
 from ..._restate.wire import Registration
+from ..deployments.node_lists import OddLists
 from ..deployments.registry import Registry
 
 RECENT_FAILURES = 20
@@ -56,6 +57,18 @@ class Node:
 
     url: str
     asked: Component
+    queried: Component | None = None
+    """Whether it can query all partitions; None if that was not asked, as of an ingress."""
+
+    @property
+    def error(self) -> OperatorError | None:
+        """What is wrong with it."""
+        return self.asked.error or (self.queried.error if self.queried else None)
+
+    @property
+    def status(self) -> str:
+        """V(ok), V(degraded) where it answers but cannot query, too, or V(unreachable)."""
+        return "degraded" if self.asked.error is None and self.error else self.asked.status
 
     @property
     def version(self) -> str | None:
@@ -67,7 +80,9 @@ class Node:
         told = {"latency_ms": self.asked.latency_ms, "version": self.version}
         return {
             "url": self.url,
-            **self.asked.to_result({name: value for name, value in told.items() if value is not None}),
+            "status": self.status,
+            **{name: value for name, value in told.items() if value is not None},
+            "error": self.error.to_result() if self.error else None,
         }
 
 
@@ -104,6 +119,7 @@ class Observed:
 
     O(probes) are, by id, what those that are the latest for a service offer now, or why they were not told. O(nodes)
     are, by component, the answers of each of several URLs. O(subscriptions) is what was told of Kafka subscriptions.
+    `odd_lists` are the nodes that list other deployments than most.
     """
 
     components: Components
@@ -111,6 +127,7 @@ class Observed:
     ingress_url: str
     probes: t.Mapping[str, Registration | OperatorError] = field(default_factory=dict)
     nodes: t.Mapping[str, t.Sequence[Node]] = field(default_factory=dict)
+    odd_lists: OddLists | None = None
     subscriptions: Component = Component(value=())
 
 

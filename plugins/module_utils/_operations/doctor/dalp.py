@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from ..._dalp.client import DalpClient
 from ..._dalp.wire import MOST_FAILURES, Health, Invocations, Told, key_of
 from ..._restate.wire import Version, parsed_version
+from ..deployments.listed import oldest_first
 from ..journal import Journal
 from ..operation import Backend
 from ..report import count
 from .components import COMPONENTS, Component, Observed
 from .dalp_report import make_report
-from .findings import Finding, gravest_first, of_components, of_version
+from .findings import Finding, gravest_first, of_components, of_nothing, of_version
 from .plan import Diagnosis, nothing_to_do
 
 
@@ -46,7 +47,7 @@ def _component(health: Health, name: str) -> Component:
 
 def make_plan(observed: Observed, request: DoctorRequest) -> Diagnosis:
     """Return the findings."""
-    return Diagnosis(request.fail_on, observed, tuple(gravest_first(_diagnose(observed))))
+    return Diagnosis(request.fail_on, observed, findings=tuple(gravest_first(_diagnose(observed))))
 
 
 def version_of(observed: Observed) -> Version | None:
@@ -67,10 +68,13 @@ def _diagnose(observed: Observed) -> t.Iterator[Finding]:
             component="deployments",
             message=f"{count(len(deployments.value.items), 'deployment')} are registered; DALP does not tell which of "
             "them still have work.",
-            subjects=[deployment.id for deployment in deployments.value.items],
+            subjects=[deployment.id for deployment in oldest_first(deployments.value.items)],
             remedy="Keep the release, and have DALP remove the others: dalp.restate.cleanup with restate_backend=dalp "
             "and restate_service_url.",
         )
+    services = components["services"]
+    if not deployments.error and not services.error:
+        yield from of_nothing(deployments.value.items, services.value.items)
     if not invocations.error:
         yield from _of_invocations(invocations.value)
 

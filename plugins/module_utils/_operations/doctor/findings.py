@@ -36,7 +36,10 @@ class Finding:
 
 
 def gravest_first(findings: t.Iterable[Finding]) -> list[Finding]:
-    """Return them in the order in which they should be read."""
+    """Return them in the order in which they should be read; those of one severity in the order in which they come.
+
+    That depends on what was observed alone, and not on the order of the server's answers.
+    """
     rank = {"critical": 0, "warning": 1, "info": 2}
     return sorted(findings, key=lambda finding: rank[finding.severity])
 
@@ -88,6 +91,21 @@ def _of_cluster(component: str, error: OperatorError) -> Finding:
         subjects=[component],
         remedy=error.remedy or "",
     )
+
+
+def of_nothing(deployments: t.Sequence[t.Any], services: t.Sequence[t.Any]) -> t.Iterator[Finding]:
+    """Yield that nothing is registered: all that was asked is well, and it is not much."""
+    if not deployments and not services:
+        yield Finding(
+            code="NOTHING_REGISTERED",
+            severity="info",
+            component="deployments",
+            message="No deployment and no service is registered.",
+            subjects=["deployments"],
+            remedy="Register a release: dalp.restate.redeploy with its restate_service_url. If anything was registered "
+            "here before, this is another server or one that lost its data: check admin_url, and keep the snapshots of "
+            "what was purged.",
+        )
 
 
 def of_version(version: Version | None) -> t.Iterator[Finding]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import typing as t
 
+from ..deployments.node_lists import OddLists
 from .components import Components, Node
 from .findings import Finding
 
@@ -50,12 +51,29 @@ def _of_quorum(nodes: t.Sequence[Node]) -> t.Iterator[Finding]:
 
 def _of_dead(name: str, nodes: t.Sequence[Node]) -> t.Iterator[Finding]:
     for node in nodes:
-        if node.asked.error:
+        if node.error:
+            is_cut_off = node.asked.error is None
+            what = "cannot query the cluster" if is_cut_off else "does not answer as it should"
+            cure = "Check its connection to the other nodes" if is_cut_off else "Bring the node back"
             yield Finding(
-                code=f"{name.upper()}_NODE_{node.asked.status.upper()}",
+                code=f"{name.upper()}_NODE_{node.status.upper()}",
                 severity="warning",
                 component=name,
-                message=f"The node {node.url} does not answer as it should: {node.asked.error.message}",
+                message=f"The node {node.url} {what}: {node.error.message}",
                 subjects=[node.url],
-                remedy="Bring the node back, or take its URL out of admin_url and ingress_url.",
+                remedy=f"{cure}, or take its URL out of admin_url and ingress_url.",
             )
+
+
+def of_lists(odd: OddLists | None) -> t.Iterator[Finding]:
+    """Yield that nodes list other deployments than the others."""
+    if odd:
+        yield Finding(
+            code="NODE_LISTS_DIFFER",
+            severity="warning",
+            component="deployments",
+            message=odd.message,
+            subjects=list(odd.differences),
+            remedy="Check the connection of these nodes to the others, or take their URLs out of admin_url; what they "
+            "say of deployments may be old.",
+        )

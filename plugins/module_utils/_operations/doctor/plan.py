@@ -13,9 +13,9 @@ from ..._errors import OperatorError
 from ..deployments.registry import Registry
 from ..journal import Journal
 from .components import Observed, registry_of
-from .findings import Finding, gravest_first, of_components, of_version
+from .findings import Finding, gravest_first, of_components, of_nothing, of_version
 from .invocations import of_invocations, of_unserved
-from .nodes import of_nodes
+from .nodes import of_lists, of_nodes
 from .probes import of_probes
 from .subscriptions import of_subscriptions
 from .superseded import of_superseded
@@ -35,13 +35,14 @@ class Diagnosis:
 
     fail_on: t.Sequence[str]
     observed: Observed
+    probes_services: bool = False
     findings: tuple[Finding, ...] = field(default=())
     error: OperatorError | None = None
 
 
 def make_plan(observed: Observed, request: DoctorRequest) -> Diagnosis:
     """Return the findings."""
-    return Diagnosis(request.fail_on, observed, tuple(diagnose(observed)))
+    return Diagnosis(request.fail_on, observed, request.probe_services, tuple(diagnose(observed)))
 
 
 def nothing_to_do(_plan: t.Any) -> Journal:
@@ -55,11 +56,13 @@ def diagnose(observed: Observed) -> list[Finding]:
     findings = [
         *of_components(components, observed.admin_url, observed.ingress_url),
         *of_nodes(components, observed.nodes),
+        *of_lists(observed.odd_lists),
         *of_version(components["admin"].value),
     ]
     registry = registry_of(components)
     invocations = components["invocations"]
     if registry:
+        findings += of_nothing(registry.deployments, tuple(registry.latest))
         findings += [*_of_services(registry), *of_probes(registry, observed.probes)]
         findings += of_subscriptions(observed.subscriptions, registry)
         if not invocations.error:

@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import math
 import typing as t
 
+from ... import _timestamps
 from ..._restate.rows import Invocation, JournalEvent
 from ..deployments.pending import count_pending, state_of
 from ..deployments.registry import Registry
@@ -33,7 +35,9 @@ def make_report(diagnosis: Diagnosis, _journal: Journal) -> Report:
     components, findings = observed.components, diagnosis.findings
     healthy = is_healthy(components, findings)
     return Report(
-        message=sentence(components["admin"].value, findings, healthy=healthy),
+        message=sentence(
+            components["admin"].value, findings, healthy=healthy, unasked=_unasked(diagnosis.probes_services)
+        ),
         subject=observed.admin_url,
         changed=False,
         details={
@@ -56,6 +60,10 @@ def make_report(diagnosis: Diagnosis, _journal: Journal) -> Report:
         error=gate(diagnosis.fail_on, components, findings),
         is_write=False,
     )
+
+
+def _unasked(probes_services: bool) -> str:
+    return "" if probes_services else "Services were not asked whether they answer (probe_services)."
 
 
 def _nodes(observed: Observed, component: str) -> dict[str, t.Any]:
@@ -91,7 +99,9 @@ def _deployments(components: Components) -> dict[str, t.Any]:
     registry = registry_of(components)
     pending = _pending(components, registry)
     items = []
-    for deployment in sorted(component.value or (), key=lambda deployment: deployment.created):
+    for deployment in sorted(
+        component.value or (), key=lambda deployment: (deployment.created, deployment.id)
+    ):
         item: dict[str, t.Any] = {
             "id": deployment.id,
             "service_url": deployment.shown_url,
@@ -138,8 +148,14 @@ def _recent_failures(seen: Invocations) -> list[dict[str, t.Any]]:
     events = {event.id: event for event in seen.events}
     failures = [_failure(row, "terminal", row.completion_failure, row.completed_at) for row in seen.failed]
     failures += [_unsettled(row, events.get(row.id)) for row in seen.unsettled]
-    failures.sort(key=lambda failure: failure["failed_at"] or "", reverse=True)
+    failures.sort(key=_recency)
     return failures[:RECENT_FAILURES]
+
+
+def _recency(failure: t.Mapping[str, t.Any]) -> tuple[float, str]:
+    """Put the last one first, by time and not by text, and what has no time at the end."""
+    failed_at = failure["failed_at"]
+    return (-_timestamps.parse(failed_at).timestamp() if failed_at else math.inf), failure["id"]
 
 
 def _unsettled(row: Invocation, event: JournalEvent | None) -> dict[str, t.Any]:

@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import typing as t
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
+from ... import _timestamps
 from ..._errors import OperatorError
 from ..._http.clock import Clock
 from ..._restate.admin import AdminClient
@@ -24,6 +25,7 @@ from ..._restate.rows import (
 )
 from ..._restate.server import Restate
 from ..._restate.wire import Deployment, Registration
+from ..deployments.node_lists import OddLists, odd_lists
 from ..deployments.registration import as_registered
 from ..deployments.registry import Registry
 from ..journal import Journal
@@ -42,18 +44,25 @@ from .components import (
 from .plan import Diagnosis, DoctorRequest, make_plan, nothing_to_do
 from .report import make_report
 
+_SILENT_SECONDS = 2.0
+"""For how long a node may be silent before another one is asked for all that is shown."""
+
 
 def observe(restate: Restate, request: DoctorRequest) -> Observed:
     """Return what each component answers, asked side by side."""
     admin, ingress = restate.admin, restate.ingress
-    with ThreadPoolExecutor(max_workers=16) as pool:
+    with ThreadPoolExecutor(max_workers=16 + 2 * len(restate.node_urls)) as pool:
+        admins, ingresses = _ask_nodes(restate, pool)
+        odd = _prefer_whole(restate, pool, admins)
         version = pool.submit(_ask, admin.clock, lambda: admin.version)
         asked = {
-            "ingress": pool.submit(_ask, admin.clock, lambda: ingress.health(_advertised(version))),
+            "ingress": pool.submit(
+                _ask_ingresses, ingresses, admin.clock, lambda: ingress.health(_advertised(version))
+            ),
             "deployments": pool.submit(_ask, admin.clock, admin.deployments),
             "services": pool.submit(_ask, admin.clock, admin.services),
         }
-        admins, ingresses = _ask_nodes(restate, pool)
+        pool.submit(_ask, admin.clock, admin.now)
         subscriptions = pool.submit(_ask, admin.clock, admin.subscriptions)
         invocations = _ask(admin.clock, lambda: _read_invocations(admin, pool, version, asked["deployments"]))
         components = {
@@ -68,7 +77,13 @@ def observe(restate: Restate, request: DoctorRequest) -> Observed:
             "ingress": [each.result() for each in ingresses],
         }
     return Observed(
-        components, admin.connection.shown_url, ingress.shown_url, probes, nodes, subscriptions.result()
+        components,
+        admin.connection.shown_url,
+        ingress.shown_url,
+        probes,
+        nodes,
+        odd,
+        subscriptions.result(),
     )
 
 
@@ -84,9 +99,38 @@ def _ask_nodes(restate: Restate, pool: ThreadPoolExecutor) -> tuple[list[Future[
 def _ask_admin(start: t.Callable[[], AdminClient]) -> Node:
     admin = start()
     try:
-        return Node(admin.connection.shown_url, _ask(admin.clock, lambda: admin.version))
+        asked = _ask(admin.clock, lambda: admin.version)
+        queried = None if asked.error else _ask(admin.clock, lambda: admin.query(admin.questions.attempts()))
+        return Node(admin.connection.shown_url, asked, queried)
     finally:
         admin.close()
+
+
+def _prefer_whole(
+    restate: Restate, pool: ThreadPoolExecutor, asked: t.Sequence[Future[Node]]
+) -> OddLists | None:
+    """Ask the first node that can query the cluster and lists what most do; return the nodes that list other things.
+
+    A node that is silent for long is passed over if another one can.
+    """
+    comparison = pool.submit(odd_lists, restate)
+    wait(asked, timeout=_SILENT_SECONDS)
+    odd = comparison.result()
+    for each in (*(each for each in asked if each.done()), *asked):
+        node = each.result()
+        if not node.error and not (odd and node.url in odd.differences):
+            restate.admin.prefer(node.url)
+            break
+    return odd
+
+
+def _ask_ingresses(nodes: t.Sequence[Future[Node]], clock: Clock, read: t.Callable[[], t.Any]) -> Component:
+    """Return what the first ingress answers that is there; if none of several is, what is read then."""
+    for each in nodes:
+        node = each.result()
+        if not node.error:
+            return node.asked
+    return _ask(clock, read)
 
 
 def _ask_ingress(ingress: Ingress, clock: Clock) -> Node:
@@ -133,6 +177,7 @@ def _read_invocations(
     asked = {name: pool.submit(admin.query, each) for name, each in questions.items() if each}
     answers: dict[str, t.Any] = {name: each.result() for name, each in asked.items()}
     invoked: list[InvokedByActivity] = answers.pop("invoked", [])
+    answers["zombies"] = _in_order(answers.get("zombies", ()))
     answers |= _described(admin, answers)
     ids = [row.id for row in answers["unsettled"] if row.last_failure is None]
     if ids and admin.capabilities.keeps_journal_events:
@@ -157,11 +202,24 @@ def _described(
     rows = {row.id: row for row in admin.query(admin.questions.failures(ids))} if ids else {}
     is_unsettled = {id_ for id_, row in rows.items() if row.status == "paused" or _is_retried(row)}
     return {
-        "failed": [
+        "failed": _in_order(
             rows[each.id] for each in failed if each.id in rows and rows[each.id].status == "completed"
-        ],
-        "unsettled": [rows[each.id] for each in unsettled if each.id in is_unsettled],
+        ),
+        "unsettled": _in_order(rows[each.id] for each in unsettled if each.id in is_unsettled),
     }
+
+
+def _in_order(rows: t.Iterable[Invocation]) -> list[Invocation]:
+    """Return invocations by service, key and age: what is being retried is touched again and again."""
+    return sorted(
+        rows,
+        key=lambda row: (
+            row.target_service_name,
+            row.target_service_key or "",
+            _timestamps.parse(row.created_at),
+            row.id,
+        ),
+    )
 
 
 def _is_retried(row: Invocation) -> bool:

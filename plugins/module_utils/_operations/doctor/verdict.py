@@ -45,12 +45,19 @@ def gate(
     return None
 
 
-def sentence(version: Version | None, findings: t.Sequence[Finding], *, healthy: bool) -> str:
-    """Return the state of the server, and the first thing to do, in one sentence."""
+def sentence(
+    version: Version | None, findings: t.Sequence[Finding], *, healthy: bool, unasked: str = ""
+) -> str:
+    """Return the state of the server, and the first thing to do, in one sentence.
+
+    `unasked` is a sentence on what was not looked at, and so is not meant by healthy.
+    """
     name = f"Restate {version.version}" if version else "Restate"
     grave = [finding for finding in findings if finding.severity != "info"]
+    if any(finding.code == "NOTHING_REGISTERED" for finding in findings) and not grave:
+        return f"{name} answers, and nothing is registered there."
     if not grave:
-        return f"{name} is healthy."
+        return f"{name} is healthy.{f' {unasked}' if unasked else ''}"
     head = "works, but needs attention" if healthy else "is not healthy"
     more = f" ({count(len(grave) - 1, 'more finding')})" if len(grave) > 1 else ""
     return f"{name} {head}: {grave[0].message.rstrip('.')}.{more} What to do: {grave[0].remedy}"

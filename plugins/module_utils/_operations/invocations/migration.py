@@ -23,6 +23,8 @@ if t.TYPE_CHECKING:
 
 ATTEMPT_RUNNING = "attempt_running"
 """The reason of what was not moved since its attempt had not ended by then."""
+ALREADY_MOVED = "already_moved"
+"""The reason of what this task did not move since another one had moved it."""
 
 _AT_ONCE = 10
 _PAUSE_SECONDS = 15
@@ -60,6 +62,12 @@ def migrate(
             return {}
 
 
+def is_moved(journal: Journal, invocation_id: str) -> bool:
+    """Return whether an invocation is at its new place, whoever moved it."""
+    entry = journal.entry("migrate", invocation_id)
+    return entry is not None and (entry.state == DONE or entry.reason == ALREADY_MOVED)
+
+
 class _Migration:
     """The invocations that are being moved to one deployment."""
 
@@ -71,6 +79,8 @@ class _Migration:
         self._open: list[str] = []
         self._seconds_left = float(_PAUSE_SECONDS)
         """For how long attempts that do not end are waited for."""
+        self._unanswered: set[str] = set()
+        """What may have been moved by a call whose answer was lost."""
 
     def send(self, ids: t.Sequence[str]) -> None:
         """Ask for each to go on at its new place; those that must be paused first are paused and asked again.
@@ -125,19 +135,7 @@ class _Migration:
         return False
 
     def _have_all_been_asked(self) -> bool:
-        is_silent = False
-        remaining = []
-        for each in self._open:
-            try:
-                if is_silent or not self._ask(each):
-                    remaining.append(each)
-            except OperatorError as exc:
-                if exc.reason != "timeout":
-                    raise
-                # Another node may answer, which the read below tells; of this one, the others would wait as long.
-                is_silent = True
-                remaining.append(each)
-        self._open = remaining
+        self._open = self._call_each(self._open, self._ask)
         if self._open:
             try:
                 now = {row.id: row for row in self._read(self._open)}
@@ -147,21 +145,43 @@ class _Migration:
                 # It is asked again, and the verification tells.
                 return False
             settled = [each for each in self._open if each not in now or self._is_settled(now[each])]
-            self._open = [each for each in self._open if each not in settled]
+            self._note_moved_by_others(now[each] for each in settled if each in now)
             self._note_resumed(settled)
+            self._open = [each for each in self._open if each not in settled]
+            # Only now: a pause at the new place would stop what another task has moved there.
+            pausing = [each for each in self._open if not self._journal.is_done("pause", each)]
+            left = self._call_each(pausing, self._pause)
+            self._open = [each for each in self._open if each not in pausing or each in left]
         return not self._open
+
+    def _call_each(self, ids: t.Sequence[str], call: t.Callable[[str], bool]) -> list[str]:
+        """Call for each, and return those that are not settled by it; after a time-out, no other is called."""
+        is_silent = False
+        remaining = []
+        for each in ids:
+            try:
+                if is_silent or not self._settles(call, each):
+                    remaining.append(each)
+            except OperatorError as exc:
+                if exc.reason != "timeout":
+                    raise
+                # Another node may answer, which a read tells; of this one, the others would wait as long.
+                is_silent = True
+                remaining.append(each)
+        return remaining
+
+    def _note_moved_by_others(self, rows: t.Iterable[Invocation]) -> None:
+        ids = [row.id for row in rows if row.status != "completed" and row.id not in self._unanswered]
+        self._journal.not_done("migrate", ids, ALREADY_MOVED, "another task has moved it")
 
     def _is_settled(self, row: Invocation) -> bool:
         has_moved = row.pinned_deployment_id == self._deployment_id and row.status != "paused"
         return row.status == "completed" or has_moved
 
-    def _ask(self, invocation_id: str) -> bool:
-        """Ask one to go on at its new place, and return whether that is settled; if it is busy, pause it."""
-        self._journal.sending("migrate", [invocation_id])
+    def _settles(self, call: t.Callable[[str], bool], invocation_id: str) -> bool:
+        """Call for one, and return whether that settles what becomes of it; raise if nobody answers."""
         try:
-            is_busy = self._admin.resume(invocation_id, self._deployment_id) == "busy"
-            if is_busy and not self._journal.is_done("pause", invocation_id):
-                self._pause(invocation_id)
+            return call(invocation_id)
         except OperatorError as exc:
             if exc.status is None:
                 raise
@@ -170,13 +190,23 @@ class _Migration:
                 return False
             self._journal.not_done("migrate", [invocation_id], self._failed, exc.message, exc.http)
             return True
+
+    def _ask(self, invocation_id: str) -> bool:
+        """Ask one to go on at its new place, and return whether it does; one that is busy must be paused first."""
+        self._journal.sending("migrate", [invocation_id])
+        was_asked = invocation_id in self._unanswered
+        self._unanswered.add(invocation_id)
+        is_busy = self._admin.resume(invocation_id, self._deployment_id) == "busy"
+        if not was_asked:
+            self._unanswered.discard(invocation_id)
         if not is_busy:
             # What was acknowledged is done; the verification sees whether it lasts.
             self._journal.done("migrate", [invocation_id])
             self._note_resumed([invocation_id])
         return not is_busy
 
-    def _pause(self, invocation_id: str) -> None:
+    def _pause(self, invocation_id: str) -> bool:
+        """Pause one, and return False: it is to be asked again then."""
         # Noted before it is sent: whatever ends the task, what may be paused is let go on.
         was_sent = self._journal.state("pause", invocation_id) == UNKNOWN
         self._journal.sending("pause", [invocation_id])
@@ -184,6 +214,7 @@ class _Migration:
             self._journal.done("pause", [invocation_id])
         elif not was_sent:
             self._journal.not_done("pause", [invocation_id], "not_running")
+        return False
 
     def _paused(self, ids: t.Iterable[str]) -> list[str]:
         """Return those that are paused by this, or may be."""

@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 import heapq
-import re
 import typing as t
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ from ... import _timestamps
 from ..._errors import OperatorError
 from ..._restate.rows import TroubledRun
 from ..._restate.troubled_runs import Page
-from ..operation import INSTANT, PATTERN
+from ..operation import INSTANT
 
 if t.TYPE_CHECKING:
     from ..._restate.admin import AdminClient
@@ -26,14 +27,14 @@ PAGE = 2000
 
 @dataclass(frozen=True)
 class Select:
-    """The option select."""
+    """The option select. An age is one until `at` makes a timestamp of it."""
 
     kinds: list[str]
     limit: int
     service_name: str | None = None
-    failed_before: str | None = field(default=None, metadata=INSTANT)
-    failed_after: str | None = field(default=None, metadata=INSTANT)
-    failure_matches: re.Pattern[str] | None = field(default=None, metadata=PATTERN)
+    failed_before: str | _timestamps.Age | None = field(default=None, metadata=INSTANT)
+    failed_after: str | _timestamps.Age | None = field(default=None, metadata=INSTANT)
+    failure_matches: str | None = None
 
     def __post_init__(self) -> None:
         """Raise RESTATE_INVALID_ARGUMENT where the option cannot be right."""
@@ -41,12 +42,33 @@ class Select:
             raise OperatorError("RESTATE_INVALID_ARGUMENT", "select.limit must be 1 or more.")
         if not self.kinds:
             raise OperatorError("RESTATE_INVALID_ARGUMENT", "select.kinds must name one kind or more.")
-        before, after = self.failed_before, self.failed_after
-        if before and after and before <= after:
+        if self._are_times_swapped:
             raise OperatorError(
                 "RESTATE_INVALID_ARGUMENT",
                 "select.failed_after must be earlier than select.failed_before: of two ages, it is the longer one.",
             )
+
+    @property
+    def _are_times_swapped(self) -> bool:
+        """Whether nothing can be between the two times, as far as that can be known without a clock."""
+        before, after = self.failed_before, self.failed_after
+        if isinstance(before, _timestamps.Age) and isinstance(after, _timestamps.Age):
+            return before.seconds >= after.seconds
+        return isinstance(before, str) and isinstance(after, str) and before <= after
+
+    @property
+    def has_ages(self) -> bool:
+        """Whether a clock is needed to know what is meant."""
+        return any(isinstance(each, _timestamps.Age) for each in (self.failed_before, self.failed_after))
+
+    def at(self, now: datetime.datetime) -> Select:
+        """Return the same selection with timestamps; raise RESTATE_INVALID_ARGUMENT if nothing can be between them."""
+
+        def timestamp(given: str | _timestamps.Age | None) -> str | None:
+            return given.at(now) if isinstance(given, _timestamps.Age) else given
+
+        before, after = timestamp(self.failed_before), timestamp(self.failed_after)
+        return dataclasses.replace(self, failed_before=before, failed_after=after)
 
 
 @dataclass(frozen=True)
@@ -58,14 +80,23 @@ class Selected:
 
 
 def select_runs(admin: AdminClient, select: Select, *, page: int = PAGE) -> Selected:
-    """Return the runs that are meant; raise RESTATE_INVALID_ARGUMENT for a service that is no registered workflow."""
+    """Return the runs that are meant.
+
+    Raises RESTATE_INVALID_ARGUMENT for a service that is no registered workflow, for what is no regular expression, and
+    for times in the wrong order.
+    """
+    if select.has_ages:
+        select = select.at(admin.now())
+    pattern = _pattern(admin, select.failure_matches)
     workflows = {
         service.name: service.run_handlers
         for service in admin.services()
         if service.ty == "Workflow" and select.service_name in (None, service.name)
     }
     if workflows:
-        pages = [_of_kind(admin, select, kind, workflows, page) for kind in dict.fromkeys(select.kinds)]
+        pages = [
+            _of_kind(admin, select, pattern, kind, workflows, page) for kind in dict.fromkeys(select.kinds)
+        ]
         return _first(heapq.merge(*pages, key=_age), select.limit)
     if select.service_name is None:
         return Selected([])
@@ -91,41 +122,49 @@ def _first(found: t.Iterable[TroubledRun], limit: int) -> Selected:
     return Selected(list(chosen.values()), beyond_limit)
 
 
+class _Pattern(t.NamedTuple):
+    """A regular expression that the server takes, and whether it matches an empty text."""
+
+    text: str
+    matches_empty: bool
+
+
+def _pattern(admin: AdminClient, text: str | None) -> _Pattern | None:
+    return None if text is None else _Pattern(text, admin.matches_empty("select.failure_matches", text))
+
+
 def _of_kind(
-    admin: AdminClient, select: Select, kind: str, workflows: dict[str, frozenset[str]], page: int
+    admin: AdminClient,
+    select: Select,
+    pattern: _Pattern | None,
+    kind: str,
+    workflows: dict[str, frozenset[str]],
+    page: int,
 ) -> t.Iterator[TroubledRun]:
     """Yield the runs of a kind, a page at a time, so that memory does not grow with their number."""
     after: tuple[str, str] | None = None
+    before, since = (t.cast("str | None", each) for each in (select.failed_before, select.failed_after))
     while True:
         question = Page(
             kind=kind,
             workflows=workflows,
-            before=select.failed_before,
-            since=select.failed_after,
+            before=before,
+            since=since,
             after=after,
             limit=page,
-            with_failure=select.failure_matches is not None,
+            matches=pattern.text if pattern else None,
         )
         rows = admin.query(admin.questions.troubled_runs(question))
-        yield from _matching(admin, rows, select.failure_matches)
+        yield from _paused_with(admin, rows, pattern) if kind == "paused" and pattern and rows else rows
         if len(rows) < page:
             return
         after = (rows[-1].failed_at, rows[-1].id)
 
 
-def _matching(
-    admin: AdminClient, rows: list[TroubledRun], pattern: re.Pattern[str] | None
-) -> t.Iterator[TroubledRun]:
-    failures = _failures(admin, rows) if pattern else {}
+def _paused_with(admin: AdminClient, rows: list[TroubledRun], pattern: _Pattern) -> t.Iterator[TroubledRun]:
+    """Yield the paused runs whose failure matches: the last event of their journal has it, if there is one."""
+    events = admin.query(admin.questions.events_match([row.id for row in rows], pattern.text))
+    matches = {event.id: event.matches for event in events}
     for row in rows:
-        if pattern is None or pattern.search(failures.get(row.id, "")):
+        if matches.get(row.id, pattern.matches_empty):
             yield row
-
-
-def _failures(admin: AdminClient, rows: list[TroubledRun]) -> dict[str, str]:
-    """Return, by id, why each run failed; of those that are paused, the journal's events tell."""
-    failures = {row.id: row.failure for row in rows if row.failure is not None}
-    paused = [row.id for row in rows if row.failure is None]
-    for event in admin.query(admin.questions.last_events(paused)) if paused else []:
-        failures[event.id] = event.failure.message or ""
-    return failures

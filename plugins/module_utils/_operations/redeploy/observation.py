@@ -14,6 +14,7 @@ from ..._http import urls
 from ..._restate.admin import AdminClient
 from ..._restate.server import Restate
 from ..._restate.wire import Deployment, DeploymentDetail, Registration
+from ..deployments.node_lists import ask_as_most_do
 from ..deployments.registration import OF_THE_SERVICE, as_registered, body, headers_of, uses_http_11
 from ..deployments.registry import Registry, ambiguous, check_service_url
 from ..invocations.fit import find_misfit, offer_of
@@ -35,6 +36,7 @@ def observe(restate: Restate, request: RedeployRequest) -> Observed:
         raise OperatorError(
             "RESTATE_UNSUPPORTED", f"metadata needs Restate 1.6; this server is {admin.version.version}."
         )
+    ask_as_most_do(restate)
     registry = Registry.read(admin)
     registered, discovered, registration = _Discovery(admin, request).run(registry)
     own_id = registered.id if registered else None

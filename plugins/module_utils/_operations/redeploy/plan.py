@@ -42,7 +42,8 @@ class RedeployRequest:
     def target(self, registered: DeploymentDetail | None) -> Target:
         """Return what is to be registered.
 
-        Restate erases what a registration omits; an operator who says nothing means what is there.
+        Restate erases what a registration omits; an operator who says nothing means what is there. It calls the address
+        that it is given: that has the scheme of the task, and else is written as it is registered.
         """
         headers, metadata, http_11 = self.additional_headers, self.metadata, self.use_http_11
         if headers is not None:
@@ -56,7 +57,7 @@ class RedeployRequest:
                 metadata=metadata or {},
             )
         return Target(
-            uri=str(registered.uri),
+            uri=urls.by_scheme_of(str(registered.uri), self.service_url),
             use_http_11=uses_http_11(registered) if http_11 is None else http_11,
             additional_headers=headers_of(registered) if headers is None else headers,
             metadata=registered.metadata if metadata is None else metadata,
@@ -154,8 +155,14 @@ def make_plan(observed: Observed, request: RedeployRequest) -> Plan:
             return Plan(request, observed, "refuse", {}, after, {}, (), error)
         warnings = [*_beside(observed), *settings.warnings, *_unfed(observed), *_leaves(observed)]
         return Plan(request, observed, "register", {}, after, settings.kept, tuple(warnings))
-    before = described(request.service_url, observed.registered, latest=_is_latest(observed))
-    known = RedeployRequest(service_url="", force=True, wait_timeout=0).target(observed.registered)
+    known_url = str(observed.registered.uri)
+    known = RedeployRequest(service_url=known_url, force=True, wait_timeout=0).target(observed.registered)
+    # Of one scheme, however the URL is written.
+    shown_url = request.service_url if target.uri == known_url else known_url
+    before = described(shown_url, observed.registered, latest=_is_latest(observed))
+    after["service_url"] = urls.without_secrets(
+        request.service_url if target.uri == known_url else target.uri
+    )
     before |= options_of(known, known_headers=None)
     after |= options_of(target, known_headers=known.additional_headers)
     if settings.after:

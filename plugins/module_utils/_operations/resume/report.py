@@ -102,7 +102,8 @@ def _outcome(step: Step, journal: Journal) -> tuple[str, str | None, str]:
     if entry.state == DONE:
         return _of_resumed(step, journal)
     if entry.state == NOT_DONE:
-        return (UNCHANGED if entry.reason == "completed" else FAILED), entry.reason, entry.message
+        is_settled = entry.reason in ("completed", "already_moved")
+        return (UNCHANGED if is_settled else FAILED), entry.reason, entry.message
     why = journal.ended_by.message if journal.ended_by else ""
     return FAILED, UNKNOWN, entry.message or f"whether it was resumed is unknown: {why}"
 

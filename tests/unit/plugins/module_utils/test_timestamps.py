@@ -32,3 +32,24 @@ def test_written_timestamps_sort_by_time() -> None:
     texts = [_timestamps.write(moment) for moment in moments]
     assert texts == sorted(texts)
     assert texts[0] == "2025-12-31T23:00:00.000Z"
+
+
+EARLIEST, LATEST = _timestamps.parse("2026-01-01T12:00:00Z"), _timestamps.parse("2026-01-01T12:00:02Z")
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        ("2026-01-01T12:00:01Z", None),
+        ("2026-01-01T11:59:55Z", None),
+        ("2026-01-01T12:00:07Z", None),
+        ("2026-01-01T11:59:54Z", "6 s ahead of"),
+        ("2026-01-01T12:00:10Z", "8 s behind"),
+        ("2026-01-01T12:02:02Z", "2 min behind"),
+        ("2026-01-01T09:00:00Z", "3 h ahead of"),
+        ("2025-12-20T12:00:00Z", "12 days ahead of"),
+    ],
+)
+def test_clocks_that_differ_by_more_than_a_few_seconds_are_told(other: str, expected: str | None) -> None:
+    sentence = _timestamps.difference(_timestamps.parse(other), EARLIEST, LATEST)
+    assert sentence == (expected and f"The clock of this host is {expected} the clock of Restate.")

@@ -65,13 +65,19 @@ def section(name: str, text: list[str]) -> list[str]:
 
 @pytest.mark.parametrize(("found", "healthy", "said"), [
     ([], True, "Restate is healthy"),
+    (["nothing"], True, "Restate answers, and nothing is registered there"),
+    (["nothing", "warning"], True, "Restate needs attention (1 warning)"),
     (["warning", "warning", "info"], True, "Restate needs attention (2 warnings)"),
     (["critical"], False, "Restate is NOT healthy (1 critical finding)"),
 ])  # fmt: skip
 def test_the_headline_tells_the_health_and_not_only_that_the_play_ran(
     found: list[str], healthy: bool, said: str
 ) -> None:
-    text = told(examined(), examined(*map(finding, found), healthy=healthy), cleanup=result())
+    findings = [
+        {**finding("info"), "code": "NOTHING_REGISTERED"} if each == "nothing" else finding(each)
+        for each in found
+    ]
+    text = told(examined(), examined(*findings, healthy=healthy), cleanup=result())
     assert text[0] == f"Release on staging: done; {said}"
 
 
@@ -276,3 +282,17 @@ def test_another_command_goes_to_the_same_place_and_does_only_what_it_says() -> 
 ])  # fmt: skip
 def test_advice_names_the_variables_of_the_runbook(advice: str, read: str) -> None:
     assert with_variables(advice) == read
+
+
+def test_what_an_examination_did_not_ask_is_told_beside_what_it_found() -> None:
+    def seen(*findings: dict[str, str], message: str = "Restate works.", **arguments: Any) -> list[str]:
+        found = {**examined(*findings), "msg": message}
+        found["audit"]["data"]["arguments"] = arguments
+        return section("FOUND", told(found, {}, cleanup=result()))
+
+    not_asked = "  - services were not asked whether they answer (restate_probe_services: false)"
+    assert seen(finding("info"), probe_services=False) == ["  - info: It is info.", not_asked]
+    assert seen(probe_services=False) == ["  - Restate works.", not_asked]
+    assert seen(message="Services were not asked.", probe_services=False) == ["  - Services were not asked."]
+    assert seen(probe_services=True) == ["  - Restate works."]
+    assert seen(probe_services=False, backend="dalp")[1].endswith("(DALP asks none)")

@@ -103,3 +103,42 @@ def test_what_is_no_absolute_http_url_is_refused_without_its_text(url: str) -> N
     with pytest.raises(ValueError, match=r"^it (is not an absolute|cannot be parsed)") as raised:
         urls.parse(url)
     assert "hunter22" not in str(raised.value)
+
+
+# Deployments
+
+
+@pytest.mark.parametrize(
+    ("url", "other", "expected"),
+    [
+        ("http://h:9080", "https://h:9080/", True),
+        ("http://h", "https://h", True),
+        ("https://h:443", "https://h", True),
+        ("http://h:80/x/", "http://H/x", True),
+        ("http://h:443", "https://h:443", True),
+        ("http://h:80", "https://h", False),
+        ("http://h", "https://h:443", False),
+        ("http://h:80", "https://h:443", False),
+        ("http://h:9080/x", "https://h:9080/y", False),
+        ("http://h:9080", "http://i:9080", False),
+        ("http://[::1", "http://[::1", False),
+    ],
+)
+def test_deployments_are_the_same_by_any_scheme_if_the_port_is_written_alike(
+    url: str, other: str, expected: bool
+) -> None:
+    assert urls.is_same_endpoint(url, other) is expected
+    assert urls.is_same_endpoint(other, url) is expected
+
+
+@pytest.mark.parametrize(
+    ("url", "given", "expected"),
+    [
+        ("http://h:9080/x/", "https://h:9080/x", "https://h:9080/x/"),
+        ("https://h/", "http://h", "http://h/"),
+        ("http://[::1]:9080/", "HTTPS://[::1]:9080", "https://[::1]:9080/"),
+        ("http://h:9080/", "http://h:9080", "http://h:9080/"),
+    ],
+)
+def test_a_url_keeps_all_but_its_scheme(url: str, given: str, expected: str) -> None:
+    assert urls.by_scheme_of(url, given) == expected

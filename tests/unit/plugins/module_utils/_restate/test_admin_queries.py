@@ -180,3 +180,37 @@ def test_an_answer_that_restate_calls_final_is_final(
     server = serve(first)
     failure(lambda: call(client(server.url)))
     assert len(server.requests) == 1
+
+
+# Clocks and expressions
+
+
+@pytest.mark.parametrize("told", ["", "soon", "2026-12-01T99:00:00"])
+def test_a_clock_that_tells_no_time_is_a_failed_query(told: str, serve: Serve) -> None:
+    error = failure(client(serve(answer(200, {"rows": [{"now": told}]})).url).now)
+    assert error.code == "RESTATE_QUERY_FAILED"
+
+
+def test_a_clock_that_differs_is_told_once_read(serve: Serve) -> None:
+    admin = client(serve(answer(200, {"rows": [{"now": "2020-01-01T00:00:00"}]})).url)
+    assert admin.warnings == []
+    admin.now()
+    (warning,) = admin.warnings
+    assert "ahead of the clock of Restate" in warning
+
+
+@pytest.mark.parametrize(("status", "message", "code"), [
+    (500, "datafusion failed: Arrow error: Compute error: Regular expression did not compile: Syntax(\n~~~\nregex parse error:\n    (\n    ^\nerror: unclosed group\n~~~\n)", "RESTATE_INVALID_ARGUMENT"),
+    (400, "Datafusion error: Arrow error: Compute error: Regular expression did not compile: CompiledTooBig(10485760)", "RESTATE_INVALID_ARGUMENT"),
+    (500, "Datafusion error: Resources exhausted", "RESTATE_QUERY_FAILED"),
+    (401, "no", "RESTATE_PERMISSION_REQUIRED"),
+])  # fmt: skip
+def test_only_what_the_server_says_of_an_expression_refuses_it(
+    status: int, message: str, code: str, serve: Serve
+) -> None:
+    admin = client(serve(answer(status, {"message": message})).url)
+    error = failure(lambda: admin.matches_empty("select.failure_matches", "("))
+    assert error.code == code
+    if code == "RESTATE_INVALID_ARGUMENT":
+        assert error.message.startswith("select.failure_matches is no regular expression: ")
+        assert "~" not in error.message

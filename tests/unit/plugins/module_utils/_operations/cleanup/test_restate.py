@@ -102,3 +102,16 @@ def test_what_was_abandoned_is_said_and_not_moved_also_where_the_removals_answer
     assert report.details["abandoned"] == ["inv_1", "inv_2"]
     assert [write for write in script.writes if write.startswith("PATCH")] == []
     assert report.warnings == []
+
+
+@pytest.mark.parametrize("pending", ["stays", "cancel", "kill"])
+def test_the_drain_timeout_is_spent_once_for_all_deployments(pending: str, serve: Serve) -> None:
+    script = ScriptedAdmin(pinned="dp_1", behind=10_000)
+    script.rows["inv_2"] = script.rows["inv_2"]._replace(pinned_deployment_id="dp_2")
+    force_drain = pending != "stays"
+    report = cleaned(
+        serve, script, drain_timeout=600, force_drain=force_drain, pending=pending if force_drain else "kill"
+    )
+    assert remaining(report) == {"dp_1": "drain_timeout", "dp_2": "drain_timeout"}
+    assert report.details["waited_seconds"] == 600
+    assert sum(script.clock.sleeps) <= 600 + 5

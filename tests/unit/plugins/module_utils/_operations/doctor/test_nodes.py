@@ -20,9 +20,12 @@ ALL_OK = {name: Component() for name in COMPONENTS}
 GONE = OperatorError("RESTATE_ADMIN_UNREACHABLE", "refused")
 
 
-def node(number: int, *, is_dead: bool = False, version: str = "1.7.12") -> Node:
+CUT_OFF = OperatorError("RESTATE_CLUSTER_UNAVAILABLE", "connection closed")
+
+
+def node(number: int, *, is_dead: bool = False, is_cut_off: bool = False, version: str = "1.7.12") -> Node:
     asked = Component(error=GONE) if is_dead else Component(Version(version=version), latency_ms=1)
-    return Node(f"http://n{number}:9070", asked)
+    return Node(f"http://n{number}:9070", asked, Component(error=CUT_OFF if is_cut_off else None))
 
 
 def found(*nodes: Node) -> list[tuple[str, str, list[str]]]:
@@ -52,6 +55,11 @@ N1, N2, N3 = (f"http://n{number}:9070" for number in (1, 2, 3))
             id="most are down",
         ),
         pytest.param(
+            [node(1), node(2, is_cut_off=True), node(3, is_cut_off=True)],
+            [("ADMIN_NODE_DEGRADED", "warning", [N2]), ("ADMIN_NODE_DEGRADED", "warning", [N3])],
+            id="two cannot query, and are there",
+        ),
+        pytest.param(
             [node(1), node(2, is_dead=True)],
             [("ADMIN_NODE_UNREACHABLE", "warning", [N2])],
             id="one of two tells nothing of the quorum",
@@ -77,5 +85,9 @@ def test_a_node_is_shown_with_what_it_told() -> None:
     assert node(1).to_result() == {
         "url": N1, "status": "ok", "latency_ms": 1, "version": "1.7.12", "error": None,
     }  # fmt: skip
+    shown = node(2, is_cut_off=True).to_result()
+    assert (shown["status"], shown["version"], shown["error"]["code"]) == (
+        "degraded", "1.7.12", "RESTATE_CLUSTER_UNAVAILABLE",
+    )  # fmt: skip
     shown = node(2, is_dead=True).to_result()
     assert (shown["status"], shown["error"]["code"]) == ("unreachable", "RESTATE_ADMIN_UNREACHABLE")

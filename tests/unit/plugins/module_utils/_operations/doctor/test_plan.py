@@ -43,7 +43,7 @@ from ansible_collections.dalp.restate.tests.unit.wire_objects import (
 
 @pytest.mark.parametrize(("changes", "expected"), [
     pytest.param({}, [], id="a healthy server has none"),
-    pytest.param({"deployments": (), "services": ()}, [], id="an empty server has none"),
+    pytest.param({"deployments": (), "services": ()}, ["info NOTHING_REGISTERED deployments deployments"], id="an empty server"),
     pytest.param({"admin": version("1.4.4")}, ["info UNTESTED_VERSION admin 1.4.4"], id="too old a version"),
     pytest.param({"admin": version("1.8.0")}, ["info UNTESTED_VERSION admin 1.8.0"], id="too new a version"),
     pytest.param({"ingress": DOWN}, ["critical INGRESS_UNREACHABLE ingress http://h:8080"], id="the ingress is down"),
@@ -151,6 +151,7 @@ def test_gate(fail_on: list[str], changes: dict[str, Any], expected: str | None)
 @pytest.mark.parametrize(("changes", "healthy", "begin"), [
     ({}, True, "Restate 1.7.12 is healthy."),
     (INFO, True, "Restate 1.8.0 is healthy."),
+    ({"deployments": (), "services": ()}, True, "Restate 1.7.12 answers, and nothing is registered there."),
     (WARNING, True, "Restate 1.7.12 works, but needs attention: 1 unfinished invocation "),
     (CRITICAL, False, "Restate 1.7.12 is not healthy: Service Flow is on deployment dp_1"),
     (ADMIN_DOWN, False, "Restate is not healthy: GET http://h:9070 failed: refused. What to do: "),

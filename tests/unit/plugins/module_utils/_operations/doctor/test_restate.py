@@ -10,6 +10,7 @@ import threading
 from typing import Any
 
 import pytest
+from ansible_collections.dalp.restate.plugins.module_utils import _timestamps
 from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.plan import DoctorRequest
 from ansible_collections.dalp.restate.plugins.module_utils._operations.doctor.restate import BACKEND
 from ansible_collections.dalp.restate.plugins.module_utils._operations.report import Report
@@ -94,6 +95,8 @@ class Introspected(Server):
             return answer(200, registered[request.target])
         if request.target != "/query":
             return super().__call__(request)
+        if request.json["query"] == "SELECT now() AS now":
+            return answer(200, {"rows": [{"now": _timestamps.write(_timestamps.now())}]})
         (question,) = (name for mark, name in MARKS.items() if mark in request.json["query"])
         self.asked.append(question)
         return answer(200, {"rows": self._rows.get(question.replace(" ", "_"), [])})
@@ -202,3 +205,26 @@ def test_what_goes_on_or_is_gone_before_it_is_described_is_no_failure(serve: Ser
         ("inv_retried", "retrying"),
         ("inv_late", "terminal"),
     ]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_recent_failures_are_in_the_order_of_their_times(order: int, serve: Serve) -> None:
+    # As texts, the first of them would be the last one.
+    times = [
+        "2026-11-01T00:00:01Z",
+        "2026-11-01T00:00:01.5Z",
+        "2026-11-01T00:00:02.25Z",
+        "2026-11-01T00:00:02.25Z",
+    ]
+    rows = [
+        told(f"inv_{number}", "completed", completed_at=time, completion_failure="x")
+        for number, time in enumerate(times)
+    ][::order]
+    server = Introspected(
+        by_place=[counted("completed", 4, completion_result="failure")],
+        failed=[{"id": row["id"]} for row in rows],
+        failures=rows,
+    )
+    details = examined(serve(server)).details
+    recent = [each["id"] for each in details["invocations"]["recent_failures"]]
+    assert recent == ["inv_2", "inv_3", "inv_1", "inv_0"]
