@@ -54,7 +54,7 @@ def choose_fault(random: Random, kind: str, place: str, moment: Moment) -> Netwo
         moment = replace(_ANY_WRITE, when=moment.when)
     length = random.choice((random.uniform(1, 4), random.uniform(16, 20), _FOREVER))
     if kind in ("freeze", "delay"):
-        length = random.choice((random.uniform(4, 10), _FOREVER))
+        length = random.choice((random.uniform(4, 10), _FOREVER, _FOREVER))
     return NetworkFault(kind, place, start, moment, length)
 
 

@@ -91,7 +91,9 @@ class Trial:
         if real.get("error", {}).get("code") == "RESTATE_PLAN_CHANGED":
             self.wrong.append(f"the approved plan was refused: {real['msg']}")
             return
-        if self._has_waited(dry, real):
+        # Only an attempt shows what the service says to work that goes on.
+        has_failed_again = self._task.module == "resume" and bool(_failed_attempts(real))
+        if self._has_waited(dry, real) or has_failed_again:
             return
         found = _differences(_without(dry, self._task.unknown), _without(real, self._task.unknown))
         if found:
@@ -161,6 +163,10 @@ def _stuck(server: Server) -> set[str]:
 
 def _resumed(result: Result) -> set[str]:
     return {each["invocation_id"] for each in result.get("results", []) if each.get("outcome") == "resumed"}
+
+
+def _failed_attempts(result: Result) -> list[Any]:
+    return [each for each in result.get("results", []) if each.get("outcome") == "failed"]
 
 
 def _listed(result: Result, outcome: str) -> set[str]:
