@@ -123,17 +123,22 @@ def _staying(staying: Staying) -> dict[str, t.Any]:
 
 def _held(removal: Removal, entry: Entry) -> dict[str, t.Any]:
     """Return a deployment that was to go and stays, as far as is known why."""
-    if "ids_by_reason" not in entry.facts:
-        return _remaining(removal.deployment, entry.reason)
     ids = _holding(entry)
+    if not ids:
+        return _remaining(removal.deployment, entry.reason)
     return _remaining(
         removal.deployment, entry.reason, pending_invocations=len(ids), invocation_ids=ids[:SAMPLE]
     )
 
 
 def _holding(entry: Entry) -> list[str]:
-    """Return the ids of the invocations that hold a deployment."""
-    return [invocation_id for ids in entry.facts["ids_by_reason"].values() for invocation_id in ids]
+    """Return the IDs of the invocations that hold a deployment; none if another deployment does."""
+    return [each for ids in entry.facts.get("ids_by_reason", {}).values() for each in ids]
+
+
+def _why_held(entry: Entry) -> str:
+    ids = _holding(entry)
+    return ", ".join([*([f"{len(ids)} pending"] if ids else []), *entry.facts["ids_by_reason"]])
 
 
 def _what_holds(plan: Plan, journal: Journal) -> OperatorError | None:
@@ -145,9 +150,7 @@ def _what_holds(plan: Plan, journal: Journal) -> OperatorError | None:
     reasons = sorted({reason for _removal, entry in held for reason in entry.facts["ids_by_reason"]})
     reason = reasons[0] if len(reasons) == 1 else "several"
     parts = [
-        f"{removal.id} at {removal.deployment.shown_url} ({len(_holding(entry))} pending, "
-        f"{', '.join(entry.facts['ids_by_reason'])})"
-        for removal, entry in held
+        f"{removal.id} at {removal.deployment.shown_url} ({_why_held(entry)})" for removal, entry in held
     ]
     return OperatorError(
         "RESTATE_DRAIN_TIMEOUT",

@@ -181,7 +181,8 @@ class _Migration:
                 return
 
     def _note_moved_by_others(self, rows: t.Iterable[Invocation]) -> None:
-        ids = [row.id for row in rows if row.status != "completed" and row.id not in self._unanswered]
+        there = [row.id for row in rows if row.pinned_deployment_id == self._deployment_id]
+        ids = [each for each in there if each not in self._unanswered]
         self._journal.not_done("migrate", ids, ALREADY_MOVED, "another task has moved it")
 
     def _is_settled(self, row: Invocation) -> bool:

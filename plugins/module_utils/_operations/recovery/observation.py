@@ -95,7 +95,8 @@ def _names(admin: AdminClient, request: RecoveryRequest, pending: t.Iterable[Nam
     if request.select is None:
         return request.names, 0
     selected = select_runs(admin, request.select)
-    chosen = [(run.target_service_name, run.target_service_key) for run in selected.runs]
+    # By name: with each retry the failure of a run is a new one, and its place by age another.
+    chosen = sorted((run.target_service_name, run.target_service_key) for run in selected.runs)
     # What an earlier task that was cut off left is no longer to be found by its failure.
     wanted = request.select.service_name
     left_before = [name for name in pending if wanted in (None, name[0])]

@@ -51,7 +51,11 @@ def _ids(admin: AdminClient, request: ResumeRequest) -> tuple[list[str], int]:
     """Return the ids of what is meant, and how many more match the selection."""
     if request.select is not None:
         selected = select_runs(admin, request.select)
-        return [run.id for run in selected.runs], selected.beyond_limit
+        # By name: with each retry the failure of a run is a new one, and its place by age another.
+        by_name = sorted(
+            selected.runs, key=lambda run: (run.target_service_name, run.target_service_key, run.id)
+        )
+        return [run.id for run in by_name], selected.beyond_limit
     if request.workflows is not None:
         return _unfinished_of(admin, request.workflows), 0
     return list(request.invocation_ids or ()), 0
@@ -148,11 +152,21 @@ def _note_failures(codes: dict[str, str], journal: Journal) -> None:
 
 
 def _resume_in_place(admin: AdminClient, invocation_id: str, journal: Journal) -> None:
+    may_be_done = False
+
+    def resume() -> str:
+        nonlocal may_be_done
+        try:
+            return admin.resume(invocation_id, "keep")
+        except OperatorError as exc:
+            may_be_done = may_be_done or exc.outcome_unknown
+            raise
+
     journal.sending("resume", [invocation_id])
     try:
         # A second resume of what goes on already does no harm.
         answer = repeat_while_lost(
-            lambda: admin.resume(invocation_id, "keep"),
+            resume,
             clock=admin.clock,
             delay_after=admin.connection.retry.patient_delay_after,
         )
@@ -165,7 +179,7 @@ def _resume_in_place(admin: AdminClient, invocation_id: str, journal: Journal) -
         if exc.status is None:
             raise
         return
-    if answer in ("gone", "busy"):
+    if answer in ("gone", "busy") and not may_be_done:
         # What stays on its deployment need never be paused first.
         journal.not_done("resume", [invocation_id], "completed", "it has completed meanwhile")
     else:

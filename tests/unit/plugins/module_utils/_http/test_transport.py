@@ -175,7 +175,7 @@ def test_a_write_that_never_could_connect_was_not_carried_out(clock: FakeClock) 
 
 def test_a_delete_is_tried_again_since_it_ends_the_same(serve: Serve) -> None:
     server = serve(RESET, answer(503), NOT_FOUND)
-    assert client(server.url).delete_deployment("dp_1") is False
+    assert client(server.url).delete_deployment("dp_1") is True
     assert server.calls == ["DELETE /deployments/dp_1?force=true"] * 3
 
 
