@@ -42,7 +42,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         result: dict[str, t.Any] = super().run(tmp, variables)
         _validated, args = self.validate_argument_spec(_SPEC)
         patterns = self._patterns(variables)
-        command = self._command(variables, patterns)
+        command = self._command(variables, patterns, _stated(args["results"]))
         names = ["doctor", *args["steps"], "doctor"]
         shown = Redactor.of_site(patterns).for_people
         found = map(shown, _of_this_run(args["results"], args["records"]))
@@ -74,11 +74,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
             return [], [f"The report was not written: {type(exc).__name__}: {exc}"]
         return [str(file) for file in files], []
 
-    def _command(self, variables: dict[str, t.Any], patterns: Patterns) -> Command | JobTemplate:
+    def _command(
+        self, variables: dict[str, t.Any], patterns: Patterns, stated: dict[str, str]
+    ) -> Command | JobTemplate:
         template = variables.get("awx_job_template_name")
         if template:
             return JobTemplate(template, variables.get("awx_workflow_job_name") or "")
-        return Command(context.CLIARGS, variables["inventory_hostname"], patterns)
+        return Command(context.CLIARGS, variables["inventory_hostname"], patterns, stated)
 
     def _patterns(self, variables: dict[str, t.Any]) -> Patterns:
         """Return the patterns of what must not be shown; where they cannot be read, one that matches all."""
@@ -89,6 +91,13 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         except (AnsibleError, OperatorError):
             read = [r"(?s).+"]
         return patterns_of({"redact_patterns": read})[0]
+
+
+def _stated(results: list[dict[str, t.Any]]) -> dict[str, str]:
+    """Return the variables that say what a cleanup removes, as the cleanup of this run had them."""
+    arguments = (each.get("audit", {}).get("data", {}).get("arguments", {}) for each in results)
+    removes = [str(each["remove"]) for each in arguments if "remove" in each]
+    return {"restate_remove": removes[-1]} if removes else {}
 
 
 def _of_this_run(

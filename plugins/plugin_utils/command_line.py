@@ -10,7 +10,7 @@ import json
 import re
 import shlex
 import typing as t
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import yaml
 
@@ -78,12 +78,14 @@ class Command:
     """What Ansible was called to do, on one host.
 
     O(arguments) are Ansible's parsed ones. What one of the patterns O(hidden) matches is not shown, nor is the value of
-    a variable that may be secret: one of an option that is not logged, or one that is not ours.
+    a variable that may be secret: one of an option that is not logged, or one that is not ours. `stated` are variables
+    that a rerun names even if the run was given none: what it destroys must not depend on a default.
     """
 
     arguments: t.Mapping[str, t.Any]
     host: str
     hidden: Patterns = NO_PATTERNS
+    stated: t.Mapping[str, str] = field(default_factory=dict)
 
     @property
     def holds_plans(self) -> bool:
@@ -106,6 +108,9 @@ class Command:
     def _words(self, flags: list[str], given: list[str]) -> str:
         words = ["ansible-playbook", *(self.arguments.get("args") or ()), *flags, *self._where()]
         words += [*self._options(SELECTING), *given]
+        named = {name for each in self.arguments.get("extra_vars") or () for name in _names(each)}
+        for name, value in self.stated.items():
+            words += [] if name in named else ["-e", f"{name}={value}"]
         return _typed([*words, *(["--diff"] if self.arguments.get("diff") else [])])
 
     def completed(self, text: str) -> str:
@@ -192,6 +197,13 @@ def _joined(name: str, values: t.Sequence[str]) -> str | tuple[str, ...]:
     if name not in _JOINED or tuple(values) == _DEFAULTS.get(name):
         return tuple(values)
     return _JOINED[name].join(values if name == "module_path" else sorted(values))
+
+
+def _names(given: str) -> t.Collection[str]:
+    """Return the variables that an `-e` names itself."""
+    if given.startswith("@"):
+        return ()
+    return (yaml.safe_load(given) if given.lstrip().startswith("{") else _pairs(given)).keys()
 
 
 def _pairs(given: str) -> dict[str, str]:
