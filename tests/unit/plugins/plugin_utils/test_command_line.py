@@ -87,6 +87,21 @@ def test_what_was_not_given_is_not_carried() -> None:
     assert words == ["ansible-playbook", "dalp.restate.release", "-i", "localhost,", "--limit", "h"]
 
 
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ("restate_service_url=http://h", 1),
+        ("restate_remove=all", 1),
+        ('{"restate_remove": "all"}', 1),
+        ("@file.yml", 1),
+    ],
+)
+def test_a_rerun_names_what_the_cleanup_removes_once(given: str, names: int) -> None:
+    command = Command(parsed("-e", given), "h", stated={"restate_remove": "replaced"})
+    for shown in (command.again(), command.for_real(), command.dry_run()):
+        assert shown.count("restate_remove") == names
+
+
 def test_another_runbook_is_reached_as_this_one_and_runs_whole() -> None:
     command = Command(parsed(*shlex.split(GIVEN)), "h")
     words = [
