@@ -235,4 +235,4 @@ def test_a_slow_node_is_no_frozen_one(server: Server) -> None:
 
     assert registered["changed"]
     # The lists of all nodes are compared.
-    assert {str(each) for each in second.requests} == {"GET /deployments"}
+    assert {str(each) for each in second.requests} <= {"GET /deployments"}
