@@ -34,7 +34,7 @@ if [[ -t 1 ]]; then
 fi
 
 release=(ansible-playbook dalp.restate.release -e "restate_service_url=$SANDBOX_RELEASE_2_URL"
-  -e restate_force_drain=true -e restate_drain_timeout=5 -e restate_migrate_paused=true)
+  -e restate_force_drain=true -e restate_drain_timeout=5 -e restate_migrate_paused=true -e restate_keep_revisions=0)
 recovery=(ansible-playbook dalp.restate.recover_workflow
   -e restate_service_name=OrderWorkflow -e restate_service_key=order-1001)
 
@@ -44,7 +44,7 @@ run ansible-playbook dalp.restate.doctor
 say "What would a release do? A dry run of the whole runbook; nothing is registered or removed."
 run "${release[@]}" --check
 
-say "The release: register it, move the work that still runs on the old one, remove the old one."
+say "The release: register it, move the work that still runs on the old one, remove the old one (none is kept for a rollback)."
 run "${release[@]}"
 
 say "A failed workflow blocks its key. What would a recovery do?"
