@@ -181,6 +181,16 @@ def test_a_server_that_is_lost_hides_nothing_and_nothing_is_claimed(
     assert words == [shown[one] for one in expected]
 
 
+@pytest.mark.parametrize("then", [answer(409), NOT_FOUND], ids=["completed", "gone"])
+def test_a_run_that_completed_after_a_resume_whose_answer_was_lost_is_resumed(
+    serve: Serve, then: Any
+) -> None:
+    restate = restate_at(serve(*READS, RESET, then, DONE, DONE), clock=FakeClock(), retries=3)
+    report = operate(BACKEND, restate, request())
+    assert [each["outcome"] for each in report.details["results"]] == ["resumed"] * 3
+    assert report.changed
+
+
 def test_a_resume_whose_answer_was_lost_is_repeated_after_a_while(
     serve: Serve,
 ) -> None:
