@@ -118,6 +118,22 @@ def test_what_a_task_left_paused_is_moved_by_the_next_one(
     assert not list(folder.glob("*.open-actions.json"))
 
 
+def test_what_a_task_left_paused_is_moved_by_one_that_goes_round_the_frozen_node(
+    server: Server, proxy: Proxy, frozen: Frozen, folder: Path
+) -> None:
+    old, new, invocation_id = retrying(server)
+    proxy.once("PATCH", "/resume$", pass_on, *[frozen.fault] * 200)
+    frozen.is_on.set()
+    server.task("cleanup", admin_url=proxy.url, service_url=new.url, **MOVE)
+    assert is_paused(server, invocation_id)
+
+    again = server.task("cleanup", service_url=new.url, **FORCED)
+
+    assert again["migrated"] == [invocation_id], again["msg"]
+    assert again["removed"] == [old.id]
+    assert not list(folder.glob("*.open-actions.json"))
+
+
 def test_what_a_task_left_paused_and_somebody_resumed_is_no_longer_its_own(
     server: Server, proxy: Proxy, frozen: Frozen, folder: Path
 ) -> None:

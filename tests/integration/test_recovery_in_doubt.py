@@ -134,6 +134,24 @@ def test_a_purge_that_is_answered_too_late_is_seen_and_its_keys_are_submitted_by
     assert sum("purge" in write for write in proxy.writes) == 1
 
 
+@on("1.7.12", "1.5.3")
+def test_a_task_that_goes_round_the_stalled_proxy_knows_of_the_write_in_doubt(
+    server: Server, proxy: Proxy, held: Held, tmp_path: Path
+) -> None:
+    server.release("release-1")
+    server.order("k", "fail")
+    server.serve("release-1", "release-2")
+    hold_next(proxy, held, "purge", server)
+    args = arguments(proxy, tmp_path, workflows=of_order("k"))
+    assert outcomes(server.task("recover_workflow", **args)) == {"k": ("failed", "unknown")}
+
+    # The third asks as the first did: what the second has read and may have written must still be known to it.
+    for url in (server.admin_url, proxy.url):
+        for check in (True, False):
+            result = server.task("recover_workflow", check=check, **{**args, "admin_url": url})
+            assert outcomes(result) == {"k": IN_DOUBT}
+
+
 def test_a_purge_that_is_never_delivered_is_sent_again_after_its_grace(
     server: Server, proxy: Proxy, held: Held, tmp_path: Path
 ) -> None:

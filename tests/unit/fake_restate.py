@@ -88,6 +88,7 @@ class FakeRestate:
         version: str = "1.7.12",
         write_grace: float = 0,
     ) -> None:
+        self.known_deployments: set[str] = {"dp_of_this_cluster"}
         self.rows = {row.id: row for row in rows}
         self.state: dict[str, dict[str, bytes]] = {}
         self.promises: dict[str, list[str]] = {}

@@ -49,6 +49,8 @@ class DalpClient:
         self.check_mode = guard.check_mode
         self.shown_url = connection.shown_url
         self.node_urls = [connection.shown_url]
+        self.known_deployments: t.Collection[str] = ()
+        """None: what DALP lists may be of any cluster behind it."""
         self.warnings: t.Sequence[str] = ()
         self.known_version: str | None = None
         """Restate's version, where the doctor told it."""
@@ -59,6 +61,9 @@ class DalpClient:
             )
         self._secrets = connection.secrets
         self._transport = Transport(connection, clock)
+
+    def list_deployments(self) -> None:
+        """List none."""
 
     def close(self) -> None:
         """Close all connections."""

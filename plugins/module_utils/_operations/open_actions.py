@@ -21,6 +21,7 @@ import typing as t
 from pathlib import Path
 
 from .. import _timestamps
+from .._errors import OperatorError
 from .journal import DONE, UNKNOWN, Journal
 
 DESTRUCTIVE = ("kill", "purge", "remove")
@@ -35,6 +36,11 @@ _KEPT = datetime.timedelta(days=7)
 class _Server(t.Protocol):
     @property
     def node_urls(self) -> list[str]: ...
+
+    @property
+    def known_deployments(self) -> t.Collection[str]: ...
+
+    def list_deployments(self) -> None: ...
 
 
 class OpenAction(t.NamedTuple):
@@ -84,20 +90,23 @@ def _open_action(journal: Journal, action: str, subject: str) -> OpenAction:
 
 
 class OpenActions:
-    """The open actions of one Restate, which is known by any of its admin URLs.
+    """The open actions of one Restate, which is known by any of its admin URLs, and by any of its deployments.
 
-    They are kept in a folder of the user, and in a folder that the operator named, which outlives the container of a
-    job.
+    A task that follows may go round the node or the proxy that failed, by a URL that the first one did not have. They
+    are kept in a folder of the user, and in a folder that the operator named, which outlives the container of a job.
     """
 
-    def __init__(self, admin_urls: t.Iterable[str], *folders: str | None) -> None:
+    def __init__(
+        self, admin_urls: t.Iterable[str], *folders: str | None, server: _Server | None = None
+    ) -> None:
         self._admin_urls = sorted(admin_urls)
+        self._server = server
         self._folders = [Path(folder) for folder in folders if folder] + [user_folder()]
 
     @classmethod
     def of(cls, server: _Server, folder: str | None = None) -> OpenActions:
         """Return the open actions of a server; `folder` is one that the operator named."""
-        return cls(server.node_urls, folder)
+        return cls(server.node_urls, folder, server=server)
 
     def in_doubt(self, *, grace: float, now: datetime.datetime) -> dict[str, datetime.datetime]:
         """Return, by subject, from when it can be taken up again; `grace` is in seconds."""
@@ -188,15 +197,41 @@ class OpenActions:
             if not is_own_file(path.lstat()):
                 return
             content = json.loads(path.read_bytes())
-            if content["format"] != _FORMAT or not set(content["admin_urls"]) & set(self._admin_urls):
+            if content["format"] != _FORMAT or not self._is_of_this(content):
                 return
             yield from [OpenAction.from_json(each) for each in content["actions"]]
         except (OSError, ValueError, KeyError, TypeError):
             return
 
+    def _is_of_this(self, content: dict[str, t.Any]) -> bool:
+        if set(content["admin_urls"]) & set(self._admin_urls):
+            return True
+        if not content.get("deployment_ids"):
+            return False
+        self._list_deployments()
+        return bool(self._known_deployments() & set(content["deployment_ids"]))
+
+    def _known_deployments(self) -> set[str]:
+        return set(self._server.known_deployments) if self._server else set()
+
+    def _list_deployments(self) -> None:
+        if self._server:
+            # Without a list, the URLs alone tell.
+            with contextlib.suppress(OperatorError):
+                self._server.list_deployments()
+
     def _write(self, path: Path, actions: t.Iterable[OpenAction]) -> None:
-        listed = [each.to_json() for each in actions]
-        content = {"format": _FORMAT, "admin_urls": self._admin_urls, "actions": listed}
+        known = {"admin_urls": set(self._admin_urls), "deployment_ids": self._known_deployments()}
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            # What another task wrote stays known by its URLs and deployments.
+            earlier = json.loads(path.read_bytes())
+            for name, values in known.items():
+                values.update(earlier[name])
+        content = {
+            "format": _FORMAT,
+            **{name: sorted(values) for name, values in known.items()},
+            "actions": [each.to_json() for each in actions],
+        }
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
         try:
             with os.fdopen(handle, "w", encoding="utf-8") as file:

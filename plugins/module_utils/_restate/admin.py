@@ -48,6 +48,8 @@ class AdminClient(AdminCalls):
         self._reads_version = threading.Lock()
         self.known_version: wire.Version | None = None
         """The server's version if it was read."""
+        self.known_deployments: set[str] = set()
+        """The ids of all deployments that were listed so far."""
 
     # Reads
 
@@ -96,6 +98,7 @@ class AdminClient(AdminCalls):
     def deployments(self) -> tuple[wire.Deployment, ...]:
         """Return every registered deployment, the oldest first. On a cluster the list can be 10 s old."""
         listed = self.read(wire.Deployments, "/deployments").deployments
+        self.known_deployments.update(each.id for each in listed)
         return tuple(sorted(listed, key=lambda each: (each.created, each.id)))
 
     def deployment(self, deployment_id: str) -> wire.DeploymentDetail | None:

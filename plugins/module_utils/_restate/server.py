@@ -73,6 +73,16 @@ class Restate:
         return [each.shown_url for each in self.admin.transport.each]
 
     @property
+    def known_deployments(self) -> t.Collection[str]:
+        """The ids of all deployments that were listed so far; no other cluster gives them out."""
+        return self.admin.known_deployments
+
+    def list_deployments(self) -> None:
+        """List the deployments, if none were listed so far."""
+        if not self.admin.known_deployments:
+            self.admin.deployments()
+
+    @property
     def write_grace(self) -> float:
         """How long a write whose answer never came may still be delivered, in seconds."""
         return self.admin.connection.write_grace

@@ -26,6 +26,7 @@ from pathlib import Path
 from ... import _timestamps
 from ..._errors import OperatorError
 from ..._http.clock import Clock
+from ..open_actions import is_own_file
 from ..report import digest
 from ..waiting import wait_until
 from .cluster import Cluster
@@ -308,9 +309,9 @@ def _read_pending(path: Path) -> PendingResubmission | None:
 
 
 def _was_resubmitted(closed: Path) -> bool:
-    """Whether a snapshot says that its input was submitted again: it never is a second time."""
+    """Whether a snapshot of ours says that its input was submitted again: it never is a second time."""
     try:
-        return "resubmitted" in json.loads(closed.read_bytes())
+        return is_own_file(closed.lstat()) and "resubmitted" in json.loads(closed.read_bytes())
     except (OSError, ValueError, TypeError):
         return False
 

@@ -115,3 +115,27 @@ def test_a_journal_leaves_open_what_is_unknown_and_what_is_paused_still() -> Non
     left = open_actions_of(journal)
     assert {(each.action, each.subject) for each in left} == {("purge", "inv_1"), ("pause", "inv_4")}
     assert all(_timestamps.now() - each.sent_at < datetime.timedelta(minutes=1) for each in left)
+
+
+class _Known:
+    """A server by one of its URLs, with what it lists."""
+
+    def __init__(self, url: str, *deployments: str) -> None:
+        self.node_urls = [url]
+        self.known_deployments: list[str] = []
+        self._listed = list(deployments)
+
+    def list_deployments(self) -> None:
+        self.known_deployments = self._listed
+
+
+def test_actions_are_known_by_any_url_of_a_server_with_one_of_its_deployments() -> None:
+    first = _Known("http://proxy:9070", "dp_1", "dp_2")
+    first.list_deployments()
+    with OpenActions.of(first).noted([PURGE], lambda _each: True):
+        pass
+    other = "http://n2:9070"
+    OpenActions.of(_Known(other, "dp_2")).send_again([PURGE.subject])
+    for each in (_Known(other, "dp_2", "dp_3"), _Known("http://proxy:9070")):
+        assert [action.subject for action in OpenActions.of(each).writes()] == [PURGE.subject]
+    assert not OpenActions.of(_Known("http://staging:9070", "dp_9")).writes()

@@ -128,6 +128,15 @@ def test_what_is_open_or_being_submitted_is_owed(tmp_path: Path) -> None:
     assert entry.input.headers == {"content-type": "text/plain"}
 
 
+def test_what_others_can_have_written_settles_nothing(tmp_path: Path) -> None:
+    kept = snapshots(tmp_path)
+    kept.write(content("k"), BORN, is_pending=True)
+    planted = kept.write(content("k", resubmitted={}), BORN, is_pending=False)
+    assert not snapshots(tmp_path).pending()
+    planted.chmod(0o666)
+    assert snapshots(tmp_path).pending().keys() == {("Flow", "k")}
+
+
 def test_of_several_the_newest_is_owed(tmp_path: Path) -> None:
     kept = snapshots(tmp_path)
     kept.write(content(created_at=LATER), LATER, is_pending=True)
