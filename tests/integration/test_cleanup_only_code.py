@@ -61,6 +61,8 @@ def test_where_services_may_vanish_the_call_still_keeps_its_code(server: Server)
         assert reason(told.real)[0] == "RESTATE_DRAIN_TIMEOUT"
         assert old.id in remaining(told.real)
         assert told.real["error"]["invocation_ids"] == [call]
+        assert "next due at 20" in told.real["error"]["remedy"]
+        assert "schedules itself again" in told.real["error"]["remedy"]
         assert server.deployment_ids() == {old.id, new.id}
 
 

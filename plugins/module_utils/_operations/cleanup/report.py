@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ..._errors import OperatorError
+from ..._errors import ERROR_CODES, OperatorError
 from ..._http import urls
 from ..._restate.wire import Deployment
 from ..journal import DONE, NOT_DONE, UNKNOWN, Entry, Journal
@@ -156,10 +156,28 @@ def _what_holds(plan: Plan, journal: Journal) -> OperatorError | None:
         "RESTATE_DRAIN_TIMEOUT",
         f"{count(len(parts), 'deployment')} could not be removed after {plan.request.drain_timeout} s: "
         f"{'; '.join(parts)}.",
-        remedy=remedy_of(reasons, plan.request),
+        remedy=(remedy_of(reasons, plan.request) or ERROR_CODES["RESTATE_DRAIN_TIMEOUT"].remedy)
+        + _of_scheduled([removal for removal, _entry in held]),
         reason=reason,
         invocation_ids=[each for _removal, entry in held for each in _holding(entry)][:SAMPLE],
         deployment_ids=[removal.id for removal, _entry in held],
+    )
+
+
+def _of_scheduled(held: t.Iterable[Removal]) -> str:
+    """Return what else helps where scheduled calls hold deployments: waiting may never do."""
+    due = [
+        row.scheduled_start_at
+        for removal in held
+        for row in removal.unfinished
+        if row.status == "scheduled" and row.scheduled_start_at
+    ]
+    if not due:
+        return ""
+    return (
+        f" {count(len(due), 'call')} scheduled, the next due at {min(due)}: a call that schedules itself again never "
+        "ends by itself. Serve its handler in the next release, list its deployment under keep, or end it with "
+        "force_drain: true and pending: cancel, kill or abandon."
     )
 
 
