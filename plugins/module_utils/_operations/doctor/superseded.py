@@ -53,7 +53,15 @@ def _cleanup(registry: Registry, pending: t.Mapping[str, int]) -> str:
         for each in registry.deployments
     )
     many = {"restate_max_removed": str(number)} if number > MAX_REMOVED else {}
-    return runbook("cleanup", restate_service_url=kept.shown_url, restate_remove="superseded", **keep, **many)
+    # What the run was given may end pending invocations, those of other applications, too; this only removes.
+    return runbook(
+        "cleanup",
+        restate_service_url=kept.shown_url,
+        restate_remove="superseded",
+        restate_force_drain="false",
+        **keep,
+        **many,
+    )
 
 
 def _by_hand(deployments: t.Sequence[Deployment], *, is_drained: bool) -> str:
