@@ -244,7 +244,9 @@ class Server:
     def _end_all(self) -> None:
         unfinished = self.query("SELECT id FROM sys_invocation_status WHERE status != 'completed'")
         self.api.kill(row["id"] for row in unfinished)
-        wait_until("no attempt left", lambda: not self.query("SELECT id FROM sys_invocation_state LIMIT 1"))
+        # 1.7.12 keeps a row of what was paused between two attempts and then killed; no attempt of it is under way.
+        attempts = "SELECT id FROM sys_invocation_state WHERE in_flight LIMIT 1"
+        wait_until("no attempt left", lambda: not self.query(attempts))
         self._end_completed()
 
     def _end_completed(self) -> bool:
